@@ -1,0 +1,15 @@
+//! What a dataflow file imports; nothing of timely is in it.
+
+pub use std::time::Duration;
+
+pub use highwater_derive::{Aggregate, Row};
+pub use serde::{Deserialize, Serialize};
+
+pub use crate::aggregate::{Aggregate, Stamp};
+pub use crate::key::Key;
+pub use crate::lateness::Lateness;
+pub use crate::letter::Reject;
+pub use crate::row::{Decimal, Json, Row};
+pub use crate::text::Text;
+pub use crate::time::{Time, days, hours, millis, minutes, seconds};
+pub use crate::window::{Session, Sliding, Tumbling, Window};

@@ -1,0 +1,138 @@
+//! Sinks: where rows go.
+//!
+//! A [`Writer`] lives on a thread of its own behind a bounded queue (`queue.rs`), so it may block;
+//! a worker never does. What a sink promises is a value: `check` refuses a job that asks for more.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::row::{Rows, Schema};
+
+/// Which rows a sink takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepts {
+    /// Only rows that never change: it appends.
+    Final,
+    /// Final rows, and rows that replace or delete earlier ones by their key.
+    Updates,
+}
+
+/// What a sink promises after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guarantee {
+    /// A row may appear again.
+    AtLeastOnce,
+    /// A row may be written again, with the same effect.
+    Idempotent,
+    /// A row appears once.
+    Transactional,
+}
+
+/// Which worker's share of a view a writer gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Every worker has a writer for the rows that it makes.
+    EachWorker,
+    /// All rows go to worker 0, in the order of epochs.
+    One,
+}
+
+/// A place rows go to, once it is bound to a view.
+pub trait Sink: Send {
+    /// Which rows it takes.
+    fn accepts(&self) -> Accepts;
+
+    /// What it promises.
+    fn guarantee(&self) -> Guarantee;
+
+    /// Who writes.
+    fn placement(&self) -> Placement {
+        Placement::EachWorker
+    }
+
+    /// Looks at the place without changing it: reachable, table there, columns fit, file free.
+    /// Called once per process before a run, and by `check`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and the way out; kind `Unreachable` is tried again.
+    fn check(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes what is missing, as `check --create` asks; says what it made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::check`].
+    fn create(&mut self) -> Result<Vec<String>> {
+        Ok(vec![])
+    }
+
+    /// Opens a writer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::check`].
+    fn open(&mut self, shard: Shard) -> Result<Box<dyn Writer>>;
+}
+
+/// Which writer of how many it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Its index.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// Writes rows; on a thread of its own.
+pub trait Writer: Send {
+    /// Writes rows, all or nothing but for those it returns: refused for good, and left out.
+    /// After an error of kind `Unreachable` or `Storage` it is called again with the same rows.
+    ///
+    /// # Errors
+    ///
+    /// `Unreachable`: the service is away. `Storage`: the disk is full. Others end the job.
+    fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>>;
+
+    /// All rows of this epoch have been written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::write`]; called again.
+    fn epoch(&mut self, _epoch: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Nothing more will come.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::write`]; called again.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A row that a sink refuses for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Index in the rows that were given.
+    pub row: usize,
+    /// `NullKey` or `RejectedBySink`, with the sink's words.
+    pub reject: crate::letter::Reject,
+}
+
+/// A view as its sinks see it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// Its columns.
+    pub schema: Arc<Schema>,
+    /// Its key columns, if the binding names them.
+    pub key: Vec<String>,
+    /// Column that the sink fills with the processing time, `stamp` of the binding.
+    pub stamp: Option<String>,
+}

@@ -1,0 +1,191 @@
+//! Sources: where events come from.
+//!
+//! A source delivers bytes, positions and the service's own clock. Event time, lateness,
+//! watermarks, dead letters, which worker reads what and back-pressure are the engine's business
+//! (`reader.rs`).
+//!
+//! ```text
+//! partitions ─► open(from) ─► poll* ─► Finished      Poll: Ready     the batch was filled
+//!                               │                          Waiting   nothing now
+//!                               │                          CaughtUp  nothing, the end was reached
+//!                               ▼                          Finished  there will never be more
+//!                             committed comes between polls
+//! ```
+
+use std::any::Any;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::time::Time;
+
+/// Wakes the worker that reads a partition; may be called from any thread, and too often.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Where reading begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At the first record that is still there.
+    #[default]
+    Earliest,
+    /// Behind the last record that is there now.
+    Latest,
+    /// At this position in every partition.
+    Offset(i64),
+    /// At a position of its own in each partition; those not named begin at the earliest.
+    Offsets(Vec<(u32, i64)>),
+    /// At the first record whose own time is not before this one.
+    Time(Time),
+}
+
+/// A log with partitions, each of which is in order. One value per worker.
+pub trait Source {
+    /// How many partitions there are now; they are numbered from 0. Asked again and again.
+    ///
+    /// # Errors
+    ///
+    /// The service said that the source is gone, or has fewer partitions than before.
+    fn partitions(&mut self) -> Result<u32>;
+
+    /// Opens one partition. Each is opened once.
+    ///
+    /// # Errors
+    ///
+    /// The partition cannot be read from there.
+    fn open(&mut self, partition: u32, from: &Start, wake: Wake) -> Result<Box<dyn Partition>>;
+
+    /// What calls a partition, in messages: the topic, or the path of its file.
+    fn name(&self, partition: u32) -> String;
+
+    /// All sinks have written everything before these positions (partition, next offset). Only a
+    /// courtesy to the service and its lag tools.
+    ///
+    /// # Errors
+    ///
+    /// The service refused; reported, and tried again with the next positions.
+    fn committed(&mut self, _positions: &[(u32, i64)]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A part of a source that is in order.
+pub trait Partition {
+    /// Appends what is there to an empty batch and returns at once. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// The partition cannot be read any further: the job ends with it.
+    fn poll(&mut self, batch: &mut Batch) -> Result<Poll>;
+
+    /// Records between the position and the end, where the service tells.
+    fn lag(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// What a poll found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The batch has records.
+    Ready,
+    /// Nothing now, but the end was not reached.
+    Waiting,
+    /// Nothing now: the end was reached. Only such a partition may be called idle.
+    CaughtUp,
+    /// There will never be more.
+    Finished,
+}
+
+/// A record: where its bytes lie in the batch, and what the service says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its offset.
+    pub offset: i64,
+    /// The service's own time of it; guards against events from the future.
+    pub time: Option<Time>,
+    /// When it was due to be sent, or was sent, on the clock of this machine; for latency.
+    pub sent: Option<Time>,
+    /// Key, as a range of the batch's bytes.
+    pub key: Option<Range<usize>>,
+    /// Value, as a range of the batch's bytes; `None` is a tombstone.
+    pub value: Option<Range<usize>>,
+}
+
+/// Records of one partition, in order; reused from poll to poll, so it does not allocate.
+#[derive(Default)]
+pub struct Batch {
+    /// The bytes of all records.
+    pub bytes: Vec<u8>,
+    /// The records.
+    pub records: Vec<Record>,
+    /// Events that are decoded already (a memory source): records and bytes are empty then.
+    pub events: Option<Decoded>,
+    /// Offset behind the last record, also where records were skipped.
+    pub next_offset: i64,
+    /// Limits that a partition keeps when it fills the batch.
+    pub limits: BatchLimits,
+}
+
+/// Events that need no decoder: a range of a vector of the wire type.
+#[derive(Clone)]
+pub struct Decoded {
+    /// An `Arc<Vec<E>>`.
+    pub events: Arc<dyn Any + Send + Sync>,
+    /// Which of them.
+    pub range: Range<usize>,
+    /// Offset of the first one.
+    pub offset: i64,
+}
+
+/// When a batch is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// `source.batch_events_max`.
+    pub records: usize,
+    /// `source.batch_bytes_max`; one record may exceed it.
+    pub bytes: usize,
+}
+
+impl Default for BatchLimits {
+    fn default() -> BatchLimits {
+        BatchLimits { records: 8_192, bytes: 1 << 20 }
+    }
+}
+
+impl Batch {
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+        self.events = None;
+    }
+
+    /// Whether another record should wait for the next poll.
+    pub fn is_full(&self) -> bool {
+        self.limits.records <= self.records.len() || self.limits.bytes <= self.bytes.len()
+    }
+
+    /// Appends a record.
+    pub fn push(
+        &mut self,
+        offset: i64,
+        time: Option<Time>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) {
+        let mut copy = |bytes: &[u8]| {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            start..self.bytes.len()
+        };
+        let key = key.map(&mut copy);
+        let value = value.map(&mut copy);
+        self.records.push(Record { offset, time, sent: time, key, value });
+        self.next_offset = offset + 1;
+    }
+
+    /// Bytes of a range of it.
+    pub fn slice(&self, range: &Option<Range<usize>>) -> Option<&[u8]> {
+        range.clone().map(|range| &self.bytes[range])
+    }
+}
