@@ -103,12 +103,14 @@ pub struct Watermark {
     greatest: Option<Time>,
     floor: Millis,
     now: Millis,
+    /// `now` in microseconds: the least time that is on time.
+    on_time: i64,
 }
 
 impl Watermark {
     /// Of a partition that has shown nothing yet.
     pub fn new(delay: Duration) -> Watermark {
-        Watermark { delay, greatest: None, floor: Millis::MIN, now: Millis::MIN }
+        Watermark { delay, greatest: None, floor: Millis::MIN, now: Millis::MIN, on_time: i64::MIN }
     }
 
     /// The promise: every later event that is not behind has at least this time.
@@ -132,14 +134,25 @@ impl Watermark {
     pub fn observe(&mut self, time: Time) {
         if self.greatest.is_none_or(|greatest| greatest < time) {
             self.greatest = Some(time);
-            self.now = self.floor.max(time.minus(self.delay).floor_ms());
+            self.set(self.floor.max(time.minus(self.delay).floor_ms()));
         }
     }
 
     /// Raises the floor of a silent or new partition; a lower one changes nothing.
     pub fn raise(&mut self, floor: Millis) {
         self.floor = self.floor.max(floor);
-        self.now = self.now.max(floor);
+        self.set(self.now.max(floor));
+    }
+
+    /// Whether a time does not lie behind: `watermark <= floor_ms(time)`.
+    #[inline]
+    pub fn is_on_time(&self, time: Time) -> bool {
+        self.on_time <= time.micros()
+    }
+
+    fn set(&mut self, now: Millis) {
+        self.now = now;
+        self.on_time = now.0.saturating_mul(1_000);
     }
 }
 

@@ -12,12 +12,15 @@
 //!                             committed comes between polls
 //! ```
 
+pub mod memory;
+pub mod reader;
+
 use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::time::Time;
+use crate::time::{Millis, Time};
 
 /// Wakes the worker that reads a partition; may be called from any thread, and too often.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -57,6 +60,11 @@ pub trait Source {
     /// What calls a partition, in messages: the topic, or the path of its file.
     fn name(&self, partition: u32) -> String;
 
+    /// Whether all its partitions end; only then its windows are all closed.
+    fn is_bounded(&self) -> bool {
+        false
+    }
+
     /// All sinks have written everything before these positions (partition, next offset). Only a
     /// courtesy to the service and its lag tools.
     ///
@@ -80,6 +88,11 @@ pub trait Partition {
     /// Records between the position and the end, where the service tells.
     fn lag(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether offsets count records, so that a jump is a gap.
+    fn offsets_are_dense(&self) -> bool {
+        false
     }
 }
 
@@ -122,6 +135,9 @@ pub struct Batch {
     pub events: Option<Decoded>,
     /// Offset behind the last record, also where records were skipped.
     pub next_offset: i64,
+    /// No record behind this batch lies before this time: a promise of the source itself, such as
+    /// a script makes.
+    pub promise: Option<Millis>,
     /// Limits that a partition keeps when it fills the batch.
     pub limits: BatchLimits,
 }
@@ -158,6 +174,16 @@ impl Batch {
         self.bytes.clear();
         self.records.clear();
         self.events = None;
+    }
+
+    /// How many records or events it has.
+    pub fn len(&self) -> usize {
+        self.events.as_ref().map_or(self.records.len(), |events| events.range.len())
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whether another record should wait for the next poll.

@@ -1,0 +1,133 @@
+//! States of keyed operators: plain values, without timely, clock or IO.
+//!
+//! ```text
+//! events ─► PreAggregate ─► parts, by owner ═exchange═► FixedWindows | Sessions ─► panes
+//! ```
+//!
+//! [`State`] is what a window operator keeps on one worker. Its only host is the shell
+//! (`operators/shell.rs`), which calls it in a fixed order and owns everything about timely.
+
+mod fixed;
+mod preaggregate;
+mod session;
+mod table;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use fixed::FixedWindows;
+pub use preaggregate::{Behind, PreAggregate, Refused};
+pub use session::Sessions;
+
+use crate::aggregate::Aggregate;
+use crate::key::Key;
+use crate::time::{Millis, Time};
+use crate::window::Window;
+
+/// What one or several events add to one key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part<K, A> {
+    /// The fixed hash of the key; routes, and saves hashing again.
+    pub hash: u64,
+    /// Where it adds.
+    pub place: Place,
+    /// The group.
+    pub key: K,
+    /// The measure.
+    pub measure: A,
+}
+
+/// Where a part adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Place {
+    /// On time: a slice (by its start), hence all windows that share it; of a session: the event
+    /// itself.
+    At(Time),
+    /// Behind its watermark: one window that is still open, by its start.
+    Patch(Time),
+}
+
+/// One key's value in one window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pane<K, A> {
+    /// The group.
+    pub key: K,
+    /// The window.
+    pub window: Window,
+    /// What its events add up to, or what was made of it.
+    pub value: A,
+}
+
+/// What changed in an open window.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Live<K, A> {
+    /// The pane now holds this.
+    Now(Pane<K, A>),
+    /// The pane is gone without having closed: its session grew or merged.
+    Gone(K, Window),
+}
+
+/// The state of one window operator on one worker.
+///
+/// The shell calls `apply` for the parts of the open epoch, then `flush`, then `advance`; the
+/// watermark never goes back.
+pub trait State<K: Key, A: Aggregate> {
+    /// Takes one part. Its windows are open: the part was judged by its partition's watermark.
+    fn apply(&mut self, part: Part<K, A>);
+
+    /// Tells which panes changed since the last call; nothing unless updates were asked for.
+    fn flush(&mut self, changes: &mut Vec<Live<K, A>>);
+
+    /// Emits the panes that became final, in the order of their windows.
+    fn advance(&mut self, watermark: Millis, finals: &mut Vec<Pane<K, A>>);
+
+    /// How much is open.
+    fn open(&self) -> Open;
+
+    /// The whole state, by key group.
+    fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
+
+    /// Takes in one key group of a snapshot.
+    fn restore(&mut self, bytes: &[u8]);
+}
+
+/// How much a state holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Windows that have not closed.
+    pub windows: u64,
+    /// Entries kept for them: keys in slices and patches, or sessions.
+    pub entries: u64,
+    /// End of the window that closes first.
+    pub first_end: Option<Time>,
+}
+
+impl Open {
+    /// Both together.
+    pub fn and(self, other: Open) -> Open {
+        let first_end = match (self.first_end, other.first_end) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Open {
+            windows: self.windows + other.windows,
+            entries: self.entries + other.entries,
+            first_end,
+        }
+    }
+}
+
+/// Encodes items that are grouped by the key group of a hash.
+fn encode_groups<T: Serialize>(items: impl Iterator<Item = (u64, T)>) -> Vec<(u16, Vec<u8>)> {
+    let mut groups: std::collections::BTreeMap<u16, Vec<T>> = Default::default();
+    for (hash, item) in items {
+        groups.entry(crate::hash::group(hash)).or_default().push(item);
+    }
+    let encode = |items: &Vec<T>| bincode::serialize(items).expect("state serialises");
+    groups.iter().map(|(group, items)| (*group, encode(items))).collect()
+}
+
+/// The items of a key group.
+fn decode_group<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
+    bincode::deserialize(bytes).expect("a snapshot of this state, checked by its reader")
+}

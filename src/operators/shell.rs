@@ -1,0 +1,240 @@
+//! The shell: the one host of all keyed states, and the home of everything subtle about timely.
+//!
+//! ```text
+//! 1  read        epoch(message) <= open ─► apply          epoch(message) > open ─► stash
+//! 2  emit        updates, then what the watermark closes
+//! 3  while epoch(frontier) > open:      the open epoch is complete here
+//!        open the next, apply its stash, emit
+//! 4  downgrade the capabilities to the input frontier
+//! ```
+//!
+//! The watermark is the least event time over the frontiers of all inputs *and* the stash: what is
+//! stashed has been consumed for timely, but not applied. Rows leave at a tick that never goes
+//! back and lies inside the open epoch. No capability is held per message or window: one at an old
+//! tick would freeze the whole tick frontier. (Rules eR3 to eR6 and eR16 of the design.)
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, CapabilitySet};
+use timely::order::Product;
+use timely::progress::frontier::MutableAntichain;
+
+use super::Event;
+use crate::letter::Letter;
+use crate::parcel::Parcel;
+use crate::row::{Change, Mark, Origin, Rows};
+use crate::runtime::{Context, Phase};
+use crate::stream::Operator;
+use crate::time::Millis;
+
+type Output = OutputBuilder<Event, CapacityContainerBuilder<Vec<Rows>>>;
+
+/// Hosts an operator. Returns a stream of rows per port of it, and its letters as rows.
+pub fn shell<'s>(
+    operator: Operator,
+    inputs: Vec<StreamVec<'s, Event, Parcel>>,
+    context: &Rc<Context>,
+) -> (Vec<StreamVec<'s, Event, Rows>>, StreamVec<'s, Event, Rows>) {
+    let scope = inputs[0].scope();
+    let mut builder = OperatorBuilder::new(format!("window {}", operator.place), scope);
+    let mut handles: Vec<_> = inputs
+        .into_iter()
+        .map(|input| builder.new_input(input, Exchange::new(|parcel: &Parcel| parcel.to.into())))
+        .collect();
+    let mut outputs: Vec<Output> = Vec::new();
+    let mut streams = Vec::new();
+    // The last output carries the letters.
+    for _ in 0..=operator.ports.len() {
+        let (output, stream) = builder.new_output();
+        outputs.push(OutputBuilder::from(output));
+        streams.push(stream);
+    }
+    let letters = streams.pop().expect("the output of letters");
+    let context = context.clone();
+    builder.build(move |capabilities| {
+        let held = capabilities.into_iter().map(CapabilitySet::from_elem).collect();
+        let mut shell = Shell::new(operator, outputs, held, context);
+        move |frontiers| {
+            for (input, handle) in handles.iter_mut().enumerate() {
+                handle.for_each(|capability, parcels: &mut Vec<Parcel>| {
+                    let time = *capability.time();
+                    parcels.drain(..).for_each(|parcel| shell.take(input, time, parcel));
+                });
+            }
+            shell.work(frontiers);
+        }
+    });
+    (streams, letters)
+}
+
+struct Shell {
+    operator: Operator,
+    outputs: Vec<Output>,
+    /// One set per output, as timely wants it; all hold the same times.
+    held: Vec<CapabilitySet<Event>>,
+    context: Rc<Context>,
+    stash: VecDeque<Stashed>,
+    open: u64,
+    last_tick: u64,
+    watermark: Millis,
+    applied: bool,
+    reported: Option<u64>,
+    /// The times of all input frontiers; kept for its memory.
+    times: Vec<Event>,
+}
+
+/// A message of a later epoch, in the order of arrival.
+struct Stashed {
+    epoch: u64,
+    event: Millis,
+    input: usize,
+    parcel: Parcel,
+}
+
+impl Shell {
+    fn new(
+        operator: Operator,
+        outputs: Vec<Output>,
+        held: Vec<CapabilitySet<Event>>,
+        context: Rc<Context>,
+    ) -> Shell {
+        Shell {
+            operator,
+            outputs,
+            held,
+            context,
+            stash: VecDeque::new(),
+            open: 0,
+            last_tick: 0,
+            watermark: Millis::MIN,
+            applied: false,
+            reported: None,
+            times: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, input: usize, time: Event, parcel: Parcel) {
+        let epoch = self.context.pace.epoch(time.outer);
+        if epoch <= self.open {
+            self.operator.apply(input, parcel);
+            self.applied = true;
+        } else {
+            self.stash.push_back(Stashed { epoch, event: time.inner, input, parcel });
+        }
+    }
+
+    fn work(&mut self, frontiers: &[MutableAntichain<Event>]) {
+        if self.context.phase.get() == Phase::Halted {
+            self.halt();
+            return;
+        }
+        let mut times: Vec<Event> = std::mem::take(&mut self.times);
+        times.clear();
+        frontiers.iter().for_each(|frontier| times.extend(frontier.frontier().iter()));
+        let frontier = times.iter().map(|time| time.inner).min().unwrap_or(Millis::MAX);
+        let epoch = times.iter().map(|time| self.context.pace.epoch(time.outer)).min();
+
+        self.emit(frontier);
+        // STEP 3. A frontier that jumped over several epochs is worked off one at a time, so that
+        // each row leaves at a tick of the epoch that it belongs to. An empty frontier completes
+        // every epoch.
+        while epoch.is_none_or(|epoch| self.open < epoch) {
+            let next = match epoch {
+                Some(_) => self.open + 1,
+                None => match self.stash.iter().map(|stashed| stashed.epoch).min() {
+                    Some(next) => next,
+                    None => break,
+                },
+            };
+            self.open_epoch(next);
+            self.emit(frontier);
+        }
+        for held in &mut self.held {
+            held.downgrade(times.iter());
+        }
+        if self.reported != Some(self.open) || times.is_empty() {
+            self.report();
+        }
+        self.times = times;
+    }
+
+    fn open_epoch(&mut self, epoch: u64) {
+        self.open = epoch;
+        for _ in 0..self.stash.len() {
+            let stashed = self.stash.pop_front().expect("counted");
+            if stashed.epoch <= epoch {
+                self.operator.apply(stashed.input, stashed.parcel);
+                self.applied = true;
+            } else {
+                self.stash.push_back(stashed);
+            }
+        }
+    }
+
+    /// STEP 2. Shows what changed and closes what can change no more.
+    fn emit(&mut self, frontier: Millis) {
+        let stashed = self.stash.iter().map(|stashed| stashed.event).min();
+        let watermark = frontier.min(stashed.unwrap_or(Millis::MAX));
+        assert!(
+            self.watermark <= watermark,
+            "the watermark of `{}` went back from {} to {watermark}",
+            self.operator.place,
+            self.watermark
+        );
+        if !self.applied && watermark == self.watermark {
+            return;
+        }
+        self.watermark = watermark;
+        self.applied = false;
+        self.operator.emit(watermark);
+        for output in 0..self.operator.ports.len() {
+            let rows = self.operator.rows(output);
+            self.send(output, rows);
+        }
+        let letters = self.operator.letters();
+        self.context.board.letters(&letters);
+        let rows = letter_rows(&letters, &self.context.system);
+        self.send(self.outputs.len() - 1, rows);
+    }
+
+    fn send(&mut self, output: usize, rows: Rows) {
+        if rows.is_empty() {
+            return;
+        }
+        let held = &self.held[output];
+        let least = held.iter().min_by_key(|capability| capability.time().outer);
+        let least: &Capability<Event> = least.expect("rows are made while the frontier is held");
+        let first = self.context.pace.first_tick(self.open);
+        self.last_tick = self.last_tick.max(least.time().outer).max(first);
+        let capability = least.delayed(&Product::new(self.last_tick, least.time().inner));
+        self.outputs[output].activate().session(&capability).give(rows);
+    }
+
+    /// The job stops: what is open stays unwritten.
+    fn halt(&mut self) {
+        self.held.iter_mut().for_each(|held| held.downgrade(std::iter::empty::<&Event>()));
+        self.report();
+    }
+
+    /// Says how much is open: once an epoch, as counting costs.
+    fn report(&mut self) {
+        self.reported = Some(self.open);
+        self.context.board.operator(&self.operator, self.context.worker, self.watermark);
+    }
+}
+
+/// Letters as the rows of a sink.
+pub(crate) fn letter_rows(letters: &[Letter], system: &str) -> Rows {
+    let mut rows = Rows::default();
+    for letter in letters {
+        let mark = Mark { change: Change::Final, origin: Origin::Record(letter.position) };
+        rows.push(mark, letter.cells(system));
+    }
+    rows
+}

@@ -1,0 +1,257 @@
+//! The sink operator: from the tick scope to the queue of a writer.
+//!
+//! It holds two kinds of capabilities on purpose, on two outputs, each with a probe:
+//!
+//! - *flow*: only while the queue is full, so that the sources of every process stop reading;
+//! - *confirmed*: for every epoch with rows until its writer has confirmed it, so that the frontier
+//!   of this output tells what all sinks of all workers have written.
+//!
+//! A third output carries the letters about rows that the sink refused.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::progress::frontier::MutableAntichain;
+
+use super::shell::letter_rows;
+use crate::letter::Letter;
+use crate::row::{Origin, Position, Rows};
+use crate::runtime::Context;
+use crate::sink::queue::{Answer, Queue};
+use crate::sink::{Placement, Refusal};
+use crate::text::Text;
+
+/// What a sink operator needs to know.
+pub struct SinkPlan {
+    /// Name of the view.
+    pub view: Text,
+    /// Who writes.
+    pub placement: Placement,
+    /// The writer of this worker, if it has one; made once the operator's address is known, so
+    /// that the writer can wake it.
+    pub queue: Option<MakeQueue>,
+}
+
+/// Starts a queue whose thread calls a function after each answer.
+pub type MakeQueue = Box<dyn FnOnce(Box<dyn Fn() + Send>) -> Option<Queue>>;
+
+/// The outputs of a sink operator.
+pub struct SinkOutputs<'s> {
+    /// Held while the queue is full.
+    pub flow: StreamVec<'s, u64, ()>,
+    /// Held for epochs that are not confirmed.
+    pub confirmed: StreamVec<'s, u64, ()>,
+    /// Letters about refused rows.
+    pub letters: StreamVec<'s, u64, Rows>,
+}
+
+type Letters = OutputBuilder<u64, CapacityContainerBuilder<Vec<Rows>>>;
+
+/// Writes the rows of a stream.
+pub fn sink<'s>(
+    rows: StreamVec<'s, u64, Rows>,
+    plan: SinkPlan,
+    context: &Rc<Context>,
+) -> SinkOutputs<'s> {
+    let scope = rows.scope();
+    let mut builder = OperatorBuilder::new(format!("sink {}", plan.view), scope);
+    let address = builder.operator_info().address.to_vec();
+    let activator = scope.worker().sync_activator_for(address);
+    let wake = Box::new(move || {
+        // When the worker has ended, nobody needs waking.
+        let _ = activator.activate();
+    });
+    let queue = plan.queue.and_then(|make| make(wake));
+    let target = match plan.placement {
+        Placement::EachWorker => context.worker as u64,
+        Placement::One => 0,
+    };
+    let mut input = builder.new_input(rows, Exchange::new(move |_: &Rows| target));
+    let (flow_output, flow) = builder.new_output::<Vec<()>>();
+    let (confirmed_output, confirmed) = builder.new_output::<Vec<()>>();
+    let (letters_output, letters) = builder.new_output();
+    let context = context.clone();
+    builder.build(move |capabilities| {
+        // Nothing is held before the first row.
+        drop(capabilities);
+        let _never_used = (flow_output, confirmed_output);
+        let mut sink = Sink {
+            view: plan.view,
+            ordered: plan.placement == Placement::One,
+            queue,
+            letters: OutputBuilder::from(letters_output),
+            waiting: VecDeque::new(),
+            full: None,
+            unconfirmed: BTreeMap::new(),
+            open: 0,
+            finished: false,
+            context,
+        };
+        move |frontiers| {
+            let _held_open = &_never_used;
+            input.for_each(|capability, batches: &mut Vec<Rows>| {
+                let held = Held {
+                    flow: capability.retain(0),
+                    confirmed: capability.retain(1),
+                    letters: capability.retain(2),
+                };
+                sink.take(held, std::mem::take(batches));
+            });
+            sink.work(&frontiers[0]);
+        }
+    });
+    SinkOutputs { flow, confirmed, letters }
+}
+
+/// The right to send or hold, on each output, at the time of some rows.
+struct Held {
+    flow: Capability<u64>,
+    confirmed: Capability<u64>,
+    letters: Capability<u64>,
+}
+
+struct Sink {
+    view: Text,
+    /// Rows of a later epoch wait for it, so that the writer sees whole epochs in order.
+    ordered: bool,
+    queue: Option<Queue>,
+    letters: Letters,
+    /// Rows that have no room in the queue, or whose epoch has not opened yet.
+    waiting: VecDeque<(u64, Rows)>,
+    /// Held while rows wait for room.
+    full: Option<Capability<u64>>,
+    /// By epoch, until the writer has confirmed it.
+    unconfirmed: BTreeMap<u64, (Capability<u64>, Capability<u64>)>,
+    open: u64,
+    finished: bool,
+    context: Rc<Context>,
+}
+
+impl Sink {
+    fn take(&mut self, held: Held, batches: Vec<Rows>) {
+        let epoch = self.context.pace.epoch(*held.flow.time());
+        self.waiting.extend(batches.into_iter().map(|rows| (epoch, rows)));
+        self.unconfirmed.entry(epoch).or_insert((held.confirmed, held.letters));
+        // The earliest one stays; it is dropped below if there is room.
+        self.full.get_or_insert(held.flow);
+    }
+
+    fn work(&mut self, frontier: &MutableAntichain<u64>) {
+        if self.queue.is_none() {
+            self.discard();
+            return;
+        }
+        self.hear();
+        self.fill();
+        let reached = frontier.frontier().first().map(|tick| self.context.pace.epoch(*tick));
+        // An epoch is told to the writer once all of its rows are in the queue.
+        while self.can_close(reached) {
+            if let Some(queue) = &self.queue
+                && self.unconfirmed.contains_key(&self.open)
+            {
+                queue.epoch(self.open);
+            }
+            self.open = match reached {
+                Some(_) => self.open + 1,
+                None => self.next_epoch(),
+            };
+            self.fill();
+        }
+        if reached.is_none() && self.waiting.is_empty() && !self.finished {
+            self.finished = true;
+            if let Some(queue) = &self.queue {
+                queue.epoch(self.open);
+                queue.finish();
+            }
+        }
+    }
+
+    /// Whether the open epoch is complete and handed over.
+    fn can_close(&self, reached: Option<u64>) -> bool {
+        let complete = match reached {
+            Some(reached) => self.open < reached,
+            None => self.waiting.iter().any(|(epoch, _)| self.open < *epoch),
+        };
+        complete && !self.waiting.iter().any(|(epoch, _)| *epoch <= self.open)
+    }
+
+    /// At the end of input: the next epoch that has rows.
+    fn next_epoch(&self) -> u64 {
+        self.waiting.iter().map(|(epoch, _)| *epoch).min().unwrap_or(self.open + 1)
+    }
+
+    /// Hands over what there is room for.
+    fn fill(&mut self) {
+        let Some(queue) = &self.queue else { return };
+        let mut later = VecDeque::new();
+        let mut stuck = false;
+        while let Some((epoch, rows)) = self.waiting.pop_front() {
+            if self.ordered && self.open < epoch {
+                later.push_back((epoch, rows));
+            } else if stuck || queue.is_full() {
+                stuck = true;
+                later.push_back((epoch, rows));
+            } else {
+                queue.rows(rows);
+            }
+        }
+        self.waiting = later;
+        if !stuck {
+            self.full = None;
+        }
+    }
+
+    /// Takes the answers of the writer.
+    fn hear(&mut self) {
+        while let Some(answer) = self.queue.as_ref().and_then(Queue::answer) {
+            match answer {
+                Answer::Written(rows) => self.context.board.count_rows(&self.view, rows),
+                Answer::Confirmed(epoch) => {
+                    self.unconfirmed = self.unconfirmed.split_off(&(epoch + 1));
+                }
+                Answer::Refused(mark, refusal) => self.refused(mark.origin, refusal),
+                Answer::Finished => self.unconfirmed.clear(),
+                Answer::Failed(error) => self.context.failure.set(error),
+            }
+        }
+    }
+
+    fn refused(&mut self, origin: Origin, refusal: Refusal) {
+        let Some((_, (_, held))) = self.unconfirmed.first_key_value() else { return };
+        let (position, about) = match origin {
+            Origin::Record(position) => (position, String::new()),
+            Origin::Window(window) => {
+                (Position::default(), format!(" (window {} to {})", window.start, window.end))
+            }
+        };
+        let letter = Letter {
+            source: Text::default(),
+            position,
+            record_time: None,
+            event_time: None,
+            watermark: None,
+            key: None,
+            value: None,
+            reason: refusal.reject.reason,
+            detail: refusal.reject.detail + &about,
+            place: Some(self.view.clone()),
+        };
+        let letters = [letter];
+        self.context.board.letters(&letters);
+        let rows = letter_rows(&letters, &self.context.system);
+        self.letters.activate().session(held).give(rows);
+    }
+
+    /// This worker has no writer: nothing reaches it but what it sends on.
+    fn discard(&mut self) {
+        self.waiting.clear();
+        self.full = None;
+        self.unconfirmed.clear();
+    }
+}

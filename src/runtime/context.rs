@@ -1,0 +1,98 @@
+//! What the operators of one job share on one worker.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::ticks::Pace;
+use crate::error::Error;
+use crate::observe::JobBoard;
+
+/// Processing time since the start of the job.
+pub trait Clock {
+    /// The time that has passed.
+    fn now(&self) -> Duration;
+}
+
+/// The clock of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock(pub Instant);
+
+impl Clock for WallClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reads.
+    Running,
+    /// Reads no more; what was read is processed.
+    Stopping,
+    /// All that was read is in the sinks: open windows stay unwritten.
+    Halted,
+}
+
+/// What the operators of one job share on one worker.
+pub struct Context {
+    /// Processing time.
+    pub clock: Box<dyn Clock>,
+    /// Ticks and epochs.
+    pub pace: Pace,
+    /// Least tick that is not complete on all workers.
+    pub completed: Cell<u64>,
+    /// Least tick that the sinks of all workers have not confirmed.
+    pub confirmed: Cell<u64>,
+    /// What the job does.
+    pub phase: Cell<Phase>,
+    /// Index of this worker.
+    pub worker: usize,
+    /// How many workers there are.
+    pub peers: usize,
+    /// Name of the system, for letters.
+    pub system: String,
+    /// What others may see of the job.
+    pub board: Arc<JobBoard>,
+    /// The first error that ends the process.
+    pub failure: Failure,
+    /// Positions by epoch, until all sinks have confirmed it.
+    pub positions: RefCell<Vec<EpochPositions>>,
+}
+
+/// Where a source stood at the end of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochPositions {
+    /// The epoch.
+    pub epoch: u64,
+    /// Number of the source.
+    pub source: usize,
+    /// Partition and next offset.
+    pub offsets: Vec<(u32, i64)>,
+}
+
+/// The first error that ends the process; shared by all threads.
+#[derive(Clone, Debug, Default)]
+pub struct Failure(Arc<Mutex<Option<Error>>>);
+
+impl Failure {
+    /// Keeps an error, unless there is one already.
+    pub fn set(&self, error: Error) {
+        self.lock().get_or_insert(error);
+    }
+
+    /// The error.
+    pub fn get(&self) -> Option<Error> {
+        self.lock().clone()
+    }
+
+    /// Whether there is one.
+    pub fn is_set(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

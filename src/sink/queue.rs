@@ -1,0 +1,318 @@
+//! A writer on a thread of its own, behind a bounded queue.
+//!
+//! ```text
+//! sink operator ──rows, epochs──► [ queue ] ──► thread: Writer
+//!        ▲                                         │
+//!        └───────── confirmed epochs, refusals ────┘   and a wake-up
+//! ```
+//!
+//! A service that is away is waited for, with growing pauses, without end; a full disk for
+//! `retry_max`. Nothing is lost meanwhile: the queue fills, the operator holds the frontier, and
+//! the sources stop reading.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Refusal, Writer};
+use crate::error::{Error, Kind, Result};
+use crate::row::{Mark, Rows};
+
+/// How a queue behaves.
+#[derive(Clone, Debug)]
+pub struct QueueOptions {
+    /// Name of the view, for the thread and messages.
+    pub view: String,
+    /// `sink.queue_rows_max`.
+    pub rows_max: usize,
+    /// `trigger_interval`: rows are gathered for so long before they are written.
+    pub gather: Option<Duration>,
+    /// `sink.retry_max`: how long a full disk is waited for.
+    pub retry_max: Duration,
+}
+
+/// The operator's end.
+pub struct Queue {
+    shared: Arc<Shared>,
+    answers: Receiver<Answer>,
+    thread: Option<JoinHandle<()>>,
+    options: QueueOptions,
+}
+
+/// What the thread tells.
+#[derive(Debug)]
+pub enum Answer {
+    /// Everything up to this epoch is written.
+    Confirmed(u64),
+    /// So many rows were written.
+    Written(u64),
+    /// A row was refused for good.
+    Refused(Mark, Refusal),
+    /// The writer has finished.
+    Finished,
+    /// The writer failed in a way that waiting does not cure.
+    Failed(Error),
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    items: VecDeque<Item>,
+    rows: usize,
+    /// The process wants to end: what cannot be written now is given up.
+    hurry: bool,
+}
+
+enum Item {
+    Rows(Rows),
+    Epoch(u64),
+    Finish,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Starts the thread; `wake` is called after each answer.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses another thread.
+    pub fn start(
+        writer: Box<dyn Writer>,
+        options: QueueOptions,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Queue> {
+        let shared =
+            Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
+        let (answer, answers) = mpsc::channel();
+        let worker =
+            Thread { writer, options: options.clone(), shared: shared.clone(), answer, wake };
+        let thread = std::thread::Builder::new()
+            .name(format!("sink {}", options.view))
+            .spawn(move || worker.run())
+            .map_err(|error| Error::unreachable(format!("no thread for a sink: {error}")))?;
+        Ok(Queue { shared, answers, thread: Some(thread), options })
+    }
+
+    /// Whether rows have to wait.
+    pub fn is_full(&self) -> bool {
+        self.options.rows_max <= self.shared.state().rows
+    }
+
+    /// Rows that wait.
+    pub fn len(&self) -> usize {
+        self.shared.state().rows
+    }
+
+    /// Whether no row waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Hands over rows; asked before whether it is full.
+    pub fn rows(&self, rows: Rows) {
+        self.push(Item::Rows(rows));
+    }
+
+    /// Says that an epoch is complete.
+    pub fn epoch(&self, epoch: u64) {
+        self.push(Item::Epoch(epoch));
+    }
+
+    /// Says that nothing more will come.
+    pub fn finish(&self) {
+        self.push(Item::Finish);
+    }
+
+    /// Gives up waiting for a service that is away.
+    pub fn hurry(&self) {
+        self.shared.state().hurry = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// The next answer, if there is one.
+    pub fn answer(&self) -> Option<Answer> {
+        self.answers.try_recv().ok()
+    }
+
+    fn push(&self, item: Item) {
+        let mut state = self.shared.state();
+        if let Item::Rows(rows) = &item {
+            state.rows += rows.len();
+        }
+        state.items.push_back(item);
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.hurry();
+        self.finish();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by the hook already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Rows handed to a writer at once, at most: a batch of a database.
+const BATCH_ROWS_MAX: usize = 5_000;
+
+/// First and longest pause before another try.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+struct Thread<W> {
+    writer: Box<dyn Writer>,
+    options: QueueOptions,
+    shared: Arc<Shared>,
+    answer: Sender<Answer>,
+    wake: W,
+}
+
+/// What is to be done next.
+struct Work {
+    rows: Rows,
+    epoch: Option<u64>,
+    finish: bool,
+}
+
+impl<W: Fn()> Thread<W> {
+    fn run(mut self) {
+        if let Err(error) = self.serve() {
+            self.tell(Answer::Failed(error));
+        }
+    }
+
+    fn serve(&mut self) -> Result<()> {
+        loop {
+            let Work { rows, epoch, finish } = self.next();
+            if !rows.is_empty() {
+                let refusals = self.patiently(|writer| writer.write(&rows))?;
+                let written = rows.len() - refusals.len();
+                for refusal in refusals {
+                    let mark = rows.marks[refusal.row];
+                    self.tell(Answer::Refused(mark, refusal));
+                }
+                self.shared.state().rows -= rows.len();
+                self.tell(Answer::Written(written as u64));
+            }
+            if let Some(epoch) = epoch {
+                self.patiently(|writer| writer.epoch(epoch))?;
+                self.tell(Answer::Confirmed(epoch));
+            }
+            if finish {
+                self.patiently(|writer| writer.finish())?;
+                self.tell(Answer::Finished);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for something to do. Rows come alone or with the epochs behind them.
+    fn next(&self) -> Work {
+        let mut work = Work { rows: Rows::default(), epoch: None, finish: false };
+        let mut state = self.shared.state();
+        let mut deadline = None;
+        loop {
+            while let Some(item) = state.items.pop_front() {
+                match item {
+                    Item::Rows(rows) if work.epoch.is_none() => work.rows.append(rows),
+                    Item::Epoch(epoch) => work.epoch = Some(epoch),
+                    Item::Finish => {
+                        work.finish = true;
+                        return work;
+                    }
+                    Item::Rows(_) => {
+                        state.items.push_front(item);
+                        return work;
+                    }
+                }
+                if BATCH_ROWS_MAX <= work.rows.len() {
+                    return work;
+                }
+            }
+            if work.rows.is_empty() && work.epoch.is_some() {
+                return work;
+            }
+            let Some(gather) = self.options.gather.filter(|_| !state.hurry) else {
+                if !work.rows.is_empty() {
+                    return work;
+                }
+                state = self.wait(state, None);
+                continue;
+            };
+            if work.rows.is_empty() {
+                state = self.wait(state, None);
+                continue;
+            }
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + gather);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return work;
+            }
+            state = self.wait(state, Some(left));
+        }
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        timeout: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        match timeout {
+            None => self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let waited = self.shared.changed.wait_timeout(state, timeout);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Calls the writer until it succeeds or waiting is no use.
+    fn patiently<T>(&mut self, mut call: impl FnMut(&mut dyn Writer) -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        let mut pause = PAUSES.0;
+        loop {
+            let error = match call(&mut *self.writer) {
+                Ok(done) => return Ok(done),
+                Err(error) => error.within(format!("view `{}`", self.options.view)),
+            };
+            let wait_on = match error.kind() {
+                Kind::Unreachable => true,
+                Kind::Storage => begun.elapsed() < self.options.retry_max,
+                Kind::Usage | Kind::Config | Kind::Bug => false,
+            };
+            if !wait_on || self.shared.state().hurry {
+                return Err(error);
+            }
+            tracing::warn!(sink = %self.options.view, pause_ms = pause.as_millis() as u64,
+                "{}; trying again", error.message());
+            let until = Instant::now() + pause;
+            let mut state = self.shared.state();
+            while !state.hurry && Instant::now() < until {
+                let left = until.saturating_duration_since(Instant::now());
+                state = self.wait(state, Some(left));
+            }
+            drop(state);
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    fn tell(&self, answer: Answer) {
+        // Nobody listens any more when the job has ended with an error.
+        let _ = self.answer.send(answer);
+        (self.wake)();
+    }
+}

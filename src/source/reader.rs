@@ -1,0 +1,404 @@
+//! The source operator: reads the partitions of one source that this worker owns.
+//!
+//! ```text
+//! once per activation:
+//!   tick forward ─► at an epoch's end: note positions ─► poll each partition, run the intake,
+//!   send ─► downgrade to (tick, least watermark of its partitions) ─► say when to come again
+//! ```
+//!
+//! One capability per worker and output, at (tick, least watermark): the frontier is a minimum
+//! anyway, and a tick then costs one change instead of one per partition. When sinks or exchanges
+//! lag, it stops reading but goes on ticking, or the frontier would stand still (rule eR10).
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, StreamVec};
+use timely::order::Product;
+use timely::scheduling::Activator;
+
+use super::{Batch, Partition, Poll, Source, Start, Wake};
+use crate::error::{Error, Result};
+use crate::observe::PartitionBoard;
+use crate::operators::Event;
+use crate::operators::shell::letter_rows;
+use crate::parcel::Parcel;
+use crate::row::Rows;
+use crate::runtime::{Context, EpochPositions, Phase, Ticker};
+use crate::stream::{Intake, Outbox, PartitionState};
+use crate::text::Text;
+use crate::time::Millis;
+
+/// What a source operator is made of.
+pub struct ReaderPlan {
+    /// Number of the source in the plan.
+    pub index: usize,
+    /// Its name.
+    pub name: Text,
+    /// How far its watermarks run behind.
+    pub delay: Duration,
+    /// Decodes, judges and runs the steps behind it.
+    pub intake: Box<dyn Intake>,
+    /// The connector.
+    pub source: Box<dyn Source>,
+    /// Where reading begins.
+    pub start: Start,
+    /// `catch_up_skew`.
+    pub catch_up_skew: Duration,
+    /// Limits of a batch.
+    pub limits: super::BatchLimits,
+    /// The slots that it fills, by their number in the plan.
+    pub slots: Vec<usize>,
+    /// The ports that it fills, by their number in the plan.
+    pub ports: Vec<usize>,
+    /// How many slots and ports the plan has.
+    pub counts: (usize, usize),
+}
+
+/// The outputs of a source operator.
+pub struct ReaderOutputs<'s> {
+    /// Per slot of [`ReaderPlan::slots`].
+    pub parcels: Vec<StreamVec<'s, Event, Parcel>>,
+    /// Per port of [`ReaderPlan::ports`].
+    pub rows: Vec<StreamVec<'s, Event, Rows>>,
+    /// Dead letters.
+    pub letters: StreamVec<'s, Event, Rows>,
+}
+
+type Output<T> = OutputBuilder<Event, CapacityContainerBuilder<Vec<T>>>;
+
+/// Builds the operator.
+pub fn reader<'s>(
+    scope: Scope<'s, Event>,
+    plan: ReaderPlan,
+    context: &Rc<Context>,
+) -> ReaderOutputs<'s> {
+    let mut builder = OperatorBuilder::new(format!("source {}", plan.name), scope);
+    let info = builder.operator_info();
+    let activator = scope.activator_for(info.address.clone());
+    let remote = scope.worker().sync_activator_for(info.address.to_vec());
+    let wake: Wake = Arc::new(move || {
+        // When the worker has ended, nobody needs waking.
+        let _ = remote.activate();
+    });
+    let mut outputs = Outputs { parcels: vec![], rows: vec![], letters: None };
+    let (mut parcels, mut rows) = (vec![], vec![]);
+    for _ in &plan.slots {
+        let (output, stream) = builder.new_output();
+        outputs.parcels.push(Output::from(output));
+        parcels.push(stream);
+    }
+    for _ in &plan.ports {
+        let (output, stream) = builder.new_output();
+        outputs.rows.push(Output::from(output));
+        rows.push(stream);
+    }
+    let (output, letters) = builder.new_output();
+    outputs.letters = Some(Output::from(output));
+    let context = context.clone();
+    builder.build(move |held| {
+        let mut reader = Reader::new(plan, context, outputs, held, activator, wake);
+        move |_frontiers| reader.activate()
+    });
+    ReaderOutputs { parcels, rows, letters }
+}
+
+struct Outputs {
+    parcels: Vec<Output<Parcel>>,
+    rows: Vec<Output<Rows>>,
+    letters: Option<Output<Rows>>,
+}
+
+struct Reader {
+    plan: ReaderPlan,
+    context: Rc<Context>,
+    outputs: Outputs,
+    /// One per output: slots, ports, letters.
+    held: Vec<Capability<Event>>,
+    activator: Activator,
+    wake: Wake,
+    ticker: Ticker,
+    epoch: u64,
+    /// What the capabilities promise.
+    watermark: Millis,
+    partitions: Vec<Reading>,
+    /// How many workers read: the first so many.
+    readers: usize,
+    known: u32,
+    outbox: Outbox,
+    batch: Batch,
+    timer: Option<Instant>,
+    committed: Option<u64>,
+}
+
+/// A partition that is being read.
+struct Reading {
+    partition: Box<dyn Partition>,
+    state: PartitionState,
+    last: Poll,
+}
+
+impl Reader {
+    fn new(
+        plan: ReaderPlan,
+        context: Rc<Context>,
+        outputs: Outputs,
+        held: Vec<Capability<Event>>,
+        activator: Activator,
+        wake: Wake,
+    ) -> Reader {
+        let (slots, ports) = plan.counts;
+        let outbox = Outbox {
+            peers: context.peers,
+            parcels: (0..slots).map(|_| Vec::new()).collect(),
+            rows: (0..ports).map(|_| Rows::default()).collect(),
+            letters: Vec::new(),
+        };
+        let ticker = Ticker::new(context.pace);
+        let batch = Batch { limits: plan.limits, ..Batch::default() };
+        let mut reader = Reader {
+            plan,
+            context,
+            outputs,
+            held,
+            activator,
+            wake,
+            ticker,
+            epoch: 0,
+            watermark: Millis::MIN,
+            partitions: Vec::new(),
+            readers: 0,
+            known: 0,
+            outbox,
+            batch,
+            timer: None,
+            committed: None,
+        };
+        if let Err(error) = reader.discover() {
+            reader.fail(error);
+        }
+        reader
+    }
+
+    fn activate(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        if self.context.phase.get() == Phase::Halted || self.context.failure.is_set() {
+            self.end();
+            return;
+        }
+        let now = self.context.clock.now();
+        let tick = self.ticker.advance(now, self.context.completed.get());
+        while self.epoch < self.context.pace.epoch(tick) {
+            self.end_epoch();
+        }
+        self.promise();
+        let mut more = false;
+        let running = self.context.phase.get() == Phase::Running;
+        if running && self.ticker.may_read(self.context.completed.get()) {
+            match self.read() {
+                Ok(found) => more = found,
+                Err(error) => self.fail(error),
+            }
+            self.promise();
+            if self.is_finished() {
+                self.end();
+                return;
+            }
+        }
+        self.come_again(more);
+    }
+
+    /// Takes up partitions that this worker owns and does not read yet.
+    fn discover(&mut self) -> Result<()> {
+        let count = self.plan.source.partitions()?;
+        if count < self.known {
+            let (name, before) = (&self.plan.name, self.known);
+            let error = format!("source `{name}` had {before} partitions and now has {count}");
+            return Err(Error::config(error).hint("it was made anew: start the job again"));
+        }
+        if self.known == 0 {
+            self.readers = self.context.peers.min(count as usize).max(1);
+        }
+        for id in self.known..count {
+            // Workers that began without a partition promised that no event will come from them,
+            // so a partition that appears later goes to one that has some.
+            if id as usize % self.readers != self.context.worker {
+                continue;
+            }
+            let start = if self.known == 0 { &self.plan.start } else { &Start::Earliest };
+            let partition = self.plan.source.open(id, start, self.wake.clone())?;
+            let mut state = PartitionState::new(id, self.plan.delay);
+            state.dense = partition.offsets_are_dense();
+            if self.watermark != Millis::MAX {
+                state.watermark.raise(self.watermark);
+            }
+            self.partitions.push(Reading { partition, state, last: Poll::Waiting });
+        }
+        self.known = count;
+        Ok(())
+    }
+
+    /// Polls each partition once; true if one may have more at once.
+    fn read(&mut self) -> Result<bool> {
+        let mut more = false;
+        let slowest = self.slowest();
+        for index in 0..self.partitions.len() {
+            let reading = &mut self.partitions[index];
+            let ahead = reading.state.watermark.greatest().map(|time| time.floor_ms());
+            if reading.last == Poll::Finished
+                || ahead.is_some_and(|ahead| slowest.plus(self.plan.catch_up_skew) < ahead)
+            {
+                continue;
+            }
+            self.batch.clear();
+            reading.last = reading.partition.poll(&mut self.batch)?;
+            if let Some(promise) = self.batch.promise.take() {
+                reading.state.watermark.raise(promise);
+            }
+            more |= reading.last == Poll::Ready;
+            let records = self.batch.len();
+            if 0 < records {
+                self.plan.intake.take(&self.batch, &mut reading.state, &mut self.outbox);
+                self.context.board.count_read(records as u64);
+                self.send();
+            }
+        }
+        Ok(more)
+    }
+
+    /// How far the slowest partition that still has something to catch up with has come.
+    fn slowest(&self) -> Millis {
+        let behind = self.partitions.iter().filter(|reading| reading.last == Poll::Ready);
+        let times = behind.filter_map(|reading| reading.state.watermark.greatest());
+        times.map(|time| time.floor_ms()).min().unwrap_or(Millis::MAX)
+    }
+
+    /// Sends what the intake left in the outbox.
+    fn send(&mut self) {
+        let mut sent = false;
+        for (output, slot) in self.plan.slots.iter().enumerate() {
+            let parcels = &mut self.outbox.parcels[*slot];
+            if !parcels.is_empty() {
+                let held = &self.held[output];
+                let mut activated = self.outputs.parcels[output].activate();
+                activated.session(held).give_iterator(parcels.drain(..));
+                sent = true;
+            }
+        }
+        for (output, port) in self.plan.ports.iter().enumerate() {
+            let rows = std::mem::take(&mut self.outbox.rows[*port]);
+            if !rows.is_empty() {
+                let held = &self.held[self.plan.slots.len() + output];
+                self.outputs.rows[output].activate().session(held).give(rows);
+                sent = true;
+            }
+        }
+        if !self.outbox.letters.is_empty() {
+            self.context.board.letters(&self.outbox.letters);
+            let rows = letter_rows(&self.outbox.letters, &self.context.system);
+            self.outbox.letters.clear();
+            let held = self.held.last().expect("the capability of the letters");
+            let output = self.outputs.letters.as_mut().expect("set when built");
+            output.activate().session(held).give(rows);
+            sent = true;
+        }
+        if sent {
+            self.ticker.sent(self.context.clock.now());
+        }
+    }
+
+    /// Lowers the capabilities to (tick, least watermark).
+    fn promise(&mut self) {
+        let open = self.partitions.iter().filter(|reading| reading.last != Poll::Finished);
+        let least = open.map(|reading| reading.state.watermark.get()).min();
+        self.watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
+        let time = Product::new(self.ticker.tick(), self.watermark);
+        self.held.iter_mut().for_each(|held| held.downgrade(&time));
+    }
+
+    fn is_finished(&self) -> bool {
+        let finished = |reading: &Reading| reading.last == Poll::Finished;
+        self.plan.source.is_bounded() && self.partitions.iter().all(finished)
+    }
+
+    /// Notes where the partitions stand: the epoch holds exactly the records before these
+    /// positions. Looks for new partitions, and tells the service what all sinks have written.
+    fn end_epoch(&mut self) {
+        let read = self.partitions.iter();
+        let offsets = read.filter_map(|r| Some((r.state.id, r.state.next_offset?))).collect();
+        let positions = EpochPositions { epoch: self.epoch, source: self.plan.index, offsets };
+        self.context.positions.borrow_mut().push(positions);
+        self.epoch += 1;
+        self.report();
+        if let Err(error) = self.discover() {
+            self.fail(error);
+        }
+        self.commit();
+    }
+
+    /// Tells the service the positions of the last epoch that the sinks of all workers confirmed.
+    fn commit(&mut self) {
+        let confirmed = self.context.pace.epoch(self.context.confirmed.get());
+        let mut positions = self.context.positions.borrow_mut();
+        let mine = |at: &EpochPositions| at.source == self.plan.index && at.epoch < confirmed;
+        let newest = positions.iter().filter(|at| mine(at)).max_by_key(|at| at.epoch).cloned();
+        positions.retain(|at| !mine(at));
+        drop(positions);
+        let Some(newest) = newest.filter(|newest| self.committed < Some(newest.epoch)) else {
+            return;
+        };
+        self.committed = Some(newest.epoch);
+        if let Err(error) = self.plan.source.committed(&newest.offsets) {
+            tracing::warn!(source = %self.plan.name, "{error}");
+        }
+    }
+
+    fn report(&self) {
+        for reading in &self.partitions {
+            let state = &reading.state;
+            assert!(state.ledger.adds_up(), "{} {}: {:?}", self.plan.name, state.id, state.ledger);
+            let board = PartitionBoard {
+                name: self.plan.source.name(state.id),
+                ledger: state.ledger,
+                watermark: state.watermark.get(),
+                next_offset: state.next_offset,
+                lag: reading.partition.lag(),
+            };
+            self.context.board.partition(&self.plan.name, state.id, board);
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.context.failure.set(error.within(format!("source `{}`", self.plan.name)));
+    }
+
+    /// Says when to be activated next.
+    fn come_again(&mut self, more: bool) {
+        if more {
+            self.activator.activate();
+            return;
+        }
+        let now = Instant::now();
+        let pause = self.ticker.next(self.context.clock.now(), self.context.completed.get());
+        // A wake-up that is due sooner serves as well; timers that pile up would not.
+        if self.timer.is_none_or(|timer| timer <= now || now + pause < timer) {
+            self.timer = Some(now + pause);
+            self.activator.activate_after(pause);
+        }
+    }
+
+    /// Nothing will come any more.
+    fn end(&mut self) {
+        self.report();
+        let counts = self.plan.intake.stats().type_errors;
+        self.context.board.type_errors(&self.plan.name, counts);
+        self.held.clear();
+    }
+}

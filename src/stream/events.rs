@@ -1,0 +1,356 @@
+//! [`Stream`] and [`Keyed`]: events, each once, and events that know their key.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::chunk::Chunk;
+use super::dedup::Dedup;
+use super::flow::Flow;
+use super::node::{Filter, Made, Make, Node, Outbox, Pass, Step};
+use super::operator::{Root, TypedRoot};
+use super::panes::PaneNode;
+use super::plan::{From, RootPlan, Slot};
+use super::windowed::Windowed;
+use crate::aggregate::{Aggregate, Stamp};
+use crate::error::Error;
+use crate::key::Key;
+use crate::keyed::{FixedWindows, PreAggregate, Sessions};
+use crate::lateness::Reach;
+use crate::letter::{Letter, Reason, Reject};
+use crate::parcel::Parcel;
+use crate::row::{Change, Mark, Origin, Row, Rows};
+use crate::text::Text;
+use crate::window::Windows;
+
+/// Events, each once. A handle: using it twice reads nothing twice.
+pub struct Stream<E> {
+    pub(super) flow: Flow,
+    pub(super) node: Rc<Node<E>>,
+    pub(super) sources: Rc<BTreeSet<usize>>,
+    /// Stands directly behind its source, which then may have a `dedup`.
+    pub(super) dedup: Option<Rc<RefCell<Option<Dedup<E>>>>>,
+}
+
+impl<E> Clone for Stream<E> {
+    fn clone(&self) -> Stream<E> {
+        Stream {
+            flow: self.flow.clone(),
+            node: self.node.clone(),
+            sources: self.sources.clone(),
+            dedup: self.dedup.clone(),
+        }
+    }
+}
+
+impl<E: 'static> Stream<E> {
+    fn below<U>(&self, node: Rc<Node<U>>) -> Stream<U> {
+        Stream { flow: self.flow.clone(), node, sources: self.sources.clone(), dedup: None }
+    }
+
+    fn make<U: 'static>(
+        &self,
+        step: &str,
+        make: impl Fn(&E, &mut Vec<U>) -> Result<(), Reject> + 'static,
+    ) -> Stream<U> {
+        let below = Node::new();
+        let place = Rc::new(RefCell::new(Text::from(step)));
+        let step = Make {
+            make,
+            made: Made::new(),
+            letters: Vec::new(),
+            place: place.clone(),
+            below: below.clone(),
+            of: PhantomData,
+        };
+        self.node.push(place, Box::new(step));
+        self.below(below)
+    }
+
+    /// Keeps the events that a function finds true.
+    pub fn filter(&self, keep: impl Fn(&E) -> bool + 'static) -> Stream<E> {
+        let below = Node::new();
+        let step = Filter { keep, selected: Vec::new(), below: below.clone() };
+        self.node.push(Rc::new(RefCell::new("filter".into())), Box::new(step));
+        self.below(below)
+    }
+
+    /// Makes another event of each.
+    pub fn map<U: 'static>(&self, make: impl Fn(&E) -> U + 'static) -> Stream<U> {
+        self.make("map", move |event, made| {
+            made.push(make(event));
+            Ok(())
+        })
+    }
+
+    /// Makes another event of each, or none.
+    pub fn filter_map<U: 'static>(&self, make: impl Fn(&E) -> Option<U> + 'static) -> Stream<U> {
+        self.make("filter_map", move |event, made| {
+            made.extend(make(event));
+            Ok(())
+        })
+    }
+
+    /// Makes any number of events of each.
+    pub fn flat_map<I>(&self, make: impl Fn(&E) -> I + 'static) -> Stream<I::Item>
+    where
+        I: IntoIterator,
+        I::Item: 'static,
+    {
+        self.make("flat_map", move |event, made| {
+            made.extend(make(event));
+            Ok(())
+        })
+    }
+
+    /// Makes another event of each, or a dead letter `rejected` with the text of the refusal.
+    pub fn try_map<U: 'static>(
+        &self,
+        make: impl Fn(&E) -> Result<U, Reject> + 'static,
+    ) -> Stream<U> {
+        self.make("try_map", move |event, made| {
+            made.push(make(event)?);
+            Ok(())
+        })
+    }
+
+    /// The events of both streams.
+    pub fn concat(&self, other: &Stream<E>) -> Stream<E> {
+        let below = Node::new();
+        for stream in [self, other] {
+            let place = Rc::new(RefCell::new("concat".into()));
+            stream.node.push(place, Box::new(Pass(below.clone())));
+        }
+        let sources = self.sources.union(&other.sources).copied().collect();
+        Stream { flow: self.flow.clone(), node: below, sources: Rc::new(sources), dedup: None }
+    }
+
+    /// Drops events whose key their partition has shown before, within `memory` of event time.
+    /// Stands directly behind its source, as duplicates are part of the source's ledger.
+    pub fn dedup<K: Key>(&self, key: impl Fn(&E) -> K + 'static, memory: Duration) -> Stream<E> {
+        let refuse = |why: &str| {
+            let hint = "call dedup directly on flow.source(…), once, and use what it returns";
+            self.flow.with(|plan| plan.errors.push(Error::config(why).hint(hint)));
+        };
+        match &self.dedup {
+            None => refuse("`dedup` stands behind another step"),
+            Some(dedup) if dedup.borrow().is_some() => refuse("a source has two `dedup`s"),
+            Some(dedup) => *dedup.borrow_mut() = Some(Dedup::new(key, memory)),
+        }
+        self.clone()
+    }
+
+    /// Groups the events.
+    pub fn key_by<K: Key>(&self, key: impl Fn(&E) -> K + 'static) -> Keyed<K, E> {
+        let keys = move |chunk: &Chunk<'_, E>, keys: &mut Vec<K>| {
+            keys.reserve(chunk.len());
+            chunk.each(|index| keys.push(key(&chunk.events[index])));
+        };
+        Keyed { stream: self.clone(), keys: Rc::new(keys) }
+    }
+
+    /// Windows over all events together: `key_by(|_| ())`.
+    pub fn window(&self, windows: impl Into<Windows>) -> KeyedWindows<(), E> {
+        self.key_by(|_| ()).window(windows)
+    }
+}
+
+impl<E: Row + 'static> Stream<E> {
+    /// Names the view: each event is a row.
+    pub fn sink(&self, view: &str) {
+        let rows = self.flow.add_port::<E>(view, From::Sources((*self.sources).clone()), false);
+        let port = self.flow.with(|plan| {
+            for source in self.sources.iter() {
+                plan.sources[*source].reaches.borrow_mut().push(Reach::Always);
+            }
+            plan.ports.len() - 1
+        });
+        drop(rows);
+        let step = RowStep { view: view.into(), port, rows: Rows::default(), letters: vec![] };
+        self.node.push(Rc::new(RefCell::new(view.into())), Box::new(step));
+    }
+}
+
+/// Turns events into rows.
+struct RowStep {
+    view: Text,
+    port: usize,
+    rows: Rows,
+    letters: Vec<Letter>,
+}
+
+impl<E: Row> Step<E> for RowStep {
+    fn take(&mut self, chunk: &Chunk<'_, E>) {
+        let (rows, letters, view) = (&mut self.rows, &mut self.letters, &self.view);
+        chunk.each(|index| {
+            let origin = Origin::Record(chunk.stamps[index].position);
+            let mark = Mark { change: Change::Final, origin };
+            if let Err(misfit) = rows.put(mark, &chunk.events[index]) {
+                let reject = Reject::new(Reason::RejectedBySink, misfit);
+                letters.push(chunk.letter(index, reject, view));
+            }
+        });
+    }
+
+    fn commit(&mut self, out: &mut Outbox) {
+        out.rows[self.port].append(std::mem::take(&mut self.rows));
+        out.letters.append(&mut self.letters);
+    }
+
+    fn abort(&mut self) {
+        self.rows = Rows::default();
+        self.letters.clear();
+    }
+}
+
+/// Writes the keys of a chunk's selected events, in order.
+type Keys<K, E> = Rc<dyn Fn(&Chunk<'_, E>, &mut Vec<K>)>;
+
+/// Events that know their key.
+pub struct Keyed<K, E> {
+    stream: Stream<E>,
+    keys: Keys<K, E>,
+}
+
+impl<K: Key, E: 'static> Keyed<K, E> {
+    /// Cuts event time into windows.
+    pub fn window(&self, windows: impl Into<Windows>) -> KeyedWindows<K, E> {
+        let windows = windows.into();
+        self.stream.flow.with(|plan| plan.errors.extend(windows.check().err()));
+        KeyedWindows { stream: self.stream.clone(), keys: self.keys.clone(), windows }
+    }
+}
+
+/// Events that know their key and their windows.
+pub struct KeyedWindows<K, E> {
+    stream: Stream<E>,
+    keys: Keys<K, E>,
+    windows: Windows,
+}
+
+impl<K: Key, E: 'static> KeyedWindows<K, E> {
+    /// Adds the measure of each event to its windows.
+    pub fn accumulate<A: Aggregate>(&self, measure: impl Fn(&E) -> A + 'static) -> Windowed<K, A> {
+        self.accumulate_with(move |event, _| measure(event))
+    }
+
+    /// As [`KeyedWindows::accumulate`], for measures that need the event's time or position.
+    pub fn accumulate_with<A: Aggregate>(
+        &self,
+        measure: impl Fn(&E, &Stamp) -> A + 'static,
+    ) -> Windowed<K, A> {
+        let (flow, windows) = (&self.stream.flow, self.windows);
+        let panes = PaneNode::new();
+        let (operator, slot, shared) = flow.with(|plan| {
+            for source in self.stream.sources.iter() {
+                let source = &plan.sources[*source];
+                source.reaches.borrow_mut().push(Reach::of(windows, source.lateness));
+            }
+            let operator = plan.add_operator();
+            let sources = (*self.stream.sources).clone();
+            plan.slots.push(Slot { sources, root: plan.roots.len() });
+            plan.roots.push(RootPlan { operator, windows, make: make_root(windows, &panes) });
+            (operator, plan.slots.len() - 1, plan.operators[operator].clone())
+        });
+        let step = Accumulate {
+            slot,
+            keys: self.keys.clone(),
+            measure,
+            column: Vec::new(),
+            parts: PreAggregate::new(windows),
+            letters: Vec::new(),
+            place: shared.place.clone(),
+            late_windows: shared.late_windows.clone(),
+            refused: 0,
+            key_bytes_max: flow.key_bytes_max(),
+        };
+        self.stream.node.push(shared.place.clone(), Box::new(step));
+        Windowed { flow: flow.clone(), operator, windows, panes }
+    }
+}
+
+/// Makes the state of an `accumulate`, once it is known whether updates are wanted.
+fn make_root<K: Key, A: Aggregate>(
+    windows: Windows,
+    panes: &Rc<PaneNode<K, A>>,
+) -> Box<dyn FnOnce(bool) -> Box<dyn Root>> {
+    let panes = panes.clone();
+    Box::new(move |updates| match windows {
+        Windows::Fixed(fixed) => {
+            Box::new(TypedRoot::new(FixedWindows::<K, A>::new(fixed, updates), panes))
+        }
+        Windows::Session(session) => {
+            Box::new(TypedRoot::new(Sessions::<K, A>::new(session, updates), panes))
+        }
+    })
+}
+
+/// The end of the way before an exchange: key, measure and pre-aggregation in one loop.
+struct Accumulate<K, E, A, F> {
+    slot: usize,
+    keys: Keys<K, E>,
+    measure: F,
+    column: Vec<K>,
+    parts: PreAggregate<K, A>,
+    letters: Vec<Letter>,
+    place: Rc<RefCell<Text>>,
+    late_windows: Rc<Cell<u64>>,
+    refused: u64,
+    key_bytes_max: usize,
+}
+
+impl<K, E, A, F> Step<E> for Accumulate<K, E, A, F>
+where
+    K: Key,
+    A: Aggregate,
+    F: Fn(&E, &Stamp) -> A,
+{
+    fn take(&mut self, chunk: &Chunk<'_, E>) {
+        self.column.clear();
+        (self.keys)(chunk, &mut self.column);
+        let mut keys = self.column.drain(..);
+        let (parts, measure) = (&mut self.parts, &self.measure);
+        chunk.each(|index| {
+            let key = keys.next().expect("a key per selected event");
+            let stamp = &chunk.stamps[index];
+            let refuse = |reject| chunk.letter(index, reject, &self.place.borrow());
+            if self.key_bytes_max < key.heap_bytes() {
+                let (bytes, most) = (key.heap_bytes(), self.key_bytes_max);
+                let text = format!("its key has {bytes} bytes, view.key_bytes_max is {most}");
+                self.letters.push(refuse(Reject::because(text)));
+                return;
+            }
+            let measured = measure(&chunk.events[index], stamp);
+            let Some(behind) = chunk.behind(index) else {
+                parts.on_time(stamp.time, key, measured);
+                return;
+            };
+            if behind.watermark <= stamp.time.floor_ms() {
+                parts.on_time(stamp.time, key, measured);
+                return;
+            }
+            let outcome = parts.behind(stamp.time, behind, &key, &measured);
+            self.refused += outcome.windows;
+            if outcome.taken == 0 {
+                let text = format!("all its windows were over at {}", behind.watermark);
+                self.letters.push(refuse(Reject::new(Reason::Late, text)));
+            }
+        });
+    }
+
+    fn commit(&mut self, out: &mut Outbox) {
+        self.late_windows.set(self.late_windows.get() + self.refused);
+        self.refused = 0;
+        out.letters.append(&mut self.letters);
+        let parcels = &mut out.parcels[self.slot];
+        self.parts.drain(out.peers, |to, parts| parcels.push(Parcel::new(to, parts)));
+    }
+
+    fn abort(&mut self) {
+        self.parts.abort();
+        self.letters.clear();
+        self.refused = 0;
+    }
+}

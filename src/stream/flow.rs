@@ -1,0 +1,158 @@
+//! [`Flow`]: where a dataflow function begins.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::dedup::Dedup;
+use super::events::Stream;
+use super::intake::{SourceIntake, SourceOptions};
+use super::node::Node;
+use super::plan::{From, Plan, Port, SourcePlan};
+use crate::codec::Wire;
+use crate::error::Error;
+use crate::lateness::Lateness;
+use crate::row::{Row, Rows, Schema};
+use crate::text::Text;
+use crate::time::{Time, hours};
+
+/// Where a dataflow function begins: it names the sources.
+#[derive(Clone)]
+pub struct Flow {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    plan: RefCell<Plan>,
+    streams: RefCell<BTreeMap<Text, Box<dyn Any>>>,
+}
+
+/// What bindings say about the description.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// By source.
+    pub sources: BTreeMap<Text, SourceOptions>,
+    /// `view.key_bytes_max`.
+    pub key_bytes_max: usize,
+    /// `forget_after` of trailing histories.
+    pub forget_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { sources: BTreeMap::new(), key_bytes_max: 1 << 10, forget_after: hours(24) }
+    }
+}
+
+impl Flow {
+    /// An empty description.
+    pub fn new(settings: Settings) -> Flow {
+        let streams = RefCell::default();
+        Flow { inner: Rc::new(Inner { settings, plan: RefCell::default(), streams }) }
+    }
+
+    /// The events of a source: its name is the port that a binding binds; `lateness` says how far
+    /// its watermarks run behind, `time` when an event happened. An event without a time is a
+    /// dead letter. The same name is the same source.
+    pub fn source<E: Wire, T: Into<Option<Time>>>(
+        &self,
+        name: &str,
+        lateness: impl Into<Lateness>,
+        time: impl Fn(&E) -> T + 'static,
+    ) -> Stream<E> {
+        if let Some(stream) = self.inner.streams.borrow().get(name) {
+            if let Some(stream) = stream.downcast_ref::<Stream<E>>() {
+                return stream.clone();
+            }
+            let error = Error::config(format!("source `{name}` is read as two types"));
+            let hint = "read it once, and derive the other type with map or filter_map";
+            self.with(|plan| plan.errors.push(error.hint(hint)));
+        }
+        let stream = self.add_source(name, lateness.into(), time);
+        self.inner.streams.borrow_mut().insert(name.into(), Box::new(stream.clone()));
+        stream
+    }
+
+    fn add_source<E: Wire, T: Into<Option<Time>>>(
+        &self,
+        name: &str,
+        lateness: Lateness,
+        time: impl Fn(&E) -> T + 'static,
+    ) -> Stream<E> {
+        let options = self.inner.settings.sources.get(name).cloned().unwrap_or_default();
+        let delay = options.lateness.unwrap_or(lateness.delay());
+        let lateness = match options.strict.unwrap_or(lateness.is_strict()) {
+            true => Lateness::Strict(delay),
+            false => Lateness::Window(delay),
+        };
+        let node = Node::new();
+        let dedup: Rc<RefCell<Option<Dedup<E>>>> = Rc::default();
+        let reaches: Rc<RefCell<_>> = Rc::default();
+        let source = self.with(|plan| {
+            let index = plan.sources.len();
+            let intake = SourceIntake {
+                index: index as u32,
+                name: name.into(),
+                lateness,
+                reaches: reaches.clone(),
+                options,
+                node: node.clone(),
+                dedup: dedup.clone(),
+                times: Box::new(move |events: &[E], times: &mut Vec<Option<Time>>| {
+                    times.extend(events.iter().map(|event| time(event).into()));
+                }),
+                decoder: Default::default(),
+                judge: Default::default(),
+            };
+            let intake = Box::new(intake);
+            plan.sources.push(SourcePlan { name: name.into(), lateness, reaches, intake });
+            index
+        });
+        let sources = Rc::new(BTreeSet::from([source]));
+        Stream { flow: self.clone(), node, sources, dedup: Some(dedup) }
+    }
+
+    /// Ends the description.
+    ///
+    /// # Panics
+    ///
+    /// When it was taken already.
+    pub fn take(&self) -> Plan {
+        self.inner.plan.take()
+    }
+
+    /// How long a key's trailing history outlives its last row.
+    pub(super) fn forget_after(&self) -> Duration {
+        self.inner.settings.forget_after
+    }
+
+    pub(super) fn key_bytes_max(&self) -> usize {
+        self.inner.settings.key_bytes_max
+    }
+
+    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Plan) -> T) -> T {
+        f(&mut self.inner.plan.borrow_mut())
+    }
+
+    /// Adds a view.
+    pub(super) fn add_port<R: Row>(
+        &self,
+        view: &str,
+        from: From,
+        updates: bool,
+    ) -> Rc<RefCell<Rows>> {
+        let rows: Rc<RefCell<Rows>> = Rc::default();
+        self.with(|plan| {
+            if plan.ports.iter().any(|port| port.view == view) {
+                let error = Error::config(format!("two views are called `{view}`"));
+                plan.errors.push(error.hint("give each sink(…) of a system a name of its own"));
+            }
+            let (view, schema) = (view.into(), Schema::of::<R>());
+            plan.ports.push(Port { view, schema, from, updates, rows: rows.clone() });
+        });
+        rows
+    }
+}

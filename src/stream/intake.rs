@@ -1,0 +1,249 @@
+//! The intake of a source: bytes become events, each is judged once, the steps run.
+//!
+//! ```text
+//! batch ─► decode ─► event time ─► future? ─► late? ─► duplicate? ─► steps ─► outbox
+//!             │          │            │         │           │
+//!             └──────────┴─ dead ─────┘       late     duplicates       read = their sum + used
+//! ```
+//!
+//! Everything here is a function of the partition's log: its state is `PartitionState`, and no
+//! clock is read.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::chunk::{Chunk, Origin, letter};
+use super::dedup::Dedup;
+use super::judge::{Case, Judge};
+use super::node::{Node, Outbox, caught};
+use crate::codec::json::{self, Decoded};
+use crate::codec::{At, Options, TypeErrors, Wire};
+use crate::lateness::{Lateness, Ledger, Reach, Watermark};
+use crate::letter::{Reason, Reject};
+use crate::row::Position;
+use crate::source::Batch;
+use crate::text::Text;
+use crate::time::{Time, minutes};
+
+/// What a binding says about a source.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    /// Overrides the delay of the code.
+    pub lateness: Option<Duration>,
+    /// Overrides the rule of the code.
+    pub strict: Option<bool>,
+    /// How far ahead of its record's own time an event may be; `None`: not looked at.
+    pub future_skew: Option<Duration>,
+    /// Whether a record's own time stands in for a missing event time.
+    pub record_time_as_event_time: bool,
+    /// Decoding.
+    pub codec: Options,
+}
+
+impl Default for SourceOptions {
+    fn default() -> SourceOptions {
+        SourceOptions {
+            lateness: None,
+            strict: None,
+            future_skew: Some(minutes(5)),
+            record_time_as_event_time: false,
+            codec: Options::default(),
+        }
+    }
+}
+
+/// Where one partition stands.
+#[derive(Clone, Debug)]
+pub struct PartitionState {
+    /// Its number.
+    pub id: u32,
+    /// Its promise.
+    pub watermark: Watermark,
+    /// What became of its records.
+    pub ledger: Ledger,
+    /// Offset of the next record.
+    pub next_offset: Option<i64>,
+    /// Whether offsets count records, so that a jump is a gap.
+    pub dense: bool,
+}
+
+impl PartitionState {
+    /// A partition of which nothing was read.
+    pub fn new(id: u32, delay: Duration) -> PartitionState {
+        let watermark = Watermark::new(delay);
+        PartitionState { id, watermark, ledger: Ledger::default(), next_offset: None, dense: false }
+    }
+}
+
+/// Decodes, judges and runs the steps behind a source.
+pub trait Intake {
+    /// Takes a batch of one partition.
+    fn take(&mut self, batch: &Batch, partition: &mut PartitionState, out: &mut Outbox);
+
+    /// Values that had the wrong type and became NULL, by field.
+    fn stats(&self) -> SourceStats;
+}
+
+/// What an intake counted beside the ledgers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceStats {
+    /// Values of the wrong type, by field.
+    pub type_errors: Vec<(Text, u64)>,
+}
+
+/// Reads the event times of a batch.
+pub(super) type Times<E> = Box<dyn Fn(&[E], &mut Vec<Option<Time>>)>;
+
+/// The intake of a source of one wire type.
+pub(super) struct SourceIntake<E> {
+    pub(super) index: u32,
+    pub(super) name: Text,
+    pub(super) lateness: Lateness,
+    pub(super) reaches: Rc<RefCell<Vec<Reach>>>,
+    pub(super) options: SourceOptions,
+    pub(super) node: Rc<Node<E>>,
+    pub(super) dedup: Rc<RefCell<Option<Dedup<E>>>>,
+    pub(super) times: Times<E>,
+    pub(super) decoder: Decoder<E>,
+    pub(super) judge: Judge,
+}
+
+/// Decoded events of a batch, in memory that is used again.
+pub(super) struct Decoder<E> {
+    decoded: Decoded<E>,
+    /// Record of each event.
+    records: Vec<u32>,
+    type_errors: TypeErrors,
+}
+
+impl<E> Default for Decoder<E> {
+    fn default() -> Decoder<E> {
+        let (records, type_errors) = (Vec::new(), TypeErrors::default());
+        Decoder { decoded: Decoded::default(), records, type_errors }
+    }
+}
+
+impl<E: Wire> Intake for SourceIntake<E> {
+    fn take(&mut self, batch: &Batch, partition: &mut PartitionState, out: &mut Outbox) {
+        let events: &[E] = match &batch.events {
+            Some(ready) => {
+                partition.ledger.read += ready.range.len() as u64;
+                let all = ready.events.downcast_ref::<Vec<E>>();
+                &all.expect("a memory source holds the events of its port")[ready.range.clone()]
+            }
+            None => {
+                self.decoder.run((self.index, &self.name), batch, &self.options, partition, out);
+                &self.decoder.decoded.events
+            }
+        };
+        let case = Case {
+            source: self.index,
+            name: &self.name,
+            strict: self.lateness.is_strict(),
+            reaches: &self.reaches.borrow(),
+            options: &self.options,
+            batch,
+            elements: &self.decoder.decoded.elements,
+            records: &self.decoder.records,
+        };
+        self.judge.begin();
+        (self.times)(events, &mut self.judge.times);
+        self.judge.run(&case, partition, out);
+        if let Some(dedup) = &mut *self.dedup.borrow_mut() {
+            let before = self.judge.kept.len();
+            dedup.retain(partition.id, events, &mut self.judge);
+            partition.ledger.duplicates += (before - self.judge.kept.len()) as u64;
+        }
+        let Judge { stamps, behind, kept, .. } = &self.judge;
+        partition.ledger.used += kept.len() as u64;
+        partition.next_offset = Some(batch.next_offset);
+        let origin = Origin { source: &self.name, batch, records: case.records, behind, stamps };
+        let selected = (kept.len() < events.len()).then_some(&kept[..]);
+        self.node.run(&Chunk { events, stamps, selected, roots: None, origin: &origin }, out);
+    }
+
+    fn stats(&self) -> SourceStats {
+        let counts = self.decoder.type_errors.counts();
+        SourceStats { type_errors: counts.into_iter().collect() }
+    }
+}
+
+impl<E: Wire> Decoder<E> {
+    /// Decodes the records of a batch; those that cannot be are dead letters.
+    fn run(
+        &mut self,
+        (index, name): (u32, &Text),
+        batch: &Batch,
+        options: &SourceOptions,
+        partition: &mut PartitionState,
+        out: &mut Outbox,
+    ) {
+        self.decoded.clear();
+        self.records.clear();
+        let mut next = 0;
+        while next < batch.records.len() {
+            // One border for the whole batch: entering it per record would cost.
+            let outcome = caught(|| {
+                while next < batch.records.len() {
+                    self.record((index, name), batch, next, options, partition, out);
+                    next += 1;
+                }
+            });
+            if let Err(panic) = outcome {
+                self.decoded.events.truncate(self.records.len());
+                self.decoded.elements.truncate(self.records.len());
+                self.decoded.rejects.clear();
+                let position = position(index, partition, batch, next, 0);
+                let reject = Reject::new(Reason::DecoderPanic, panic);
+                partition.ledger.read += 1;
+                partition.ledger.dead += 1;
+                out.letters.push(letter(name, batch, next, position, reject));
+                next += 1;
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        (index, name): (u32, &Text),
+        batch: &Batch,
+        number: usize,
+        options: &SourceOptions,
+        partition: &mut PartitionState,
+        out: &mut Outbox,
+    ) {
+        let value = batch.slice(&batch.records[number].value);
+        let place = position(index, partition, batch, number, 0);
+        let at = At { topic: name, position: place };
+        let (errors, decoded) = (&self.type_errors, &mut self.decoded);
+        let outcome = json::decode(value, at, &options.codec, errors, decoded);
+        let ledger = &mut partition.ledger;
+        let mut dead = |element, reject| {
+            ledger.read += 1;
+            ledger.dead += 1;
+            let position = Position { element, ..place };
+            out.letters.push(letter(name, batch, number, position, reject));
+        };
+        match outcome {
+            Err(reject) => dead(0, reject),
+            Ok(events) => {
+                decoded.rejects.drain(..).for_each(|(element, reject)| dead(element, reject));
+                ledger.read += events as u64;
+                self.records.resize(decoded.events.len(), number as u32);
+            }
+        }
+    }
+}
+
+/// Position of an element of a record.
+fn position(
+    source: u32,
+    partition: &PartitionState,
+    batch: &Batch,
+    record: usize,
+    element: u32,
+) -> Position {
+    let offset = batch.records[record].offset;
+    Position { source, partition: partition.id, offset, element }
+}

@@ -1,0 +1,166 @@
+//! Judging: each event once, by the watermark of its own partition, before it moves it.
+//!
+//! The order of the classes is dead, late, duplicate, used; an event falls into the first that
+//! fits. Only undatable events and those from the future leave the watermark where it is.
+
+use super::chunk::letter;
+use super::intake::{PartitionState, SourceOptions};
+use super::node::Outbox;
+use crate::aggregate::Stamp;
+use crate::keyed::Behind;
+use crate::lateness::Reach;
+use crate::letter::{Letter, Reason, Reject};
+use crate::row::Position;
+use crate::source::Batch;
+use crate::text::Text;
+use crate::time::{Millis, Time};
+
+/// What became of the events of a batch, in memory that is used again.
+#[derive(Default)]
+pub(super) struct Judge {
+    /// The event times, as the author's function read them.
+    pub(super) times: Vec<Option<Time>>,
+    /// The stamp of each event.
+    pub(super) stamps: Vec<Stamp>,
+    /// Accepted events behind their watermark.
+    pub(super) behind: Vec<(u32, Behind)>,
+    /// Accepted events.
+    pub(super) kept: Vec<u32>,
+    /// The watermark after each accepted event; what `dedup` forgets by.
+    pub(super) watermarks: Vec<Millis>,
+}
+
+/// A batch that is to be judged, and by what.
+pub(super) struct Case<'a> {
+    pub(super) source: u32,
+    pub(super) name: &'a Text,
+    pub(super) strict: bool,
+    pub(super) reaches: &'a [Reach],
+    pub(super) options: &'a SourceOptions,
+    pub(super) batch: &'a Batch,
+    pub(super) elements: &'a [u32],
+    pub(super) records: &'a [u32],
+}
+
+impl Case<'_> {
+    fn record(&self, event: usize) -> usize {
+        self.records.get(event).map_or(event, |record| *record as usize)
+    }
+
+    fn position(&self, partition: u32, event: usize) -> Position {
+        let (offset, element) = match &self.batch.events {
+            Some(ready) => (ready.offset + event as i64, 0),
+            None => (self.batch.records[self.record(event)].offset, self.elements[event]),
+        };
+        Position { source: self.source, partition, offset, element }
+    }
+
+    fn record_time(&self, event: usize) -> Option<Time> {
+        self.batch.records.get(self.record(event)).and_then(|record| record.time)
+    }
+
+    /// The event time, or why there is none.
+    fn time(&self, event: usize, time: Option<Time>) -> Result<Time, Reject> {
+        let fallback = self.options.record_time_as_event_time;
+        let time = match time {
+            None if fallback => self.record_time(event),
+            time => time,
+        };
+        let missing = |text: &str| Reject::new(Reason::NoEventTime, text);
+        let time = time.ok_or_else(|| missing("it has no event time, or none that can be read"))?;
+        if !time.is_legal() {
+            return Err(missing("its event time lies outside the years 1 to 9999"));
+        }
+        if let (Some(skew), Some(arrival)) = (self.options.future_skew, self.record_time(event))
+            && arrival.plus(skew) < time
+        {
+            let text = format!("its event time {time} is more than {skew:?} ahead of {arrival}");
+            return Err(Reject::new(Reason::Future, text));
+        }
+        Ok(time)
+    }
+
+    fn late(&self, time: Time) -> Reject {
+        let ends = self.reaches.iter().filter_map(|reach| reach.furthest_end(time));
+        let text = match ends.max() {
+            Some(end) => format!("the last of its windows was over at {end}"),
+            None => "it lies behind the watermark of its partition".into(),
+        };
+        Reject::new(Reason::Late, text)
+    }
+}
+
+impl Judge {
+    /// Forgets the last batch.
+    pub(super) fn begin(&mut self) {
+        self.times.clear();
+        self.stamps.clear();
+        self.behind.clear();
+        self.kept.clear();
+        self.watermarks.clear();
+    }
+
+    /// Judges the events whose times are there.
+    pub(super) fn run(
+        &mut self,
+        case: &Case<'_>,
+        partition: &mut PartitionState,
+        out: &mut Outbox,
+    ) {
+        if partition.dense {
+            count_gaps(case.batch, partition);
+        }
+        for event in 0..self.times.len() {
+            let position = case.position(partition.id, event);
+            let found = case.time(event, self.times[event]);
+            let time = *found.as_ref().unwrap_or(&Time::MIN);
+            self.stamps.push(Stamp { time, position });
+            if let Err(reject) = found {
+                partition.ledger.dead += 1;
+                let time = self.times[event];
+                out.letters.push(case.letter(event, position, reject, time, None));
+                continue;
+            }
+            let watermark = partition.watermark.get();
+            if !partition.watermark.is_on_time(time) {
+                if !case.reaches.iter().any(|reach| reach.takes(time, watermark)) {
+                    partition.ledger.late += 1;
+                    let (late, judged) = (case.late(time), Some(watermark));
+                    out.letters.push(case.letter(event, position, late, Some(time), judged));
+                    continue;
+                }
+                self.behind.push((event as u32, Behind { watermark, strict: case.strict }));
+            }
+            partition.watermark.observe(time);
+            self.kept.push(event as u32);
+            self.watermarks.push(partition.watermark.get());
+        }
+    }
+}
+
+impl Case<'_> {
+    fn letter(
+        &self,
+        event: usize,
+        position: Position,
+        reject: Reject,
+        event_time: Option<Time>,
+        watermark: Option<Millis>,
+    ) -> Letter {
+        let record = self.record(event);
+        let letter = letter(self.name, self.batch, record, position, reject);
+        Letter { event_time: event_time.filter(|time| time.is_legal()), watermark, ..letter }
+    }
+}
+
+/// Counts positions that carried no record.
+fn count_gaps(batch: &Batch, partition: &mut PartitionState) {
+    let mut expected = partition.next_offset;
+    for record in &batch.records {
+        let gap = expected.map_or(0, |expected| record.offset - expected);
+        partition.ledger.gaps += gap.max(0) as u64;
+        expected = Some(record.offset + 1);
+    }
+    let gap = expected.map_or(0, |expected| batch.next_offset - expected);
+    partition.ledger.gaps += gap.max(0) as u64;
+}

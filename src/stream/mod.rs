@@ -1,0 +1,33 @@
+//! The façade: what a dataflow author sees, and the plan it describes.
+//!
+//! | type | holds |
+//! |---|---|
+//! | [`Flow`] | the names of the sources |
+//! | [`Stream`] | events, each once |
+//! | [`Keyed`] | events that know their key |
+//! | [`Windowed`] | one row per key and window, once it is final |
+//! | [`Updates`] | the same rows, shown while they change |
+//!
+//! Handles describe; nothing runs. `runtime` builds the [`Plan`] into timely, per worker.
+
+mod chunk;
+mod dedup;
+mod events;
+mod flow;
+mod intake;
+mod join;
+mod judge;
+mod node;
+mod operator;
+mod panes;
+mod plan;
+mod trailing;
+mod windowed;
+
+pub use events::{Keyed, KeyedWindows, Stream};
+pub use flow::{Flow, Settings};
+pub use intake::{Intake, PartitionState, SourceOptions, SourceStats};
+pub use node::{Outbox, is_catching};
+pub use operator::{Durable, Operator, Root, Settle, Snapshot};
+pub use plan::{From, JoinPlan, OperatorPlan, Plan, Port, RootPlan, Slot, SourcePlan};
+pub use windowed::{Updates, Windowed};

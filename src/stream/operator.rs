@@ -1,0 +1,227 @@
+//! [`Operator`]: a window operator as the shell sees it, without types.
+//!
+//! It is a root per `accumulate`, the joins between them, and the panes' way to the ports. All of
+//! it is plain state: the shell calls, the operator answers with rows.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::panes::PaneNode;
+use super::plan::Plan;
+use crate::aggregate::Aggregate;
+use crate::key::Key;
+use crate::keyed::{Live, Open, Pane, Part, State};
+use crate::letter::Letter;
+use crate::parcel::Parcel;
+use crate::row::Rows;
+use crate::text::Text;
+use crate::time::Millis;
+
+/// State of one `accumulate`, without its types.
+pub trait Root {
+    /// Takes what the exchange brought.
+    fn apply(&mut self, parcel: Parcel);
+
+    /// Shows which panes changed.
+    fn flush(&mut self);
+
+    /// Closes what the watermark has passed.
+    fn advance(&mut self, watermark: Millis);
+
+    /// How much is open.
+    fn open(&self) -> Open;
+
+    /// The state by key group.
+    fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
+
+    /// Takes in a key group.
+    fn restore(&mut self, bytes: &[u8]);
+}
+
+/// A join: waits until both sides have shown what they had.
+pub trait Settle {
+    /// Pairs what changed.
+    fn settle_changes(&mut self);
+
+    /// Pairs what closed.
+    fn settle_finals(&mut self);
+}
+
+/// Further state of an operator that outlives its windows.
+pub trait Durable {
+    /// The state by key group.
+    fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
+
+    /// Takes in a key group.
+    fn restore(&mut self, bytes: &[u8]);
+
+    /// Forgets what the watermark has made useless.
+    fn forget(&mut self, watermark: Millis);
+}
+
+/// A snapshot of an operator: per part of it, by key group.
+pub type Snapshot = Vec<Vec<(u16, Vec<u8>)>>;
+
+/// A window operator on one worker.
+pub struct Operator {
+    /// Its name, for letters, logs and the graph.
+    pub place: Text,
+    /// The slots that feed it, in the order of its inputs.
+    pub slots: Vec<usize>,
+    /// The ports it fills, in the order of its outputs.
+    pub ports: Vec<usize>,
+    /// Refused (record, window) pairs.
+    pub late_windows: Rc<Cell<u64>>,
+    updates: bool,
+    roots: Vec<Box<dyn Root>>,
+    joins: Vec<Rc<RefCell<dyn Settle>>>,
+    durables: Vec<Rc<RefCell<dyn Durable>>>,
+    rows: Vec<Rc<RefCell<Rows>>>,
+    letters: Rc<RefCell<Vec<Letter>>>,
+}
+
+impl Operator {
+    /// Takes the operators out of a plan.
+    pub fn all(plan: &mut Plan) -> Vec<Operator> {
+        let count = plan.operators.len();
+        let mut makes: Vec<Vec<(usize, _)>> = (0..count).map(|_| Vec::new()).collect();
+        let roots = std::mem::take(&mut plan.roots);
+        for (index, root) in roots.into_iter().enumerate() {
+            makes[plan.operator(root.operator)].push((index, root.make));
+        }
+        let kept = (0..count).filter(|index| plan.operators[*index].joined.get().is_none());
+        kept.map(|index| Operator::new(plan, index, std::mem::take(&mut makes[index]))).collect()
+    }
+
+    fn new(
+        plan: &Plan,
+        index: usize,
+        makes: Vec<(usize, Box<dyn FnOnce(bool) -> Box<dyn Root>>)>,
+    ) -> Operator {
+        let mine = |other: usize| plan.operator(other) == index;
+        let merged = || (0..plan.operators.len()).filter(|other| mine(*other));
+        let updates = merged().any(|other| plan.operators[other].updates.get());
+        let slot = |root: usize| plan.slots.iter().position(|slot| slot.root == root);
+        let ports: Vec<usize> = (0..plan.ports.len())
+            .filter(|port| match plan.ports[*port].from {
+                super::plan::From::Operator(operator) => mine(operator),
+                super::plan::From::Sources(_) => false,
+            })
+            .collect();
+        let shared = &plan.operators[index];
+        let first = ports.first().map(|port| plan.ports[*port].view.clone());
+        for other in merged() {
+            *plan.operators[other].place.borrow_mut() = first.clone().unwrap_or_default();
+        }
+        Operator {
+            place: first.unwrap_or_default(),
+            slots: makes.iter().map(|(root, _)| slot(*root).expect("it has a slot")).collect(),
+            rows: ports.iter().map(|port| plan.ports[*port].rows.clone()).collect(),
+            ports,
+            late_windows: shared.late_windows.clone(),
+            updates,
+            roots: makes.into_iter().map(|(_, make)| make(updates)).collect(),
+            joins: {
+                let joins = plan.joins.iter().filter(|join| mine(join.operator));
+                joins.map(|join| join.settle.clone()).collect()
+            },
+            durables: {
+                let durables = plan.durables.iter().filter(|(operator, _)| mine(*operator));
+                durables.map(|(_, durable)| durable.clone()).collect()
+            },
+            letters: shared.letters.clone(),
+        }
+    }
+
+    /// Takes what an exchange brought to an input.
+    pub fn apply(&mut self, input: usize, parcel: Parcel) {
+        self.roots[input].apply(parcel);
+    }
+
+    /// Shows updates, then closes what the watermark has passed.
+    pub fn emit(&mut self, watermark: Millis) {
+        if self.updates {
+            self.roots.iter_mut().for_each(|root| root.flush());
+            self.joins.iter().for_each(|join| join.borrow_mut().settle_changes());
+        }
+        self.roots.iter_mut().for_each(|root| root.advance(watermark));
+        self.joins.iter().for_each(|join| join.borrow_mut().settle_finals());
+        self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark));
+    }
+
+    /// Takes the rows that were made for an output.
+    pub fn rows(&mut self, output: usize) -> Rows {
+        std::mem::take(&mut *self.rows[output].borrow_mut())
+    }
+
+    /// Takes the letters that were written.
+    pub fn letters(&mut self) -> Vec<Letter> {
+        std::mem::take(&mut *self.letters.borrow_mut())
+    }
+
+    /// How much is open.
+    pub fn open(&self) -> Open {
+        self.roots.iter().map(|root| root.open()).fold(Open::default(), Open::and)
+    }
+
+    /// The state of all its parts.
+    pub fn snapshot(&self) -> Snapshot {
+        let roots = self.roots.iter().map(|root| root.snapshot());
+        roots.chain(self.durables.iter().map(|durable| durable.borrow().snapshot())).collect()
+    }
+
+    /// Takes in a snapshot, or the groups of it that this worker owns.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        let (roots, durables) = snapshot.split_at(self.roots.len());
+        for (root, groups) in self.roots.iter_mut().zip(roots) {
+            groups.iter().for_each(|(_, bytes)| root.restore(bytes));
+        }
+        for (durable, groups) in self.durables.iter().zip(durables) {
+            groups.iter().for_each(|(_, bytes)| durable.borrow_mut().restore(bytes));
+        }
+    }
+}
+
+/// A state with the steps that its panes take.
+pub(super) struct TypedRoot<K, A, S> {
+    pub(super) state: S,
+    pub(super) panes: Rc<PaneNode<K, A>>,
+    pub(super) finals: Vec<Pane<K, A>>,
+    pub(super) changes: Vec<Live<K, A>>,
+}
+
+impl<K: Key, A: Aggregate, S: State<K, A>> TypedRoot<K, A, S> {
+    pub(super) fn new(state: S, panes: Rc<PaneNode<K, A>>) -> TypedRoot<K, A, S> {
+        TypedRoot { state, panes, finals: Vec::new(), changes: Vec::new() }
+    }
+}
+
+impl<K: Key, A: Aggregate, S: State<K, A>> Root for TypedRoot<K, A, S> {
+    fn apply(&mut self, parcel: Parcel) {
+        for part in parcel.open::<Part<K, A>>() {
+            self.state.apply(part);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.state.flush(&mut self.changes);
+        self.panes.changes(std::mem::take(&mut self.changes));
+    }
+
+    fn advance(&mut self, watermark: Millis) {
+        self.state.advance(watermark, &mut self.finals);
+        self.panes.finals(std::mem::take(&mut self.finals));
+    }
+
+    fn open(&self) -> Open {
+        self.state.open()
+    }
+
+    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
+        self.state.snapshot()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) {
+        self.state.restore(bytes);
+    }
+}

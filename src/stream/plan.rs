@@ -1,0 +1,166 @@
+//! The plan: what a dataflow function described, before anything of timely is built.
+//!
+//! Every worker runs the function and gets the same plan, as its indices come from the order of
+//! calls. `check` and `list` read it without running anything.
+//!
+//! ```text
+//! sources ─► slots (exchanges) ─► roots ─┐
+//!    │                                   ├─ operators ─► ports ─► sinks
+//!    │                           joins ──┘                 ▲
+//!    └── rows of streams without windows ──────────────────┘
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::intake::Intake;
+use super::operator::{Durable, Root, Settle};
+use crate::error::Error;
+use crate::lateness::{Lateness, Reach};
+use crate::letter::Letter;
+use crate::row::{Rows, Schema};
+use crate::text::Text;
+use crate::window::Windows;
+
+/// What a dataflow function described.
+#[derive(Default)]
+pub struct Plan {
+    /// Its sources, in the order of their first mention.
+    pub sources: Vec<SourcePlan>,
+    /// Exchanges: from sources to window operators.
+    pub slots: Vec<Slot>,
+    /// Parts of window operators, one per `accumulate`.
+    pub roots: Vec<RootPlan>,
+    /// Joins of them.
+    pub joins: Vec<JoinPlan>,
+    /// Further state that a snapshot holds, with the operator it belongs to.
+    pub durables: Vec<(usize, Rc<RefCell<dyn Durable>>)>,
+    /// Where rows leave: one per view.
+    pub ports: Vec<Port>,
+    /// What window operators are called and share, by operator.
+    pub operators: Vec<Rc<OperatorPlan>>,
+    /// What the description got wrong.
+    pub errors: Vec<Error>,
+}
+
+/// A source of the plan.
+pub struct SourcePlan {
+    /// Its name: the port that a binding binds.
+    pub name: Text,
+    /// How late its events may be.
+    pub lateness: Lateness,
+    /// How far each of its consumers reaches.
+    pub reaches: Rc<RefCell<Vec<Reach>>>,
+    /// Decodes, judges and runs the steps behind it.
+    pub intake: Box<dyn Intake>,
+}
+
+/// An exchange between sources and one root.
+pub struct Slot {
+    /// The sources that fill it.
+    pub sources: BTreeSet<usize>,
+    /// The root that it feeds.
+    pub root: usize,
+}
+
+/// One `accumulate`.
+pub struct RootPlan {
+    /// The operator it is a part of; joins make several one.
+    pub operator: usize,
+    /// Its windows.
+    pub windows: Windows,
+    /// Makes its state, once it is known whether updates are wanted.
+    pub make: Box<dyn FnOnce(bool) -> Box<dyn Root>>,
+}
+
+/// One `join` or `left_join`.
+pub struct JoinPlan {
+    /// The operator it is a part of.
+    pub operator: usize,
+    /// Its buffer.
+    pub settle: Rc<RefCell<dyn Settle>>,
+}
+
+/// Where the rows of a view leave.
+pub struct Port {
+    /// Name of the view.
+    pub view: Text,
+    /// Its columns.
+    pub schema: Arc<Schema>,
+    /// What fills it.
+    pub from: From,
+    /// Whether it declares updates.
+    pub updates: bool,
+    /// Rows that have not been fetched yet.
+    pub rows: Rc<RefCell<Rows>>,
+}
+
+/// What fills a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// A window operator.
+    Operator(usize),
+    /// Sources, without windows.
+    Sources(BTreeSet<usize>),
+}
+
+/// What the parts of one window operator share.
+#[derive(Default)]
+pub struct OperatorPlan {
+    /// Name: that of its first view.
+    pub place: Rc<RefCell<Text>>,
+    /// The operator that this one was joined into.
+    pub joined: Cell<Option<usize>>,
+    /// Whether updates are wanted of it.
+    pub updates: Cell<bool>,
+    /// Letters that have not been fetched yet.
+    pub letters: Rc<RefCell<Vec<Letter>>>,
+    /// Refused (record, window) pairs.
+    pub late_windows: Rc<Cell<u64>>,
+}
+
+impl Plan {
+    /// The operator that a number stands for, after all joins.
+    pub fn operator(&self, mut index: usize) -> usize {
+        while let Some(joined) = self.operators[index].joined.get() {
+            index = joined;
+        }
+        index
+    }
+
+    /// Index of a new operator.
+    pub(super) fn add_operator(&mut self) -> usize {
+        self.operators.push(Rc::default());
+        self.operators.len() - 1
+    }
+
+    /// Makes two operators one.
+    pub(super) fn join_operators(&mut self, a: usize, b: usize) -> usize {
+        let (a, b) = (self.operator(a), self.operator(b));
+        let (keep, gone) = (a.min(b), a.max(b));
+        if keep != gone {
+            self.operators[gone].joined.set(Some(keep));
+        }
+        keep
+    }
+
+    /// Names of the sources.
+    pub fn source_names(&self) -> Vec<&str> {
+        self.sources.iter().map(|source| source.name.as_str()).collect()
+    }
+
+    /// Names of the views.
+    pub fn view_names(&self) -> Vec<&str> {
+        self.ports.iter().map(|port| port.view.as_str()).collect()
+    }
+
+    /// The windows of an operator.
+    pub fn windows(&self, operator: usize) -> impl Iterator<Item = Windows> + '_ {
+        self.roots
+            .iter()
+            .filter(move |root| self.operator(root.operator) == operator)
+            .map(|root| root.windows)
+    }
+}

@@ -1,0 +1,209 @@
+//! [`Windowed`]: one row per key and window, once it is final.
+//!
+//! `rows`, `filter`, `join`, `trailing` keep the key, so they run inside the operator that keeps
+//! the windows: nothing stands behind it in event time, and a shared handle is computed once.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::flow::Flow;
+use super::join::{Join, Side};
+use super::panes::{PaneNode, Terminal, Transform};
+use super::plan::{From, JoinPlan};
+use super::trailing::Trailing;
+use crate::error::Error;
+use crate::key::Key;
+use crate::keyed::Pane;
+use crate::row::Row;
+use crate::window::{Window, Windows};
+
+/// One row per key and window. A handle: cloning it or using it twice computes nothing twice.
+///
+/// ```
+/// use highwater::prelude::*;
+/// use highwater::testing::Example;
+///
+/// // Values of events per minute: two events fall into the first one, one into the second.
+/// let rows = Example::run([("a", 1, 3), ("a", 59, 4), ("a", 60, 5)], |events| {
+///     events
+///         .key_by(|event| event.key.clone())
+///         .window(Tumbling::new(minutes(1)))
+///         .accumulate(|event| Sum::of(event.value))
+///         .rows(Example::row)
+/// });
+/// assert_eq!(rows, ["a 00:00 7", "a 01:00 5"]);
+/// ```
+pub struct Windowed<K, R> {
+    pub(super) flow: Flow,
+    pub(super) operator: usize,
+    pub(super) windows: Windows,
+    pub(super) panes: Rc<PaneNode<K, R>>,
+}
+
+impl<K, R> Clone for Windowed<K, R> {
+    fn clone(&self) -> Windowed<K, R> {
+        Windowed {
+            flow: self.flow.clone(),
+            operator: self.operator,
+            windows: self.windows,
+            panes: self.panes.clone(),
+        }
+    }
+}
+
+impl<K: Key, R: Clone + 'static> Windowed<K, R> {
+    fn below<S: Clone + 'static>(&self, panes: Rc<PaneNode<K, S>>) -> Windowed<K, S> {
+        let (flow, operator, windows) = (self.flow.clone(), self.operator, self.windows);
+        Windowed { flow, operator, windows, panes }
+    }
+
+    /// Names the columns: makes a row of each key, window and aggregate.
+    pub fn rows<S: Clone + 'static>(
+        &self,
+        row: impl Fn(K, Window, R) -> S + 'static,
+    ) -> Windowed<K, S> {
+        let below = PaneNode::new();
+        let make = move |pane: Pane<K, R>| {
+            let Pane { key, window, value } = pane;
+            let value = row(key.clone(), window, value);
+            Some(Pane { key, window, value })
+        };
+        self.panes.push(Transform { make, vanishes: false, below: below.clone() });
+        self.below(below)
+    }
+
+    /// Keeps the rows that a function finds true.
+    pub fn filter(&self, keep: impl Fn(&R) -> bool + 'static) -> Windowed<K, R> {
+        let below = PaneNode::new();
+        let make = move |pane: Pane<K, R>| keep(&pane.value).then_some(pane);
+        self.panes.push(Transform { make, vanishes: true, below: below.clone() });
+        self.below(below)
+    }
+
+    /// Makes another row of each, or none.
+    pub fn filter_map<S: Clone + 'static>(
+        &self,
+        make: impl Fn(R) -> Option<S> + 'static,
+    ) -> Windowed<K, S> {
+        let below = PaneNode::new();
+        let make = move |pane: Pane<K, R>| {
+            let Pane { key, window, value } = pane;
+            make(value).map(|value| Pane { key, window, value })
+        };
+        self.panes.push(Transform { make, vanishes: true, below: below.clone() });
+        self.below(below)
+    }
+
+    /// Pairs each row with the row of the same key and window on the other side, if there is one.
+    /// Both must have the same windows. A NULL key joins nothing, but its left rows stay.
+    pub fn left_join<S, T>(
+        &self,
+        right: Windowed<K, S>,
+        pair: impl Fn(K, Window, R, Option<S>) -> T + 'static,
+    ) -> Windowed<K, T>
+    where
+        S: Clone + 'static,
+        T: Clone + 'static,
+    {
+        self.joined(right, move |key, window, left, right| Some(pair(key, window, left, right)))
+    }
+
+    /// Pairs the rows of equal key and window; rows without a partner are left out. Both must have
+    /// the same windows. A NULL key joins nothing.
+    pub fn join<S, T>(
+        &self,
+        right: Windowed<K, S>,
+        pair: impl Fn(K, Window, R, S) -> T + 'static,
+    ) -> Windowed<K, T>
+    where
+        S: Clone + 'static,
+        T: Clone + 'static,
+    {
+        self.joined(right, move |key, window, left, right| {
+            right.map(|right| pair(key, window, left, right))
+        })
+    }
+
+    fn joined<S, T>(
+        &self,
+        right: Windowed<K, S>,
+        pair: impl Fn(K, Window, R, Option<S>) -> Option<T> + 'static,
+    ) -> Windowed<K, T>
+    where
+        S: Clone + 'static,
+        T: Clone + 'static,
+    {
+        let below = PaneNode::new();
+        let join = Join::new(pair, below.clone());
+        self.panes.push(Side::left(&join));
+        right.panes.push(Side::right(&join));
+        let operator = self.flow.with(|plan| {
+            let equal = self.windows == right.windows;
+            if !equal || matches!(self.windows, Windows::Session(_)) {
+                let (left, right) = (self.windows, right.windows);
+                let error = Error::config(format!(
+                    "a join needs equal tumbling or sliding windows, not {left:?} and {right:?}"
+                ));
+                plan.errors.push(error.hint("give both sides of the join the same window(…)"));
+            }
+            let operator = plan.join_operators(self.operator, right.operator);
+            plan.joins.push(JoinPlan { operator, settle: join });
+            operator
+        });
+        Windowed { flow: self.flow.clone(), operator, windows: self.windows, panes: below }
+    }
+
+    /// Shows each final row the last `count` rows of its key before it, oldest first, and takes
+    /// what the function makes of it. Updates pass as they are: only a closed row is compared.
+    ///
+    /// A key's rows are forgotten when [`Flow::forget_after`] of event time lies between two of
+    /// them (24 h unless the view's binding says otherwise).
+    pub fn trailing(&self, count: usize, compare: impl Fn(&[R], R) -> R + 'static) -> Windowed<K, R>
+    where
+        R: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        let below = PaneNode::new();
+        let trailing = Trailing::new(count, self.flow.forget_after(), compare, below.clone());
+        self.panes.push(trailing.clone());
+        self.flow.with(|plan| plan.durables.push((self.operator, trailing.state())));
+        self.below(below)
+    }
+
+    /// Declares that rows are shown while their window is open, each time they change.
+    pub fn updates(&self) -> Updates<K, R> {
+        self.flow.with(|plan| {
+            let operator = plan.operator(self.operator);
+            plan.operators[operator].updates.set(true);
+            plan.operators[self.operator].updates.set(true);
+        });
+        Updates(self.clone())
+    }
+}
+
+impl<K: Key, R: Row + Clone + 'static> Windowed<K, R> {
+    /// Names the view: each row leaves once, when its window has closed.
+    pub fn sink(&self, view: &str) {
+        self.leave(view, false);
+    }
+
+    fn leave(&self, view: &str, updates: bool) {
+        let from = From::Operator(self.operator);
+        let rows = self.flow.add_port::<R>(view, from, updates);
+        let letters = self.flow.with(|plan| {
+            let operator = plan.operator(self.operator);
+            plan.operators[operator].letters.clone()
+        });
+        let shown = updates.then(BTreeMap::new);
+        self.panes.push(Terminal { view: view.into(), rows, letters, shown });
+    }
+}
+
+/// Rows that are shown while they change; see [`Windowed::updates`].
+pub struct Updates<K, R>(Windowed<K, R>);
+
+impl<K: Key, R: Row + Clone + 'static> Updates<K, R> {
+    /// Names the view: upserts of each row that changed, the last one marked final.
+    pub fn sink(&self, view: &str) {
+        self.0.leave(view, true);
+    }
+}
