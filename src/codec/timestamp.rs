@@ -30,10 +30,11 @@ pub fn parse(text: &str, zone: &Zone, extended: bool) -> Option<Time> {
     if let Some((local, rest)) = fixed(text) {
         return tail(rest).and_then(|(fraction, place)| instant(local, fraction, &place, zone));
     }
-    if extended && matches!(text.len(), 10 | 13 | 16 | 19) {
-        if let Some(count) = whole(text) {
-            return from_number(count, true);
-        }
+    if extended
+        && matches!(text.len(), 10 | 13 | 16 | 19)
+        && let Some(count) = whole(text)
+    {
+        return from_number(count, true);
     }
     general(text, zone, extended)
 }

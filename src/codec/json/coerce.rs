@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use compact_str::{ToCompactString, format_compact};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::super::{Options, timestamp};
 use super::{lexical, number, text};
+use crate::codec::{Options, timestamp};
 use crate::text::Text;
 use crate::time::Time;
 

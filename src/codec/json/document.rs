@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::super::{At, BadDocument, Options, TypeErrors, Wire, WrongType};
 use super::coerce::{Context, State};
 use super::{Decoded, Field, lexical};
+use crate::codec::{At, BadDocument, Options, TypeErrors, Wire, WrongType};
 use crate::letter::{Reason, Reject};
 
 /// The parser recurses; it refuses more than this by itself.
@@ -136,13 +136,13 @@ impl<E: Wire> Document<'_, E> {
         self.out.events.push(E::default());
         let event = self.out.events.last_mut().expect("it was just pushed");
         fields(map, event, self.options, self.state)?;
-        if self.options.types == WrongType::Reject {
-            if let Some(wrong) = self.state.wrongs.drain(self.state.start..).next() {
-                self.out.events.pop();
-                let (field, found, wanted) = (wrong.field, wrong.found, wrong.wanted);
-                let detail = format!("field `{field}` is {found}, not {wanted}");
-                return Ok(Err(Reject::new(Reason::WrongType, detail)));
-            }
+        if self.options.types == WrongType::Reject
+            && let Some(wrong) = self.state.wrongs.drain(self.state.start..).next()
+        {
+            self.out.events.pop();
+            let (field, found, wanted) = (wrong.field, wrong.found, wrong.wanted);
+            let detail = format!("field `{field}` is {found}, not {wanted}");
+            return Ok(Err(Reject::new(Reason::WrongType, detail)));
         }
         event.normalise(self.options.dialect, self.at);
         self.out.elements.push(self.at.position.element);

@@ -2,9 +2,9 @@
 
 use serde::de::{MapAccess, SeqAccess};
 
-use super::super::Wire;
 use super::coerce::{Coerce, Context, Typed};
 use super::document;
+use crate::codec::Wire;
 use crate::text::Text;
 
 /// A list keeps NULLs; an element of the wrong type is one.
