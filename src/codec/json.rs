@@ -1,23 +1,258 @@
-//! JSON: to be written.
+//! JSON, read in one pass by a single visitor for all wire types.
+//!
+//! One record is one document: an object is an event, and so is each element of an array. A value
+//! of the wrong type is NULL and counted; a document that is none becomes a [`Reject`]. No input
+//! makes [`decode`] panic. The way of a document, each step cheap for sound ones:
+//!
+//! ```text
+//! bytes ── size ── UTF-8 ── depth ── serde_json ─┬─ events
+//!                                      │ error   │
+//!                                      └ repair ─┘ once: lone surrogates, NaN, 1e400
+//! ```
+
+mod coerce;
+mod document;
+mod lexical;
+mod list;
+mod number;
+mod text;
+
+use serde::de::{IgnoredAny, MapAccess};
+
+use super::{At, BadDocument, Options, TypeErrors, Wire};
+use crate::letter::{Reason, Reject};
 use crate::text::Text;
 use crate::time::Time;
-use serde::de::MapAccess;
-use std::marker::PhantomData;
+use coerce::{Coerce, Context, EpochMillis, Typed};
 
-/// The value of a field.
-pub struct Field<'a, A>(PhantomData<&'a A>);
+/// What [`decode`] found so far; it only appends, so one value serves a whole batch.
+#[derive(Debug)]
+pub struct Decoded<E> {
+    /// The events, in the order of their records.
+    pub events: Vec<E>,
+    /// The index of each event in its array record, else 0; as long as `events`.
+    pub elements: Vec<u32>,
+    /// Elements of array records that are no events: index and reason.
+    pub rejects: Vec<(u32, Reject)>,
+}
 
-impl<'de, A: MapAccess<'de>> Field<'_, A> {
-    /// As text.
-    pub fn text(self) -> Result<Option<Text>, A::Error> {
-        Ok(None)
-    }
-    /// As a time.
-    pub fn time(self) -> Result<Option<Time>, A::Error> {
-        Ok(None)
-    }
-    /// Skips it.
-    pub fn skip(self) -> Result<(), A::Error> {
-        Ok(())
+impl<E> Default for Decoded<E> {
+    fn default() -> Decoded<E> {
+        Decoded { events: vec![], elements: vec![], rejects: vec![] }
     }
 }
+
+impl<E> Decoded<E> {
+    /// Forgets what was found and keeps the memory.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.elements.clear();
+        self.rejects.clear();
+    }
+
+    fn truncate(&mut self, (events, rejects): (usize, usize)) {
+        self.events.truncate(events);
+        self.elements.truncate(events);
+        self.rejects.truncate(rejects);
+    }
+
+    fn push_null_row(&mut self, element: u32)
+    where
+        E: Default,
+    {
+        self.events.push(E::default());
+        self.elements.push(element);
+    }
+
+    fn lengths(&self) -> (usize, usize) {
+        (self.events.len(), self.rejects.len())
+    }
+}
+
+/// Decodes the value of one record, `None` being a tombstone, and returns how many events it
+/// appended.
+///
+/// Elements of an array stand or fall alone: the bad ones are appended to `rejects`. `at` is the
+/// place of the record; [`Wire::normalise`] sees it with the index of the element.
+///
+/// # Errors
+///
+/// The reason why the whole document is refused; nothing was appended then. With
+/// [`BadDocument::NullRow`] most such documents are an event of NULLs instead.
+pub fn decode<E: Wire>(
+    bytes: Option<&[u8]>,
+    at: At<'_>,
+    options: &Options,
+    errors: &TypeErrors,
+    out: &mut Decoded<E>,
+) -> Result<usize, Reject> {
+    let before = out.lengths();
+    let decoded = match bytes {
+        Some(bytes) => {
+            text(bytes, options).and_then(|text| document::read(text, at, options, errors, out))
+        }
+        None => Err(Reject::new(Reason::Tombstone, "the record has no value")),
+    };
+    if let Err(reject) = decoded {
+        out.truncate(before);
+        if !is_null_row(&reject, options) {
+            return Err(reject);
+        }
+        out.push_null_row(0);
+    }
+    Ok(out.events.len() - before.0)
+}
+
+/// Checks what can be checked before parsing.
+fn text<'a>(bytes: &'a [u8], options: &Options) -> Result<&'a str, Reject> {
+    if bytes.len() > options.message_bytes_max {
+        let (size, limit) = (bytes.len(), options.message_bytes_max);
+        let detail = format!("the record has {size} bytes; source.message_bytes_max is {limit}");
+        return Err(Reject::new(Reason::TooLarge, detail));
+    }
+    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| {
+        let valid = std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to(), str::len);
+        Reject::new(Reason::BadUtf8, format!("byte {valid} of the record is no UTF-8"))
+    })?;
+    let lenient = options.errors == BadDocument::NullRow;
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(_) if lenient => {
+            return Err(Reject::new(Reason::BadJson, "a byte order mark precedes the document"));
+        }
+        Some(rest) => rest,
+        None => text,
+    };
+    if lexical::is_deeper(text, options.depth_max.min(document::DEPTH_LIMIT), lenient) {
+        let detail =
+            format!("the document nests deeper than source.depth_max, {}", options.depth_max);
+        return Err(Reject::new(Reason::TooDeep, detail));
+    }
+    Ok(text)
+}
+
+fn is_null_row(reject: &Reject, options: &Options) -> bool {
+    options.errors == BadDocument::NullRow
+        && matches!(reject.reason, Reason::BadJson | Reason::NotAnObject | Reason::Tombstone)
+}
+
+/// The value of one field of a document, read as the type that the wire type wants.
+///
+/// All methods give `None` for `null` and for a value of another type, which is counted under the
+/// name of the field. Their errors are those of the parser, to be passed on.
+#[must_use = "a field that is not consumed makes the document unreadable; `skip` it"]
+#[derive(Debug)]
+pub struct Field<'a, A> {
+    map: &'a mut A,
+    context: Context<'a>,
+}
+
+impl<'de, A: MapAccess<'de>> Field<'_, A> {
+    fn read<T: Coerce>(self) -> Result<Option<T>, A::Error> {
+        self.map.next_value_seed(Typed::new(self.context))
+    }
+
+    /// Text. Numbers and truth values become text (floats as Java writes them), objects and arrays
+    /// their JSON text.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn text(self) -> Result<Option<Text>, A::Error> {
+        self.read()
+    }
+
+    /// A whole number that fits 32 bits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn i32(self) -> Result<Option<i32>, A::Error> {
+        self.read()
+    }
+
+    /// A whole number that fits 64 bits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn i64(self) -> Result<Option<i64>, A::Error> {
+        self.read()
+    }
+
+    /// A number; with [`Options::keep_nan`] also the texts `NaN`, `Infinity`, `-Infinity`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn f64(self) -> Result<Option<f64>, A::Error> {
+        self.read()
+    }
+
+    /// A truth value.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn bool(self) -> Result<Option<bool>, A::Error> {
+        self.read()
+    }
+
+    /// An instant: a text as [`parse`](super::timestamp::parse) reads it, or a whole number as
+    /// [`from_number`](super::timestamp::from_number) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn time(self) -> Result<Option<Time>, A::Error> {
+        self.read()
+    }
+
+    /// An instant as milliseconds since 1970, a whole number or a text of one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn epoch_millis(self) -> Result<Option<Time>, A::Error> {
+        Ok(self.read::<EpochMillis>()?.map(|EpochMillis(time)| time))
+    }
+
+    /// A list of texts; each element is read like [`Field::text`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn text_list(self) -> Result<Option<Vec<Option<Text>>>, A::Error> {
+        self.read()
+    }
+
+    /// A list of whole numbers; each element is read like [`Field::i32`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn i32_list(self) -> Result<Option<Vec<Option<i32>>>, A::Error> {
+        self.read()
+    }
+
+    /// A list of objects, such as the levels of an order book; an element that is none is left
+    /// out. [`Wire::normalise`] is not called for them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn objects<W: Wire>(self) -> Result<Option<Vec<W>>, A::Error> {
+        Ok(self.read::<list::Objects<W>>()?.map(|list::Objects(objects)| objects))
+    }
+
+    /// Nothing: the value must be JSON, that is all.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn skip(self) -> Result<(), A::Error> {
+        self.map.next_value::<IgnoredAny>().map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests;

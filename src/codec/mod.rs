@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::de::MapAccess;
 
-pub use json::Field;
+pub use json::{Decoded, Field, decode};
 
 use crate::row::Position;
 use crate::text::Text;
@@ -42,10 +42,24 @@ use crate::text::Text;
 ///         Ok(())
 ///     }
 /// }
+///
+/// use highwater::codec::{At, Decoded, Options, TypeErrors, decode};
+///
+/// let at = At { topic: "auth", position: Default::default() };
+/// let mut decoded = Decoded::<Login>::default();
+/// let value = br#"{"user_id":7,"timestamp":"1970-01-01 00:00:01","device":{"os":"x"}}"#;
+/// let (options, errors) = (Options::default(), TypeErrors::default());
+/// assert_eq!(decode(Some(value), at, &options, &errors, &mut decoded), Ok(1));
+/// assert_eq!(decoded.events[0].user_id.as_deref(), Some("7"));
+/// assert_eq!(decoded.events[0].timestamp, Some(Time::from_seconds(1)));
 /// ```
 pub trait Wire: Default + 'static {
+    /// Whether the replaced job reads a document as an *array* of such objects. By default an
+    /// array is taken apart for every type; with [`BadDocument::NullRow`] only for these.
+    const ARRAY: bool = false;
+
     /// Takes in the value of one field of the document; a name that occurs twice comes twice, so
-    /// the last one wins.
+    /// the last one wins. Every field must be consumed, if only by [`Field::skip`].
     ///
     /// # Errors
     ///
