@@ -17,6 +17,7 @@
 //! and an array replace the older one whole, except by a `--set` whose path goes on inside the
 //! binding; `"*"` speaks for all names (`section.rs`).
 
+mod engine;
 mod environment;
 mod fields;
 mod node;
@@ -24,6 +25,7 @@ mod options;
 mod parameters;
 mod section;
 mod sink;
+mod size;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -32,17 +34,17 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
+pub use engine::{Checkpoint, Connect, Flow};
 pub use environment::{ENVIRONMENT, EnvironmentName};
 pub use options::{duration, options, size};
 pub use parameters::Parameters;
 pub use sink::SinkBinding;
+pub use size::parse_size;
 pub use source::{DataLoss, Dedup, EventTimeFallback, FutureSkew, Rule, SourceBinding};
 pub use view::{Engine, ViewBinding};
 
 use crate::error::{Error, Result, nearest};
-use crate::time::{millis, seconds};
 use fields::{Context, Fields, join};
 use node::{Node, Origin, Table, Value, merge, merge_binding, parse_file, parse_set};
 use section::{Port, Section};
@@ -68,40 +70,6 @@ pub struct Config {
     layers: Vec<Layer>,
     kinds: Kinds,
     variables: Variables,
-}
-
-/// `[connect]`: waiting for sources and sinks at the start, then exit code 75. Once running, they
-/// are waited for without end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connect {
-    /// `attempts`: how often. Default: 60.
-    pub attempts: usize,
-    /// `every`: after which time again. Default: `"2s"`.
-    pub every: Duration,
-}
-
-/// `[flow]`: the pace of the dataflow, and its limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flow {
-    /// `tick`: step of the outer timestamp while there is work. Default: `"5ms"`.
-    pub tick: Duration,
-    /// `tick_max`: longest step at low rates. Default: `"80ms"`.
-    pub tick_max: Duration,
-    /// `ticks_in_flight_max`: ticks that may be under way; then sources stop reading. Default: 32.
-    pub ticks_in_flight_max: usize,
-    /// `state_bytes_max`: state that a worker may hold; beyond it sources stop reading, then the
-    /// job ends with exit code 65. Default: without limit.
-    pub state_bytes_max: Option<usize>,
-    /// `key_groups`: into how many groups keys are hashed, fixed for the life of a job.
-    /// Default: 256.
-    pub key_groups: usize,
-}
-
-/// `[checkpoint]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// `every`: length of an epoch. Default: `"1s"`.
-    pub every: Duration,
 }
 
 /// Names of the connectors that can be bound.
@@ -379,42 +347,6 @@ impl Layer {
     }
 }
 
-impl Connect {
-    fn read(mut fields: Fields<'_>) -> Result<Connect> {
-        let connect = Connect {
-            attempts: fields.count("attempts", 60)?.unwrap_or(60),
-            every: fields.duration("every", "2s")?.unwrap_or(seconds(2)),
-        };
-        fields.finish()?;
-        Ok(connect)
-    }
-}
-
-impl Flow {
-    fn read(mut fields: Fields<'_>) -> Result<Flow> {
-        let flow = Flow {
-            tick: fields.duration("tick", "5ms")?.unwrap_or(millis(5)),
-            tick_max: fields.duration("tick_max", "80ms")?.unwrap_or(millis(80)),
-            ticks_in_flight_max: fields.count("ticks_in_flight_max", 32)?.unwrap_or(32),
-            state_bytes_max: fields.size("state_bytes_max", "2GiB")?,
-            key_groups: fields.count("key_groups", 256)?.unwrap_or(256),
-        };
-        fields.finish()?;
-        Ok(flow)
-    }
-}
-
-impl Checkpoint {
-    fn read(mut fields: Fields<'_>) -> Result<Checkpoint> {
-        let every = fields.duration("every", "1s")?.unwrap_or(seconds(1));
-        for key in ["path", "keep", "age_max"] {
-            fields.not_built(key, "checkpoints are")?;
-        }
-        fields.finish()?;
-        Ok(Checkpoint { every })
-    }
-}
-
 /// All that does not belong to a port, laid over each other.
 fn lay_rest(layers: &[Layer], kinds: Kinds) -> Table {
     let mut rest = Table::new();
@@ -451,40 +383,6 @@ fn places(parameters: &Node) -> BTreeMap<String, String> {
     let mut places = BTreeMap::new();
     collect("", parameters, &mut places);
     places
-}
-
-/// Reads a size in bytes as configuration writes it: `512B`, `64KiB`, `1MiB`, `2GiB`, `1TiB`, and
-/// `kB`, `MB`, `GB` by thousands.
-///
-/// # Errors
-///
-/// A sentence that names the text and the units.
-///
-/// ```
-/// use highwater::config::parse_size;
-/// assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-/// assert_eq!(parse_size("2 kB"), Ok(2_000));
-/// assert!(parse_size("64").unwrap_err().contains("unit"));
-/// ```
-pub fn parse_size(text: &str) -> Result<usize, String> {
-    let trimmed = text.trim();
-    let digits = trimmed.len() - trimmed.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = (&trimmed[..digits], trimmed[digits..].trim());
-    let wrong = |why: &str| format!("`{text}` is no size: {why}; write one like \"64MiB\"");
-    let number: usize = number.parse().map_err(|_| wrong("it does not begin with a number"))?;
-    let bytes: usize = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "" => return Err(wrong("it has no unit (B, KiB, MiB, GiB, TiB, kB, MB, GB)")),
-        _ => return Err(wrong("its unit is none of B, KiB, MiB, GiB, TiB, kB, MB, GB")),
-    };
-    number.checked_mul(bytes).ok_or_else(|| wrong("it is too large"))
 }
 
 /// The hint at an unknown name: the nearest ones, or all.

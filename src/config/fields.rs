@@ -95,6 +95,14 @@ impl<'a> Fields<'a> {
         self.parsed(key, example, parse_duration)
     }
 
+    /// A duration that is not zero.
+    pub(super) fn interval(&mut self, key: &'a str, example: &str) -> Result<Option<Duration>> {
+        self.parsed(key, example, |text| match parse_duration(text)? {
+            Duration::ZERO => Err(format!("must be longer than `{text}`")),
+            interval => Ok(interval),
+        })
+    }
+
     /// A size in bytes, text with a unit.
     pub(super) fn size(&mut self, key: &'a str, example: &str) -> Result<Option<usize>> {
         self.parsed(key, example, parse_size)

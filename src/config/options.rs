@@ -391,8 +391,8 @@ mod tests {
              write one like \"5m\"",
         );
         check(
-            "topic = ''\ninner = { deep = 1 }",
-            "`inner`: unknown key `deep`\n  hint: did you mean `depth`?",
+            "topic = ''\ninner = { dept = 1 }",
+            "`inner`: unknown key `dept`\n  hint: did you mean `depth`?",
         );
         check(
             "topic = ''\ninner = { depth = 1.5 }",
