@@ -1,0 +1,81 @@
+//! `[connect]`, `[flow]`, `[checkpoint]`: what holds for the whole job.
+
+use std::time::Duration;
+
+use super::fields::Fields;
+use crate::error::{Error, Result};
+use crate::time::{millis, seconds};
+
+/// `[connect]`: waiting for sources and sinks at the start, then exit code 75. Once running, they
+/// are waited for without end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// `attempts`: how often. Default: 60.
+    pub attempts: usize,
+    /// `every`: after which time again. Default: `"2s"`.
+    pub every: Duration,
+}
+
+/// `[flow]`: the pace of the dataflow, and its limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// `tick`: step of the outer timestamp while there is work. Default: `"5ms"`.
+    pub tick: Duration,
+    /// `tick_max`: longest step at low rates. Default: `"80ms"`.
+    pub tick_max: Duration,
+    /// `ticks_in_flight_max`: ticks that may be under way; then sources stop reading. Default: 32.
+    pub ticks_in_flight_max: usize,
+    /// `state_bytes_max`: state that a worker may hold; beyond it sources stop reading, then the
+    /// job ends with exit code 65. Default: without limit.
+    pub state_bytes_max: Option<usize>,
+    /// `key_groups`: into how many groups keys are hashed, fixed for the life of a job.
+    /// Default: 256.
+    pub key_groups: usize,
+}
+
+/// `[checkpoint]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// `every`: length of an epoch. Default: `"1s"`.
+    pub every: Duration,
+}
+
+impl Connect {
+    pub(super) fn read(mut fields: Fields<'_>) -> Result<Connect> {
+        let connect = Connect {
+            attempts: fields.count("attempts", 60)?.unwrap_or(60),
+            every: fields.interval("every", "2s")?.unwrap_or(seconds(2)),
+        };
+        fields.finish()?;
+        Ok(connect)
+    }
+}
+
+impl Flow {
+    pub(super) fn read(mut fields: Fields<'_>) -> Result<Flow> {
+        let flow = Flow {
+            tick: fields.interval("tick", "5ms")?.unwrap_or(millis(5)),
+            tick_max: fields.interval("tick_max", "80ms")?.unwrap_or(millis(80)),
+            ticks_in_flight_max: fields.count("ticks_in_flight_max", 32)?.unwrap_or(32),
+            state_bytes_max: fields.size("state_bytes_max", "2GiB")?,
+            key_groups: fields.count("key_groups", 256)?.unwrap_or(256),
+        };
+        if flow.tick_max < flow.tick {
+            let message = "`tick` must not be longer than `tick_max`";
+            return Err(Error::config(message).within(fields.place()));
+        }
+        fields.finish()?;
+        Ok(flow)
+    }
+}
+
+impl Checkpoint {
+    pub(super) fn read(mut fields: Fields<'_>) -> Result<Checkpoint> {
+        let every = fields.interval("every", "1s")?.unwrap_or(seconds(1));
+        for key in ["path", "keep", "age_max"] {
+            fields.not_built(key, "checkpoints are")?;
+        }
+        fields.finish()?;
+        Ok(Checkpoint { every })
+    }
+}

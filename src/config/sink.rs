@@ -1,0 +1,65 @@
+//! `[sink.NAME]`, `[[sink.NAME]]` and `[dead_letters]`: where rows go.
+
+use std::time::Duration;
+
+use super::fields::Fields;
+use super::section::{Binding, take_binding};
+use crate::error::Result;
+use crate::sink::Accepts;
+use crate::time::minutes;
+
+/// A sink's binding: exactly one table of a connector (`console = { … }`, `postgres = { … }`) and
+/// these keys, each of which may stand in `[sink."*"]` too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkBinding {
+    /// Name of the connector.
+    pub kind: String,
+    /// The connector's own keys; `{view}` and `{system}` in them stand for the names.
+    pub options: toml::Table,
+    /// Where the binding was written, for errors: `chat.toml:8: sink.moments.console`.
+    pub place: String,
+    /// `rows`: `"final"` or `"updates"`. Default: what view and connector agree on.
+    pub rows: Option<Accepts>,
+    /// `stamp`: column that the sink fills with the processing time. Default: none.
+    pub stamp: Option<String>,
+    /// `trigger_interval`: longest time between two writes; updates of a row within it become
+    /// one. Default: `"off"`, a write per epoch.
+    pub trigger_interval: Option<Duration>,
+    /// `retry_max`: how long a full disk under a file is waited for, then exit code 74; servers
+    /// are waited for without end. Default: `"10m"`.
+    pub retry_max: Duration,
+    /// `overwrite`: of a file, replaces what is there instead of refusing to start. Default: false.
+    pub overwrite: bool,
+    /// `formula_guard`: of CSV, text that a spreadsheet would take for a formula is guarded.
+    /// Default: false.
+    pub formula_guard: bool,
+    /// `queue_rows_max`: rows that may wait for the sink; then sources stop reading. Default:
+    /// 100000, of dead letters 10000.
+    pub queue_rows_max: usize,
+}
+
+/// Reads the keys of a sink; the binding is missing if no table of a connector is there.
+pub(super) fn read(
+    mut fields: Fields<'_>,
+    kinds: &[&'static str],
+    queue_rows_max: usize,
+) -> Result<Option<SinkBinding>> {
+    let binding = take_binding(&mut fields, kinds)?;
+    let Binding { kind, options, place } = binding.unwrap_or_default();
+    let sink = SinkBinding {
+        options,
+        place,
+        rows: fields.choice("rows", &[("final", Accepts::Final), ("updates", Accepts::Updates)])?,
+        stamp: fields.text("stamp", "processed_at")?,
+        trigger_interval: fields.duration_or_off("trigger_interval", "10s")?.flatten(),
+        retry_max: fields.duration("retry_max", "10m")?.unwrap_or(minutes(10)),
+        overwrite: fields.flag("overwrite")?.unwrap_or(false),
+        formula_guard: fields.flag("formula_guard")?.unwrap_or(false),
+        queue_rows_max: fields.count("queue_rows_max", 100_000)?.unwrap_or(queue_rows_max),
+        kind,
+    };
+    fields.not_built_if("exactly_once", "exactly-once sinks are")?;
+    fields.not_built("shards", "shards, which come with checkpoints, are")?;
+    fields.finish()?;
+    Ok((!sink.kind.is_empty()).then_some(sink))
+}

@@ -1,0 +1,57 @@
+//! `[view.NAME]`: the contract of a view, and what keeps it.
+
+use std::time::Duration;
+
+use super::fields::Fields;
+use crate::error::Result;
+use crate::time::hours;
+
+/// What is configured of a view; each of these keys may stand in `[view."*"]` too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewBinding {
+    /// `key`: the columns by which a row is replaced, in the order of the table's primary key.
+    /// Default: the view's own.
+    pub key: Vec<String>,
+    /// `engine`: `"hash"` or `"differential"`. Default: `"hash"`.
+    pub engine: Engine,
+    /// `fill_gaps`: windows without events have a row too. Default: false.
+    pub fill_gaps: bool,
+    /// `keep`: for how much event time a closed row stays readable. Default: the window's length.
+    pub keep: Option<Duration>,
+    /// `forget_after`: a key's trailing windows are forgotten after so much event time without a
+    /// row. Default: `"24h"`.
+    pub forget_after: Duration,
+    /// `keys_max`: groups that the view may hold; beyond it the job stops with exit code 65.
+    /// Default: without limit.
+    pub keys_max: Option<usize>,
+    /// `key_bytes_max`: the longest key of a group; an event with a longer one is a dead letter
+    /// `rejected`. Default: `"1KiB"`.
+    pub key_bytes_max: usize,
+}
+
+/// What keeps a view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Hash tables by window and key, in timely.
+    #[default]
+    Hash,
+    /// Collections of differential dataflow; not for sessions.
+    Differential,
+}
+
+/// Reads the keys of a view.
+pub(super) fn read(mut fields: Fields<'_>) -> Result<ViewBinding> {
+    let engines = [("hash", Engine::Hash), ("differential", Engine::Differential)];
+    let view = ViewBinding {
+        key: fields.texts("key", "[\"stream_id\", \"window_start\"]")?,
+        engine: fields.choice("engine", &engines)?.unwrap_or_default(),
+        fill_gaps: fields.flag("fill_gaps")?.unwrap_or(false),
+        keep: fields.duration("keep", "1h")?,
+        forget_after: fields.duration("forget_after", "24h")?.unwrap_or(hours(24)),
+        keys_max: fields.count_or_off("keys_max", 1_000_000)?,
+        key_bytes_max: fields.size("key_bytes_max", "1KiB")?.unwrap_or(1 << 10),
+    };
+    fields.not_built_if("serve", "the web interface is")?;
+    fields.finish()?;
+    Ok(view)
+}
