@@ -330,7 +330,8 @@ impl fmt::Debug for Case {
                 }
                 View::Trailing { of, rows, forget_after_us } => writeln!(
                     f,
-                    "view {number}: trailing {rows} of windows {of}, forgets after {forget_after_us} us"
+                    "view {number}: trailing {rows} of windows {of}, \
+                     forgets after {forget_after_us} us"
                 )?,
                 View::Raw { source, filter } => {
                     writeln!(f, "view {number}: raw source {source}, {}", Kept(filter))?;

@@ -310,6 +310,14 @@ fn duplicates(table: &mut Table) {
         dedup(&[(0, 1), (5 * S, 1), (200 * MS, 2)]),
         rows(&[(0, S, 1)]).duplicates(1).late(&[2]),
     );
+    table.one(
+        "an id that was forgotten and used again is remembered again",
+        dedup(&[(0, 1), (2 * S, 2), (2_500 * MS, 1), (2_600 * MS, 1)]),
+        rows(&[(0, S, 1), (2 * S, 3 * S, 6)]).duplicates(1),
+    );
+    let mut behind = dedup(&[(5 * S, 1), (S, 2), (S, 2)]);
+    behind.job.windows[0].kind = LONG;
+    table.one("an id of an old event is forgotten at once", behind, rows(&[(0, 10 * S, 7)]));
     let mut apart = dedup(&[(0, 1)]);
     let same = apart.job.sources[0].partitions[0].clone();
     apart.job.sources[0].partitions.push(same);

@@ -9,8 +9,10 @@
 //! | `cases.rs` | seeded random jobs with logs that sit on those borders |
 //! | `shrink.rs` | the smallest case that still fails |
 //!
-//! Whoever runs the engine on a [`cases::Case`] fills an [`outcome::Outcome`] and compares it with
-//! [`reference::run`] by `==`; for a boundary, its [`outcome::Summary`] with the expected one.
+//! Whoever runs the engine on a [`cases::Case`] builds its sources, windows and views in the order
+//! of their indices, delivers `Partition::polls`, fills an [`outcome::Outcome`], and compares it
+//! with [`reference::run`] by `difference`; for a boundary, its `summary` with the expected one.
+//! Two sides of a join are two windows: what they refuse is counted for each.
 
 pub(crate) mod boundaries;
 pub(crate) mod cases;

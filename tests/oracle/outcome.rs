@@ -1,5 +1,6 @@
 //! The form of an answer, the same for the reference and for the engine: compare by `==`.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that a run leaves behind.
@@ -91,13 +92,13 @@ pub(crate) struct Values {
 pub(crate) struct Float(pub(crate) f64);
 
 impl Ord for Float {
-    fn cmp(&self, other: &Float) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Float) -> Ordering {
         self.0.total_cmp(&other.0)
     }
 }
 
 impl PartialOrd for Float {
-    fn partial_cmp(&self, other: &Float) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Float) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
@@ -142,6 +143,24 @@ impl Row {
 }
 
 impl Outcome {
+    /// What differs, in lines; `None` when nothing does. `self` is what was expected.
+    pub(crate) fn difference(&self, found: &Outcome) -> Option<String> {
+        let mut lines = Vec::new();
+        if self.ledgers != found.ledgers {
+            lines.push(format!("ledgers: {:?}\n  found: {:?}", self.ledgers, found.ledgers));
+        }
+        if self.refused != found.refused {
+            lines.push(format!("refused: {:?}\n  found: {:?}", self.refused, found.refused));
+        }
+        let letters = |outcome: &Outcome| outcome.letters.iter().copied().collect::<Vec<_>>();
+        compare("letters", &letters(self), &letters(found), &mut lines);
+        for view in 0..self.rows.len().max(found.rows.len()) {
+            let rows = |outcome: &Outcome| outcome.rows.get(view).cloned().unwrap_or_default();
+            compare(&format!("view {view}"), &rows(self), &rows(found), &mut lines);
+        }
+        (self != found).then(|| lines.join("\n"))
+    }
+
     /// The outcome in few words.
     pub(crate) fn summary(&self) -> Summary {
         let mut summary = Summary {
@@ -164,5 +183,67 @@ impl Outcome {
             }
         }
         summary
+    }
+}
+
+/// How many differing rows of a view are listed.
+const LISTED_MAX: usize = 8;
+
+/// Lists what only one of two sorted lists holds; a row that is there twice counts twice.
+fn compare<T: Ord + std::fmt::Debug>(
+    name: &str,
+    expected: &[T],
+    found: &[T],
+    lines: &mut Vec<String>,
+) {
+    let (mut left, mut right) = (expected.iter().peekable(), found.iter().peekable());
+    let mut only = Vec::new();
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(left), Some(right)) => left.cmp(right),
+        };
+        match order {
+            Ordering::Equal => {
+                left.next();
+                right.next();
+            }
+            Ordering::Less => only.push(format!("{name}: missing {:?}", left.next())),
+            Ordering::Greater => only.push(format!("{name}: too many {:?}", right.next())),
+        }
+    }
+    let rest = only.len().saturating_sub(LISTED_MAX);
+    lines.extend(only.into_iter().take(LISTED_MAX));
+    if 0 < rest {
+        lines.push(format!("{name}: and {rest} more"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_what_is_missing_and_what_is_too_many() {
+        let raw = |offset| Row::Raw {
+            position: Position { source: 0, partition: 0, offset },
+            time_us: 0,
+            key: None,
+            value: 0,
+        };
+        let of = |offsets: &[usize]| Outcome {
+            rows: vec![offsets.iter().copied().map(raw).collect()],
+            ..Outcome::default()
+        };
+        assert_eq!(of(&[1, 2]).difference(&of(&[1, 2])), None);
+        let text = of(&[1, 2, 5]).difference(&of(&[2, 2, 5])).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].starts_with("view 0: missing") && lines[0].contains("offset: 1"));
+        assert!(lines[1].starts_with("view 0: too many") && lines[1].contains("offset: 2"));
+        let many: Vec<usize> = (0..20).collect();
+        assert!(of(&many).difference(&of(&[])).unwrap().ends_with("view 0: and 12 more"));
     }
 }

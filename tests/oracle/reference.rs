@@ -145,10 +145,9 @@ fn datable(source: &Source, record: &Record) -> Result<i64, Reason> {
     }
 }
 
-/// Whether anything that reads the source can take an event; filters do not count.
+/// Whether anything that reads the source can take an event; filters do not count. What is not
+/// behind the watermark always can be taken, as something reads every source.
 fn is_taken_by_any(job: &Job, source: usize, time_us: i64, watermark_ms: i64) -> bool {
-    // W7: an event at the watermark is on time.
-    let on_time = watermark_ms <= floor_ms(time_us);
     let by_a_window = job.windows.iter().any(|windowed| {
         windowed.sources.contains(&source)
             && !windowed.taking(&job.sources[source], time_us, watermark_ms).is_empty()
@@ -156,7 +155,7 @@ fn is_taken_by_any(job: &Job, source: usize, time_us: i64, watermark_ms: i64) ->
     // Without a window nothing is late.
     let by_a_raw_view =
         job.views.iter().any(|view| matches!(view, View::Raw { source: of, .. } if *of == source));
-    on_time || by_a_window || by_a_raw_view
+    by_a_window || by_a_raw_view
 }
 
 /// Whether the id was used before and is still remembered: until its time plus the duration lies
@@ -209,6 +208,7 @@ impl Windowed {
         let mut windows = self.containing(time_us);
         windows.retain(|(_, end)| {
             if is_strict {
+                // W7: an event at the watermark is on time.
                 watermark_ms <= floor_ms(time_us)
             } else {
                 watermark_ms < floor_ms(*end)
