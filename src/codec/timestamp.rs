@@ -118,10 +118,6 @@ impl Zone {
     pub fn name(&self) -> &str {
         &self.name
     }
-    /// The zone of a name.
-    pub fn named(_name: &str) -> Result<Zone, String> {
-        Ok(Zone)
-    }
 }
 
 impl Default for Zone {
