@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod codec;
+pub mod dataset;
 pub mod error;
 pub mod hash;
 pub mod key;
