@@ -16,6 +16,14 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     pub fn time(self) -> Result<Option<Time>, A::Error> {
         Ok(None)
     }
+    /// As an i32.
+    pub fn i32(self) -> Result<Option<i32>, A::Error> {
+        Ok(None)
+    }
+    /// As a list.
+    pub fn text_list(self) -> Result<Option<Vec<Option<Text>>>, A::Error> {
+        Ok(None)
+    }
     /// Skips it.
     pub fn skip(self) -> Result<(), A::Error> {
         Ok(())
