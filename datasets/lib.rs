@@ -28,4 +28,4 @@ use highwater::dataset::GeneratorKind;
 pub const GENERATORS: &[GeneratorKind] = &[chat::KIND];
 
 #[cfg(test)]
-mod samples;
+mod tests;
