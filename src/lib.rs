@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod codec;
 pub mod config;
+pub mod dataset;
 pub mod error;
 pub mod hash;
 pub mod key;

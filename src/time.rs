@@ -93,7 +93,7 @@ impl fmt::Display for Time {
 const DAY: i64 = 86_400_000_000;
 
 /// Year, month and day of the day so many days after 1970-01-01, in the Gregorian calendar.
-const fn civil(day: i64) -> (i64, i64, i64) {
+pub const fn civil(day: i64) -> (i64, i64, i64) {
     // Days are counted from 0000-03-01, so that a leap day is the last of its year.
     let shifted = day + 719_468;
     let era = shifted.div_euclid(146_097);
