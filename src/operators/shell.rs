@@ -130,9 +130,10 @@ impl Shell {
     }
 
     fn work(&mut self, frontiers: &[MutableAntichain<Event>]) {
-        if self.context.phase.get() == Phase::Halted {
-            self.halt();
-            return;
+        match self.context.phase.get() {
+            Phase::Running | Phase::Stopping => {}
+            Phase::Confirmed => return,
+            Phase::Halted => return self.halt(),
         }
         let mut times: Vec<Event> = std::mem::take(&mut self.times);
         times.clear();

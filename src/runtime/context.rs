@@ -31,7 +31,9 @@ pub enum Phase {
     Running,
     /// Reads no more; what was read is processed.
     Stopping,
-    /// All that was read is in the sinks: open windows stay unwritten.
+    /// All that was read is in the sinks of this worker; nothing closes any more.
+    Confirmed,
+    /// The same holds for all workers: capabilities may go, open windows stay unwritten.
     Halted,
 }
 

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Batch, Decoded, Partition, Poll, Source, Start, Wake};
+use super::{Batch, Connector, Decoded, Partition, Poll, Source, Start, Wake};
 use crate::error::Result;
 
 /// Partitions in memory.
@@ -44,6 +44,12 @@ impl Memory {
         let (len, batches) = (events.len(), batches.into());
         self.partitions.push(Log { events, len, batches });
         self
+    }
+}
+
+impl Connector for Memory {
+    fn open(&self, _worker: usize, _peers: usize) -> Result<Box<dyn Source>> {
+        Ok(Box::new(self.clone()))
     }
 }
 

@@ -41,6 +41,25 @@ pub enum Start {
     Time(Time),
 }
 
+/// What a source is bound to in this process; opened once per worker.
+pub trait Connector: Send + Sync {
+    /// Looks whether the source is there, without reading.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and the way out; kind `Unreachable` is tried again.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Opens it for a worker, by its index among so many.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened.
+    fn open(&self, worker: usize, peers: usize) -> Result<Box<dyn Source>>;
+}
+
 /// A log with partitions, each of which is in order. One value per worker.
 pub trait Source {
     /// How many partitions there are now; they are numbered from 0. Asked again and again.

@@ -1,0 +1,194 @@
+//! Builds a plan into timely: two scopes, readers, shells, sinks, two probes.
+//!
+//! ```text
+//! tick scope                                                     flow probe ◄─┐
+//! ┌────────────────────────────────────────────┐                              │
+//! │ event-time scope                           │ leave     ┌──────┐ ──────────┘
+//! │  reader ═parcels═► shell ──rows per view──┼──────────►│ sink │ ──► confirmed probe
+//! │    └───────────────────┴──────letters──────┼───┐       └──────┘
+//! └────────────────────────────────────────────┘   └─────► letters' sink
+//! ```
+
+use std::rc::Rc;
+
+use timely::dataflow::operators::{Concatenate, Leave, Probe};
+use timely::dataflow::{ProbeHandle, Scope, StreamVec};
+use timely::worker::Worker;
+
+use super::context::Context;
+use super::job::{BoundSink, Job};
+use crate::error::Result;
+use crate::operators::Event;
+use crate::operators::shell::shell;
+use crate::operators::sink::{MakeQueue, SinkPlan, sink};
+use crate::parcel::Parcel;
+use crate::row::{Change, Rows};
+use crate::sink::queue::Queue;
+use crate::sink::{Accepts, Placement, Shard};
+use crate::source::reader::{ReaderPlan, reader};
+use crate::stream::{From, Operator, Plan};
+use crate::text::Text;
+
+/// The probes of a job that was built.
+pub struct Probes {
+    /// What is complete, as far as back-pressure is concerned.
+    pub flow: ProbeHandle<u64>,
+    /// What the sinks of all workers have confirmed.
+    pub confirmed: ProbeHandle<u64>,
+}
+
+/// Builds a job on a worker.
+///
+/// # Errors
+///
+/// A source cannot be opened, or the description is wrong.
+pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Probes> {
+    let mut plan = job.plan()?;
+    let readers = reader_plans(job, &mut plan, context)?;
+    let operators = Operator::all(&mut plan);
+    let probes = Probes { flow: ProbeHandle::new(), confirmed: ProbeHandle::new() };
+    worker.dataflow_named(&job.name, |outer: Scope<'_, u64>| {
+        let (ports, letters) = outer.scoped::<Event, _, _>("event-time", |inner| {
+            event_time_scope(outer, inner, readers, operators, &plan, context)
+        });
+        let mut letters = vec![letters];
+        for (port, rows) in ports {
+            let port = &plan.ports[port];
+            for bound in job.sinks.get(&port.view).into_iter().flatten() {
+                let rows = with(rows.clone(), bound.rows, port.updates);
+                let plan = sink_plan(&port.view, bound, context);
+                let outputs = sink(rows, plan, context);
+                outputs.flow.probe_with(&probes.flow);
+                outputs.confirmed.probe_with(&probes.confirmed);
+                letters.push(outputs.letters);
+            }
+        }
+        let plan = sink_plan(&"dead letters".into(), &job.letters, context);
+        let outputs = sink(outer.concatenate(letters), plan, context);
+        outputs.flow.probe_with(&probes.flow);
+        outputs.confirmed.probe_with(&probes.confirmed);
+    });
+    Ok(probes)
+}
+
+/// Opens the sources of a plan on this worker.
+fn reader_plans(job: &Job, plan: &mut Plan, context: &Context) -> Result<Vec<ReaderPlan>> {
+    let counts = (plan.slots.len(), plan.ports.len());
+    let sources = std::mem::take(&mut plan.sources);
+    let mut readers = Vec::with_capacity(sources.len());
+    for (index, source) in sources.into_iter().enumerate() {
+        let bound = job.source(&source.name)?;
+        let fills = |sources: &std::collections::BTreeSet<usize>| sources.contains(&index);
+        let slots = (0..counts.0).filter(|slot| fills(&plan.slots[*slot].sources)).collect();
+        let ports = (0..counts.1).filter(|port| match &plan.ports[*port].from {
+            From::Sources(sources) => fills(sources),
+            From::Operator(_) => false,
+        });
+        readers.push(ReaderPlan {
+            index,
+            delay: source.lateness.delay(),
+            intake: source.intake,
+            source: bound.connector.open(context.worker, context.peers)?,
+            start: bound.start.clone(),
+            catch_up_skew: bound.catch_up_skew,
+            limits: bound.limits,
+            slots,
+            ports: ports.collect(),
+            counts,
+            name: source.name,
+        });
+    }
+    Ok(readers)
+}
+
+type LeftRows<'s> = (Vec<(usize, StreamVec<'s, u64, Rows>)>, StreamVec<'s, u64, Rows>);
+
+/// Everything that runs in event time; what leaves are the rows of each port, and letters.
+fn event_time_scope<'o, 's>(
+    outer: Scope<'o, u64>,
+    inner: Scope<'s, Event>,
+    readers: Vec<ReaderPlan>,
+    operators: Vec<Operator>,
+    plan: &Plan,
+    context: &Rc<Context>,
+) -> LeftRows<'o>
+where
+    'o: 's,
+{
+    let mut slots: Vec<Vec<StreamVec<'s, Event, Parcel>>> =
+        plan.slots.iter().map(|_| vec![]).collect();
+    let mut ports: Vec<Vec<StreamVec<'s, Event, Rows>>> =
+        plan.ports.iter().map(|_| vec![]).collect();
+    let mut letters = Vec::new();
+    for plan in readers {
+        let (into_slots, into_ports) = (plan.slots.clone(), plan.ports.clone());
+        let outputs = reader(inner, plan, context);
+        let filled = into_slots.into_iter().zip(outputs.parcels);
+        filled.for_each(|(slot, stream)| slots[slot].push(stream));
+        let filled = into_ports.into_iter().zip(outputs.rows);
+        filled.for_each(|(port, stream)| ports[port].push(stream));
+        letters.push(outputs.letters);
+    }
+    for operator in operators {
+        let into_ports = operator.ports.clone();
+        let inputs = operator.slots.iter().map(|slot| one(inner, &mut slots[*slot])).collect();
+        let (rows, operator_letters) = shell(operator, inputs, context);
+        into_ports.into_iter().zip(rows).for_each(|(port, stream)| ports[port].push(stream));
+        letters.push(operator_letters);
+    }
+    let left = ports.iter_mut().enumerate().map(|(port, streams)| {
+        let rows = one(inner, streams);
+        (port, rows.leave(outer))
+    });
+    (left.collect(), inner.concatenate(letters).leave(outer))
+}
+
+/// One stream of several.
+fn one<'s, D: 'static + Clone>(
+    scope: Scope<'s, Event>,
+    streams: &mut Vec<StreamVec<'s, Event, D>>,
+) -> StreamVec<'s, Event, D> {
+    match streams.len() {
+        1 => streams.pop().expect("counted"),
+        _ => scope.concatenate(streams.drain(..)),
+    }
+}
+
+/// The rows that a sink gets: of a view with updates, one that appends takes the final ones only.
+fn with<'s>(
+    rows: StreamVec<'s, u64, Rows>,
+    accepts: Accepts,
+    updates: bool,
+) -> StreamVec<'s, u64, Rows> {
+    use timely::dataflow::operators::vec::Map;
+    if accepts == Accepts::Updates || !updates {
+        return rows;
+    }
+    rows.flat_map(|rows| {
+        let mut finals = Rows::default();
+        for (mark, cells) in rows.iter().filter(|(mark, _)| mark.change == Change::Final) {
+            finals.push(*mark, cells.iter().cloned());
+        }
+        (!finals.is_empty()).then_some(finals)
+    })
+}
+
+fn sink_plan(view: &Text, bound: &BoundSink, context: &Rc<Context>) -> SinkPlan {
+    let (count, writes) = match bound.placement {
+        Placement::EachWorker => (context.peers, true),
+        Placement::One => (1, context.worker == 0),
+    };
+    let shard = Shard { index: context.worker, count };
+    let (bound, place, failure) = (bound.clone(), bound.placement, context.failure.clone());
+    let make: MakeQueue = Box::new(move |wake| {
+        let writer = {
+            let mut sink = bound.sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            sink.open(shard)
+        };
+        let queue = writer.and_then(|writer| Queue::start(writer, bound.queue.clone(), wake));
+        queue
+            .map_err(|error| failure.set(error.within(format!("view `{}`", bound.queue.view))))
+            .ok()
+    });
+    SinkPlan { view: view.clone(), placement: place, queue: writes.then_some(make) }
+}

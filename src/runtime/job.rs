@@ -1,0 +1,133 @@
+//! [`Job`]: a dataflow with everything that it is bound to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::ticks::Pace;
+use crate::error::{Error, Result};
+use crate::observe::JobBoard;
+use crate::row::Schema;
+use crate::sink::queue::QueueOptions;
+use crate::sink::{Accepts, Placement, Sink};
+use crate::source::{BatchLimits, Connector, Start};
+use crate::stream::{Flow, Plan, Settings};
+use crate::text::Text;
+use crate::time::seconds;
+
+/// A dataflow, bound; shared by the workers of a process, each of which builds it once.
+pub struct Job {
+    /// Its name.
+    pub name: String,
+    /// The system that it belongs to.
+    pub system: String,
+    /// Runs the dataflow function.
+    pub describe: Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>,
+    /// What bindings say about the description.
+    pub settings: Settings,
+    /// Ticks and epochs.
+    pub pace: Pace,
+    /// What each source is bound to.
+    pub sources: BTreeMap<Text, BoundSource>,
+    /// What each view is bound to.
+    pub sinks: BTreeMap<Text, Vec<BoundSink>>,
+    /// Where dead letters go.
+    pub letters: BoundSink,
+    /// What others may see of it.
+    pub board: Arc<JobBoard>,
+}
+
+/// What a source is bound to.
+#[derive(Clone)]
+pub struct BoundSource {
+    /// The connector, one for all workers of the process.
+    pub connector: Arc<dyn Connector>,
+    /// Where reading begins.
+    pub start: Start,
+    /// `idle_timeout`.
+    pub idle_timeout: Option<Duration>,
+    /// `catch_up_skew`.
+    pub catch_up_skew: Duration,
+    /// Limits of a batch.
+    pub limits: BatchLimits,
+}
+
+impl BoundSource {
+    /// With what holds if a binding says nothing.
+    pub fn new(connector: Arc<dyn Connector>) -> BoundSource {
+        BoundSource {
+            connector,
+            start: Start::Earliest,
+            idle_timeout: None,
+            catch_up_skew: seconds(60),
+            limits: BatchLimits::default(),
+        }
+    }
+}
+
+/// What a view is bound to.
+#[derive(Clone)]
+pub struct BoundSink {
+    /// The sink, one for all workers of the process.
+    pub sink: Arc<Mutex<Box<dyn Sink>>>,
+    /// Which rows it gets.
+    pub rows: Accepts,
+    /// Who writes.
+    pub placement: Placement,
+    /// How its queue behaves.
+    pub queue: QueueOptions,
+}
+
+impl BoundSink {
+    /// A sink for a view, with what holds if a binding says nothing.
+    pub fn new(view: &str, sink: Box<dyn Sink>) -> BoundSink {
+        let queue = QueueOptions {
+            view: view.into(),
+            rows_max: 100_000,
+            gather: None,
+            retry_max: Duration::from_secs(600),
+        };
+        let (rows, placement) = (sink.accepts(), sink.placement());
+        BoundSink { sink: Arc::new(Mutex::new(sink)), rows, placement, queue }
+    }
+}
+
+impl Job {
+    /// Runs the dataflow function.
+    ///
+    /// # Errors
+    ///
+    /// The first of what the description got wrong, and how many more there are.
+    pub fn plan(&self) -> Result<Plan> {
+        let flow = Flow::new(self.settings.clone());
+        (self.describe)(&flow)?;
+        let plan = flow.take();
+        match plan.errors.first() {
+            None => Ok(plan),
+            Some(error) => Err(error.clone().within(format!("job `{}`", self.name))),
+        }
+    }
+
+    /// The schemas of its views.
+    ///
+    /// # Errors
+    ///
+    /// As [`Job::plan`].
+    pub fn schemas(&self) -> Result<BTreeMap<Text, Arc<Schema>>> {
+        let plan = self.plan()?;
+        Ok(plan.ports.iter().map(|port| (port.view.clone(), port.schema.clone())).collect())
+    }
+
+    /// What a source is bound to.
+    ///
+    /// # Errors
+    ///
+    /// Nothing.
+    pub(super) fn source(&self, name: &str) -> Result<&BoundSource> {
+        let bound = || self.sources.keys().map(Text::as_str).collect::<Vec<_>>().join("`, `");
+        self.sources.get(name).ok_or_else(|| {
+            Error::config(format!("source `{name}` of job `{}` is bound to nothing", self.name))
+                .hint(format!("bound are `{}`", bound()))
+        })
+    }
+}

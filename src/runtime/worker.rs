@@ -1,0 +1,72 @@
+//! What one worker does: builds the jobs, then steps them until they end.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use timely::worker::Worker;
+
+use super::build::{Probes, build};
+use super::context::{Context, Failure, Phase, WallClock};
+use super::job::Job;
+use super::stop::{Stop, Stopper};
+
+/// How long a worker sleeps at most before it looks whether somebody asked for the end.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// Runs jobs on a worker.
+pub(super) fn work(
+    worker: &mut Worker,
+    jobs: &[Arc<Job>],
+    stop: &Stop,
+    failure: &Failure,
+    start: Instant,
+) {
+    let (index, peers) = (worker.index(), worker.peers());
+    let mut contexts = Vec::with_capacity(jobs.len());
+    let mut probes: Vec<Probes> = Vec::with_capacity(jobs.len());
+    let mut stopper = Stopper::new(worker, stop.clone(), jobs.len());
+    for job in jobs {
+        let context = Rc::new(Context {
+            clock: Box::new(WallClock(start)),
+            pace: job.pace,
+            completed: Cell::new(0),
+            confirmed: Cell::new(0),
+            phase: Cell::new(Phase::Running),
+            worker: index,
+            peers,
+            system: job.system.clone(),
+            board: job.board.clone(),
+            failure: failure.clone(),
+            positions: RefCell::default(),
+        });
+        match build(worker, job, &context) {
+            Ok(built) => probes.push(built),
+            Err(error) => return failure.set(error),
+        }
+        contexts.push(context);
+    }
+    loop {
+        worker.step_or_park(Some(SLEEP_MAX));
+        for (context, probes) in contexts.iter().zip(&probes) {
+            context.completed.set(least(&probes.flow));
+            context.confirmed.set(least(&probes.confirmed));
+        }
+        if failure.is_set() {
+            return;
+        }
+        stopper.step(&contexts);
+        if probes.iter().all(|probes| probes.flow.done() && probes.confirmed.done()) {
+            stopper.close();
+            if stopper.is_done() {
+                break;
+            }
+        }
+    }
+}
+
+/// The least tick that may still appear; the greatest of all, when none can.
+fn least(probe: &timely::dataflow::ProbeHandle<u64>) -> u64 {
+    probe.with_frontier(|frontier| frontier.first().copied().unwrap_or(u64::MAX))
+}
