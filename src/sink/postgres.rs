@@ -1,0 +1,1 @@
+//! PostgreSQL sink: to be written.
