@@ -4,6 +4,13 @@
 //! a worker never does. What a sink promises is a value: `check` refuses a job that asks for more.
 
 pub mod queue;
+pub mod blackhole;
+pub mod console;
+pub mod file;
+pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod text;
 
 use std::sync::Arc;
 
@@ -137,4 +144,22 @@ pub struct View {
     pub key: Vec<String>,
     /// Column that the sink fills with the processing time, `stamp` of the binding.
     pub stamp: Option<String>,
+}
+
+impl View {
+    /// Names of the columns with the stamp, if there is one, as the last.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.schema.columns.iter().map(|column| &*column.name).chain(self.stamp.as_deref())
+    }
+}
+
+/// Fields of a binding that do not belong to one kind of sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Common {
+    /// `rows = "updates"`: the sink gets rows that replace or delete earlier ones.
+    pub updates: bool,
+    /// `overwrite`: replace a file that is there.
+    pub overwrite: bool,
+    /// `formula_guard`: keep spreadsheets from running texts of a CSV file as formulas.
+    pub formula_guard: bool,
 }

@@ -14,6 +14,7 @@
 
 pub mod memory;
 pub mod reader;
+pub mod file;
 
 use std::any::Any;
 use std::ops::Range;
@@ -150,6 +151,9 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// The records.
     pub records: Vec<Record>,
+    /// Records of which only the beginning is here, as they are too large: index in `records` and
+    /// true length of the value. The beginning alone is above `source.message_bytes_max`.
+    pub cut: Vec<(usize, u64)>,
     /// Events that are decoded already (a memory source): records and bytes are empty then.
     pub events: Option<Decoded>,
     /// Offset behind the last record, also where records were skipped.
@@ -192,6 +196,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.records.clear();
+        self.cut.clear();
         self.events = None;
     }
 

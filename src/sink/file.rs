@@ -1,0 +1,271 @@
+//! The file sink: the rows of a view as lines of one file, CSV or JSON.
+//!
+//! ```text
+//! write*  ─► rows of the open epoch, in memory
+//! epoch   ─► sorted, appended to NAME.partial        a failed append is cut off and tried again
+//! finish  ─► synced, renamed to NAME
+//! ```
+//!
+//! All rows come to worker 0. Epochs follow one another; within an epoch rows are in the order of
+//! (window end, cells), and rows of single records in that of their positions: the same log gives
+//! the same lines. A crash before the rename leaves `NAME.partial` with whole epochs and perhaps
+//! the beginning of another; the next start refuses to touch it unless `overwrite` is set.
+
+mod disk;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::Deserialize;
+
+use super::text::{JsonNames, csv_line, csv_row};
+use super::{Accepts, Common, Guarantee, Placement, Refusal, Shard, Sink, View, Writer};
+use crate::error::{Error, Result};
+use crate::row::{Cell, Change, Mark, Origin, Rows};
+use crate::time::Time;
+use disk::{Disk, LocalDisk};
+
+/// Options of the file sink.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The file. Missing folders above it are made.
+    pub path: PathBuf,
+    /// `"csv"` or `"jsonl"`; without it the ending of the name says it.
+    pub format: Option<Format>,
+}
+
+/// How a row becomes a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Fields between commas below a line of names.
+    Csv,
+    /// A JSON object in each line.
+    Jsonl,
+}
+
+/// Binds a file to a view.
+///
+/// # Errors
+///
+/// The name does not say the format and the options do not either.
+pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Sink>> {
+    let Options { path, format } = options;
+    let format = match format.or_else(|| format_of(&path)) {
+        Some(format) => format,
+        None => {
+            return Err(Error::config(format!("`{}` does not say its format", path.display()))
+                .hint("end the name in .csv or .jsonl, or set `format`"));
+        }
+    };
+    Ok(Box::new(FileSink { path, lines: Lines::new(format, view, common), common: *common }))
+}
+
+fn format_of(path: &Path) -> Option<Format> {
+    match path.extension()?.to_str()? {
+        "csv" => Some(Format::Csv),
+        "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
+        _ => None,
+    }
+}
+
+struct FileSink {
+    path: PathBuf,
+    lines: Lines,
+    common: Common,
+}
+
+impl FileSink {
+    fn partial(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".partial");
+        name.into()
+    }
+}
+
+impl Sink for FileSink {
+    fn accepts(&self) -> Accepts {
+        Accepts::Final
+    }
+
+    /// The file appears once and whole, by its rename.
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::Transactional
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::One
+    }
+
+    fn check(&mut self) -> Result<()> {
+        for path in [&self.path, &self.partial()] {
+            if path.is_dir() {
+                return Err(Error::config(format!("`{}` is a folder", path.display()))
+                    .hint("`path` names the file itself"));
+            }
+            if path.exists() && !self.common.overwrite {
+                return Err(exists(path));
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, _shard: Shard) -> Result<Box<dyn Writer>> {
+        self.check()?;
+        let disk = LocalDisk::create(&self.path, &self.partial(), self.common.overwrite)?;
+        Ok(Box::new(FileWriter::new(Box::new(disk), self.lines.clone())))
+    }
+}
+
+fn exists(path: &Path) -> Error {
+    Error::config(format!("`{}` is there already", path.display()))
+        .hint("move it away, or set `overwrite = true` in the binding of the sink")
+}
+
+/// Rows as lines.
+#[derive(Clone)]
+struct Lines {
+    format: Format,
+    names: Vec<String>,
+    json: JsonNames,
+    formula_guard: bool,
+    stamped: bool,
+}
+
+impl Lines {
+    fn new(format: Format, view: &View, common: &Common) -> Lines {
+        Lines {
+            format,
+            names: view.names().map(Into::into).collect(),
+            json: JsonNames::new(view.names()),
+            formula_guard: common.formula_guard,
+            stamped: view.stamp.is_some(),
+        }
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.format == Format::Csv {
+            csv_line(self.names.iter().map(|name| &**name), &mut bytes);
+        }
+        bytes
+    }
+
+    /// Appends the rows in the order of the file.
+    fn append(&self, rows: &Rows, bytes: &mut Vec<u8>) {
+        let stamp = self.stamped.then(|| Cell::Time(now()));
+        let mut rows: Vec<(&Mark, &[Cell])> = rows.iter().collect();
+        rows.sort_by(|a, b| in_file(*a, *b));
+        for (_, cells) in rows {
+            let cells = cells.iter().chain(&stamp);
+            match self.format {
+                Format::Csv => csv_row(cells, self.formula_guard, bytes),
+                Format::Jsonl => {
+                    self.json.object(cells, bytes);
+                    bytes.push(b'\n');
+                }
+            }
+        }
+    }
+}
+
+/// The order of rows within an epoch.
+pub(super) fn in_file(a: (&Mark, &[Cell]), b: (&Mark, &[Cell])) -> Ordering {
+    let place = match (&a.0.origin, &b.0.origin) {
+        (Origin::Window(a), Origin::Window(b)) => a.end.cmp(&b.end),
+        (a, b) => a.cmp(b),
+    };
+    let cells = || a.1.iter().zip(b.1).map(|(a, b)| a.order(b));
+    place.then_with(|| cells().find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
+}
+
+/// The processing time, for the column that a binding calls its `stamp`.
+pub(super) fn now() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Time::from_micros(since.map_or(0, crate::time::micros))
+}
+
+/// Writes the lines; `disk` is the only part that can fail.
+struct FileWriter {
+    disk: Box<dyn Disk>,
+    lines: Lines,
+    /// Rows of the open epoch.
+    rows: Rows,
+    /// Lines of closed epochs that are not in the file yet.
+    bytes: Vec<u8>,
+    /// Length of the file up to the last append that succeeded.
+    length: u64,
+    /// A failed append may have left some of its bytes behind `length`.
+    torn: bool,
+    published: bool,
+}
+
+impl FileWriter {
+    fn new(disk: Box<dyn Disk>, lines: Lines) -> FileWriter {
+        let bytes = lines.header();
+        let (rows, length, torn, published) = (Rows::default(), 0, false, false);
+        FileWriter { disk, lines, rows, bytes, length, torn, published }
+    }
+
+    /// Brings all lines of closed epochs into the file, once, however often it is called.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.disk.truncate(self.length)?;
+            self.torn = false;
+        }
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        self.torn = true;
+        self.disk.append(&self.bytes)?;
+        self.torn = false;
+        self.length += self.bytes.len() as u64;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn close_epoch(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        self.lines.append(&rows, &mut self.bytes);
+        self.flush().map_err(|error| self.failed("write", error))
+    }
+
+    fn failed(&self, what: &str, error: io::Error) -> Error {
+        Error::storage(format!("cannot {what} `{}`: {error}", self.disk.name()))
+            .hint("it is tried again; make room on the disk, or stop the job")
+    }
+}
+
+impl Writer for FileWriter {
+    fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>> {
+        if rows.marks.iter().any(|mark| mark.change != Change::Final) {
+            return Err(Error::config("a file takes final rows only, and this row may change")
+                .hint("set `rows = \"final\"`, or bind the view to a table"));
+        }
+        self.rows.append(rows.clone());
+        Ok(vec![])
+    }
+
+    fn epoch(&mut self, _epoch: u64) -> Result<()> {
+        self.close_epoch()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.published {
+            return Ok(());
+        }
+        self.close_epoch()?;
+        self.disk.sync().map_err(|error| self.failed("sync", error))?;
+        self.disk.publish().map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(Path::new(&self.disk.name())),
+            _ => self.failed("rename", error),
+        })?;
+        self.published = true;
+        Ok(())
+    }
+}
