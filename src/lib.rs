@@ -11,6 +11,7 @@ pub mod prelude;
 pub mod row;
 pub mod sink;
 pub mod source;
+pub mod stats;
 pub mod text;
 pub mod time;
 pub mod window;
