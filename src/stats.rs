@@ -174,7 +174,7 @@ mod tests {
         check(1e300, 2, 1e300);
         check(1e-300, 2, 0.0);
         check(100.0, 2, 100.0);
-        check(98765432109876.125, 2, 98765432109876.13);
+        check(12_345_678_901_234.566, 2, 12_345_678_901_234.57);
         check(f64::INFINITY, 2, f64::INFINITY);
         assert!(round2(f64::NAN).is_nan());
     }
@@ -183,15 +183,10 @@ mod tests {
     fn percent_differs_from_the_exact_value_for_88_pairs() {
         let mut differing = 0;
         for whole in 1..=2000u64 {
-            // Of a whole that shares no tie with hundredths of a per cent, none can differ.
             for part in 0..=whole {
                 let exact = (part * 20_000 + whole) / (2 * whole);
-                let found = part as f64 / whole as f64 * 100.0;
-                let near = (found * 100.0).fract() - 0.5;
-                if near.abs() < 1e-6 || part == whole {
-                    let found = percent(part, whole).unwrap();
-                    differing += u64::from((found * 100.0).round() as u64 != exact);
-                }
+                let found = percent(part, whole).unwrap();
+                differing += u64::from((found * 100.0).round() as u64 != exact);
             }
         }
         assert_eq!(differing, 88);

@@ -4,12 +4,14 @@
 //! held as such a number and rounded once, half to even, when it is asked for:
 //!
 //! ```text
-//! near   192 bits of two's complement, times 2^exp     inline; nearly all sums of real data
+//! near   192 bits of two's complement, times 2^any     inline; nearly all sums of real data
 //! far    2,176 bits, times 2^-1074                     boxed; spans all floats, 2^77 of them
 //! ```
 //!
 //! A number that is written out takes the form that its value decides, so equal sums have equal
 //! bytes, however they came about.
+
+use std::num::NonZeroU32;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,11 +19,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The exponent of the least float.
 const EXP_MIN: i32 = -1074;
 
-/// The greatest exponent that a sum within [`FAR_LIMBS`] can have.
-const EXP_MAX: i32 = 64 * FAR_LIMBS as i32 + EXP_MIN;
-
 /// Limbs of 64 bits that hold the sum of all floats there are, 2^77 times.
 const FAR_LIMBS: usize = 34;
+
+/// The greatest place of a near number that a far one can take in.
+const PLACE_MAX: u32 = 64 * FAR_LIMBS as u32;
 
 /// Bits a near number may have before an addition: the sum then has one more, and a sign.
 const ROOM_BITS: u32 = 190;
@@ -87,7 +89,7 @@ impl Exact {
     /// The absolute value: limbs, least first, times 2 to the power of the exponent.
     pub(crate) fn magnitude(&self) -> (Vec<u64>, i32) {
         let (mut limbs, exp) = match self.shortest() {
-            Exact::Near(near) => (near.limbs.to_vec(), near.exp),
+            Exact::Near(near) => (near.limbs.to_vec(), near.exp()),
             Exact::Far(limbs) => (limbs.to_vec(), EXP_MIN),
         };
         make_absolute(&mut limbs);
@@ -99,7 +101,7 @@ impl Exact {
         match self {
             Exact::Near(near) => Exact::Near(near.normal()),
             Exact::Far(limbs) => {
-                narrowed(&limbs[..], EXP_MIN).map_or_else(|| self.clone(), Exact::Near)
+                narrowed(&limbs[..], NonZeroU32::MIN).map_or_else(|| self.clone(), Exact::Near)
             }
         }
     }
@@ -112,26 +114,39 @@ impl Default for Exact {
     }
 }
 
-/// `limbs`, least first and in two's complement, times 2^`exp`.
+/// `limbs`, least first and in two's complement, times 2^`exp`: as for floats, the exponent is kept
+/// without a sign, and 1 stands for that of the least float. Zero is free to mark a far number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Near {
     limbs: [u64; 3],
-    exp: i32,
+    place: NonZeroU32,
 }
 
 impl Near {
-    const ZERO: Near = Near { limbs: [0; 3], exp: 0 };
+    const ZERO: Near = Near { limbs: [0; 3], place: NonZeroU32::MIN };
 
     #[inline]
     fn of(value: f64) -> Near {
         debug_assert!(value.is_finite(), "{value} has no place in an exact sum");
         let bits = value.to_bits();
-        let (raw, fraction) = ((bits >> 52 & 0x7ff) as i32, (bits & ((1 << 52) - 1)) as i64);
+        let (raw, fraction) = ((bits >> 52 & 0x7ff) as u32, (bits & ((1 << 52) - 1)) as i64);
         // Numbers below the least normal one have the same exponent, but no hidden bit.
-        let absolute = if raw == 0 { fraction } else { fraction | 1 << 52 };
+        let place = NonZeroU32::new(raw);
+        let absolute = if place.is_none() { fraction } else { fraction | 1 << 52 };
         let integer = if value.is_sign_negative() { -absolute } else { absolute };
         let sign = (integer >> 63) as u64;
-        Near { limbs: [integer as u64, sign, sign], exp: raw.max(1) - 1 + EXP_MIN }
+        Near { limbs: [integer as u64, sign, sign], place: place.unwrap_or(NonZeroU32::MIN) }
+    }
+
+    /// How far the lowest bit lies above that of the least float.
+    #[inline]
+    fn height(&self) -> u32 {
+        self.place.get() - 1
+    }
+
+    /// The exponent of the lowest bit.
+    fn exp(&self) -> i32 {
+        self.height() as i32 + EXP_MIN
     }
 
     #[inline]
@@ -155,11 +170,11 @@ impl Near {
     /// The sum, unless it might be too wide for three limbs.
     #[inline]
     fn plus(&self, other: &Near) -> Option<Near> {
-        let (low, high) = if self.exp <= other.exp { (self, other) } else { (other, self) };
+        let (low, high) = if self.place <= other.place { (self, other) } else { (other, self) };
         if low.is_zero() || high.is_zero() {
             return Some(if low.is_zero() { *high } else { *low });
         }
-        let shift = (high.exp - low.exp) as u32;
+        let shift = high.height() - low.height();
         if ROOM_BITS < high.bits() + shift || ROOM_BITS < low.bits() {
             return None;
         }
@@ -178,19 +193,19 @@ impl Near {
     /// Adds it to a far number.
     fn add_to(&self, far: &mut [u64; FAR_LIMBS]) {
         if !self.is_zero() {
-            add_shifted(far, &self.limbs, (self.exp - EXP_MIN) as u32);
+            add_shifted(far, &self.limbs, self.height());
         }
     }
 
     /// The same number without zeros at its low end: its only such form.
     fn normal(&self) -> Near {
-        narrowed(&self.limbs, self.exp).expect("three limbs fit in three limbs")
+        narrowed(&self.limbs, self.place).expect("three limbs fit in three limbs")
     }
 
     fn rounded(&self) -> f64 {
         let mut magnitude = self.limbs;
         let negative = make_absolute(&mut magnitude);
-        rounded(negative, &magnitude, self.exp)
+        rounded(negative, &magnitude, self.exp())
     }
 }
 
@@ -239,7 +254,7 @@ fn make_absolute(limbs: &mut [u64]) -> bool {
 }
 
 /// The number as a near one without zeros at its low end, if it is narrow enough.
-fn narrowed(limbs: &[u64], exp: i32) -> Option<Near> {
+fn narrowed(limbs: &[u64], place: NonZeroU32) -> Option<Near> {
     let Some(lowest) = limbs.iter().position(|limb| *limb != 0) else { return Some(Near::ZERO) };
     let (sign, zeros) = (extension(limbs), limbs[lowest].trailing_zeros());
     let limb = |index: usize| limbs.get(index).copied().unwrap_or(sign);
@@ -247,7 +262,8 @@ fn narrowed(limbs: &[u64], exp: i32) -> Option<Near> {
     let kept = [word(0), word(1), word(2)];
     let above = extension(&kept);
     let fits = above == sign && (3..limbs.len() - lowest).all(|i| word(i) == sign);
-    fits.then(|| Near { limbs: kept, exp: exp + (64 * lowest as u32 + zeros) as i32 })
+    let place = place.saturating_add(64 * lowest as u32 + zeros);
+    fits.then_some(Near { limbs: kept, place })
 }
 
 /// The float nearest to `magnitude` · 2^`exp`; of two equally near, the even one.
@@ -282,7 +298,7 @@ pub(crate) fn rounded(negative: bool, magnitude: &[u64], exp: i32) -> f64 {
 #[derive(Serialize, Deserialize)]
 enum Written {
     Float(f64),
-    Near(i32, [u64; 3]),
+    Near(NonZeroU32, [u64; 3]),
     Far(Vec<u64>),
 }
 
@@ -294,7 +310,7 @@ impl Serialize for Exact {
                 if float.is_finite() && Near::of(float).normal() == near {
                     Written::Float(float)
                 } else {
-                    Written::Near(near.exp, near.limbs)
+                    Written::Near(near.place, near.limbs)
                 }
             }
             Exact::Far(limbs) => Written::Far(limbs.to_vec()),
@@ -309,8 +325,8 @@ impl<'de> Deserialize<'de> for Exact {
         Ok(match Written::deserialize(deserializer)? {
             Written::Float(value) if value.is_finite() => Exact::of(value),
             Written::Float(_) => return Err(wrong()),
-            Written::Near(exp, _) if !(EXP_MIN..=EXP_MAX).contains(&exp) => return Err(wrong()),
-            Written::Near(exp, limbs) => Exact::Near(Near { limbs, exp }),
+            Written::Near(place, _) if PLACE_MAX < place.get() => return Err(wrong()),
+            Written::Near(place, limbs) => Exact::Near(Near { limbs, place }),
             Written::Far(limbs) => Exact::Far(Box::new(limbs.try_into().map_err(|_| wrong())?)),
         })
     }
