@@ -45,11 +45,11 @@ impl Exact {
     /// Adds another sum.
     #[inline]
     pub(crate) fn merge(&mut self, other: &Exact) {
-        if let (Exact::Near(a), Exact::Near(b)) = (&*self, other)
-            && let Some(sum) = a.plus(b)
-        {
-            *self = Exact::Near(sum);
-        } else {
+        let added = match (&mut *self, other) {
+            (Exact::Near(sum), Exact::Near(near)) => sum.add(near),
+            _ => false,
+        };
+        if !added {
             self.merge_far(other);
         }
     }
@@ -57,10 +57,10 @@ impl Exact {
     /// Adds another sum where the short way failed.
     #[cold]
     fn merge_far(&mut self, other: &Exact) {
-        if let (Exact::Near(a), Exact::Near(b)) = (&*self, other) {
+        if let (Exact::Near(sum), Exact::Near(near)) = (&mut *self, other) {
             // Zeros at the low end may be all that makes the numbers too wide.
-            if let Some(sum) = a.normal().plus(&b.normal()) {
-                *self = Exact::Near(sum);
+            *sum = sum.normal();
+            if sum.add(&near.normal()) {
                 return;
             }
         }
@@ -167,20 +167,45 @@ impl Near {
         0
     }
 
-    /// The sum, unless it might be too wide for three limbs.
+    /// Adds another, unless the sum might be too wide for three limbs; says whether it did.
     #[inline]
-    fn plus(&self, other: &Near) -> Option<Near> {
-        let (low, high) = if self.place <= other.place { (self, other) } else { (other, self) };
-        if low.is_zero() || high.is_zero() {
-            return Some(if low.is_zero() { *high } else { *low });
+    fn add(&mut self, other: &Near) -> bool {
+        if self.place <= other.place {
+            return self.add_higher(other);
         }
-        let shift = high.height() - low.height();
-        if ROOM_BITS < high.bits() + shift || ROOM_BITS < low.bits() {
-            return None;
+        let mut sum = *other;
+        let added = sum.add_higher(self);
+        if added {
+            *self = sum;
         }
-        let mut sum = *low;
-        add_shifted(&mut sum.limbs, &high.limbs, shift);
-        Some(sum)
+        added
+    }
+
+    /// As [`Near::add`], of one whose place is not lower.
+    #[inline]
+    fn add_higher(&mut self, higher: &Near) -> bool {
+        let shift = higher.height() - self.height();
+        if ROOM_BITS < higher.bits() + shift || ROOM_BITS < self.bits() {
+            if self.is_zero() {
+                *self = *higher;
+                return true;
+            }
+            return higher.is_zero();
+        }
+        // What `add_shifted` does, for three limbs and without a loop: four times as fast.
+        let [a, b, c] = higher.limbs;
+        let [low, middle, high] = match shift / 64 {
+            0 => [a, b, c],
+            1 => [0, a, b],
+            _ => [0, 0, a],
+        };
+        let bits = shift % 64;
+        let lower = joined((joined(middle, low) << bits >> 64) as u64, low << bits);
+        let upper = (joined(high, middle) << bits >> 64) as u64;
+        let (sum, carry) = joined(self.limbs[1], self.limbs[0]).overflowing_add(lower);
+        let top = self.limbs[2].wrapping_add(upper).wrapping_add(u64::from(carry));
+        self.limbs = [sum as u64, (sum >> 64) as u64, top];
+        true
     }
 
     /// As the limbs of a far number.

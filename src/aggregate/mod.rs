@@ -58,7 +58,7 @@ mod exact;
 mod extremes;
 mod floats;
 #[cfg(test)]
-mod laws;
+pub(crate) mod laws;
 mod mean;
 mod natural;
 mod number;

@@ -20,8 +20,8 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 
 /// Makes a struct a row of a table, and a field of other rows, to which it adds its own columns.
 ///
-/// On a field stand `#[row(rename = "name")]` for another column name, `#[row(skip)]` for no column,
-/// `#[row(i32)]` for a 32-bit column of a value of 64 bits: a row whose value does not fit is unfit.
+/// A field may have `#[row(rename = "name")]` for another column name, `#[row(skip)]` for no
+/// column, and `#[row(i32)]` for a column of 32 bits: a row whose value does not fit is unfit.
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

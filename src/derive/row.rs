@@ -1,7 +1,8 @@
 //! `#[derive(Row)]`: the columns of a struct, and its cells.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{DeriveInput, Error, Field, LitStr, Result};
 
@@ -88,11 +89,11 @@ impl Options {
 
     /// The name of the column.
     fn column(&self, field: &Field) -> LitStr {
-        let name = || field.ident.as_ref().map(syn::ext::IdentExt::unraw);
-        self.rename.clone().unwrap_or_else(|| {
-            let name = name().map(|name| name.to_string()).unwrap_or_default();
-            LitStr::new(&name, Span::call_site())
-        })
+        if let Some(name) = &self.rename {
+            return LitStr::new(&name.value(), name.span());
+        }
+        let name = field.ident.as_ref().map(|name| name.unraw().to_string());
+        LitStr::new(&name.unwrap_or_default(), field.ident.span())
     }
 
     /// What follows the column, and what follows the cell, to make them 32 bits wide.
