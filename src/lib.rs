@@ -18,6 +18,7 @@ pub mod row;
 pub mod runtime;
 pub mod sink;
 pub mod source;
+pub mod stats;
 pub mod stream;
 pub mod text;
 pub mod time;

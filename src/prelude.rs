@@ -5,11 +5,14 @@ pub use std::time::Duration;
 pub use highwater_derive::{Aggregate, Row};
 pub use serde::{Deserialize, Serialize};
 
-pub use crate::aggregate::{Aggregate, Stamp};
+pub use crate::aggregate::{
+    Aggregate, Count, Distinct, First, Last, Max, Mean, Min, Stamp, Sum, TopK, Variance,
+};
 pub use crate::key::Key;
 pub use crate::lateness::Lateness;
 pub use crate::letter::Reject;
 pub use crate::row::{Decimal, Json, Row};
+pub use crate::stats;
 pub use crate::text::Text;
 pub use crate::time::{Time, days, hours, millis, minutes, seconds};
 pub use crate::window::{Session, Sliding, Tumbling, Window};

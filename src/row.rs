@@ -3,6 +3,54 @@
 //! `#[derive(Row)]` turns a struct into columns without needing a value, so that `list`, `check`
 //! and `CREATE TABLE` know a view before it runs. Sinks see a [`Schema`] and [`Rows`]; nothing
 //! generic crosses that border.
+//!
+//! ```
+//! use highwater::prelude::*;
+//! use highwater::row::{Change, Mark, Origin, Position, Rows, Schema};
+//!
+//! #[derive(Row)]
+//! struct Logins {
+//!     window: Window,
+//!     #[row(i32)]
+//!     total: Count,
+//!     #[row(rename = "average")]
+//!     mean: Option<Mean>,
+//!     #[row(skip)]
+//!     seen: bool,
+//! }
+//!
+//! #[derive(Row)]
+//! struct UserLogins {
+//!     user_id: Text,
+//!     logins: Option<Logins>,
+//! }
+//!
+//! let columns: Vec<String> = Schema::of::<UserLogins>()
+//!     .columns
+//!     .iter()
+//!     .map(|column| format!("{} {} {}", column.name, column.kind, column.nullable))
+//!     .collect();
+//! assert_eq!(
+//!     columns,
+//!     [
+//!         "user_id text false",
+//!         "window_start ts true",
+//!         "window_end ts true",
+//!         "total i32 true",
+//!         "average f64 true",
+//!     ],
+//! );
+//!
+//! let mark = Mark { change: Change::Final, origin: Origin::Record(Position::default()) };
+//! let mut rows = Rows::default();
+//! assert_eq!(rows.put(mark, &UserLogins { user_id: "ann".into(), logins: None }), Ok(()));
+//! assert_eq!(rows.cells.len(), 5);
+//! # let window = Window { start: Time::default(), end: Time::default() };
+//! # let logins = Logins { window, total: Count::one(), mean: None, seen: true };
+//! # assert!(logins.seen);
+//! # assert_eq!(rows.put(mark, &UserLogins { user_id: "b".into(), logins: Some(logins) }), Ok(()));
+//! # assert_eq!(rows.cells[8], highwater::row::Cell::I32(1));
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -67,6 +115,15 @@ pub struct Column {
     pub kind: Type,
     /// Whether it can be NULL.
     pub nullable: bool,
+}
+
+impl Column {
+    /// Narrows the last column from 64 to 32 bits, as `#[row(i32)]` asks.
+    pub fn narrow(columns: &mut [Column]) {
+        if let Some(column) = columns.last_mut().filter(|column| column.kind == Type::I64) {
+            column.kind = Type::I32;
+        }
+    }
 }
 
 /// The columns of a view, in order.

@@ -3,14 +3,68 @@
 //! An aggregate is what events of a window add up to; a *measure* sends one event into it, by `of`.
 //! Merging is commutative and associative **to the last bit**, so the number of workers, the
 //! pre-aggregation before the exchange, slices shared by windows and a restore cannot show in a
-//! result. `#[derive(Aggregate)]` merges a struct field by field.
+//! result. `#[derive(Aggregate)]` merges a struct field by field:
+//!
+//! ```
+//! use highwater::prelude::*;
+//!
+//! #[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate)]
+//! struct Audience {
+//!     viewers: Distinct<Text>,
+//!     events: Count,
+//!     seconds: Sum<i64>,
+//! }
+//!
+//! let event = |user: &str, seconds: Option<i64>| Audience {
+//!     viewers: Distinct::of(&Text::from(user)),
+//!     events: Count::one(),
+//!     seconds: Sum::of(seconds),
+//! };
+//! let mut audience = event("ann", Some(40));
+//! audience.absorb(event("bob", None));
+//! audience.merge(&event("ann", Some(2)));
+//! assert_eq!(audience.viewers.get(), 2);
+//! assert_eq!(audience.events.get(), 3);
+//! assert_eq!(audience.seconds.get(), Some(42));
+//! ```
+//!
+//! NULL, which is `None`, is no value: nothing is added up for it. As a field of a row an aggregate
+//! is its value; floats that are not finite are NULL there.
+
+use std::cmp::Ordering;
+use std::fmt::Debug;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use count::Count;
+pub use distinct::Distinct;
+pub use ends::{First, Last};
+pub use extremes::{Max, Min};
+pub use mean::Mean;
+pub use number::Number;
+pub use sum::{Sum, Summand};
+pub use topk::TopK;
+pub use variance::Variance;
+
 use crate::key::Key;
 use crate::row::Position;
 use crate::time::Time;
+
+mod count;
+mod distinct;
+mod ends;
+mod exact;
+mod extremes;
+mod floats;
+#[cfg(test)]
+pub(crate) mod laws;
+mod mean;
+mod natural;
+mod number;
+mod sum;
+mod topk;
+mod variance;
 
 /// What the events of a window add up to. [`Default`] is the aggregate of nothing.
 ///
@@ -38,10 +92,93 @@ pub struct Stamp {
     pub position: Position,
 }
 
-/// What an aggregate of single values may hold.
-pub trait Value: Key {}
-impl<T: Key> Value for T {}
+/// What an aggregate of single values may hold: every [`Key`], and `f64`.
+pub trait Value: Clone + Debug + Send + Serialize + DeserializeOwned + 'static {
+    /// A total order.
+    fn order(&self, other: &Self) -> Ordering;
 
+    /// Whether it is no value: NULL or NaN.
+    fn is_absent(&self) -> bool;
+}
+
+impl<T: Key> Value for T {
+    #[inline]
+    fn order(&self, other: &T) -> Ordering {
+        self.cmp(other)
+    }
+
+    #[inline]
+    fn is_absent(&self) -> bool {
+        self.is_null()
+    }
+}
+
+impl Value for f64 {
+    #[inline]
+    fn order(&self, other: &f64) -> Ordering {
+        self.total_cmp(other)
+    }
+
+    #[inline]
+    fn is_absent(&self) -> bool {
+        self.is_nan()
+    }
+}
+
+/// Nothing: what a view without measures adds up.
 impl Aggregate for () {
     fn merge(&mut self, _other: &()) {}
+}
+
+/// `None` is the aggregate of nothing.
+impl<A: Aggregate> Aggregate for Option<A> {
+    fn merge(&mut self, other: &Option<A>) {
+        match (self, other) {
+            (_, None) => {}
+            (Some(held), Some(other)) => held.merge(other),
+            (held @ None, Some(other)) => *held = Some(other.clone()),
+        }
+    }
+
+    fn absorb(&mut self, other: Option<A>) {
+        match (self, other) {
+            (_, None) => {}
+            (Some(held), Some(other)) => held.absorb(other),
+            (held @ None, other) => *held = other,
+        }
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident $index:tt),*) => {
+        /// Merged part by part.
+        impl<$($name: Aggregate),*> Aggregate for ($($name,)*) {
+            fn merge(&mut self, other: &Self) {
+                $( self.$index.merge(&other.$index); )*
+            }
+
+            fn absorb(&mut self, other: Self) {
+                $( self.$index.absorb(other.$index); )*
+            }
+        }
+    };
+}
+
+tuples!(A 0, B 1);
+tuples!(A 0, B 1, C 2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_and_tuples_are_merged_part_by_part() {
+        let part = |n: Option<i64>| (Count::one(), n.map(Sum::<i64>::of));
+        let mut all = <(Count, Option<Sum<i64>>)>::default();
+        all.merge(&part(None));
+        assert!(all.1.is_none());
+        all.absorb(part(Some(2)));
+        all.merge(&part(Some(3)));
+        assert_eq!((all.0.get(), all.1.and_then(|sum| sum.get())), (3, Some(5)));
+    }
 }

@@ -3,13 +3,13 @@
 //! A [`Writer`] lives on a thread of its own behind a bounded queue (`queue.rs`), so it may block;
 //! a worker never does. What a sink promises is a value: `check` refuses a job that asks for more.
 
-pub mod queue;
 pub mod blackhole;
 pub mod console;
 pub mod file;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod queue;
 pub mod text;
 
 use std::sync::Arc;

@@ -12,9 +12,9 @@
 //!                             committed comes between polls
 //! ```
 
+pub mod file;
 pub mod memory;
 pub mod reader;
-pub mod file;
 
 use std::any::Any;
 use std::ops::Range;
