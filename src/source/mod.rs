@@ -12,6 +12,9 @@
 //!                             committed comes between polls
 //! ```
 
+#[cfg(feature = "kafka")]
+pub mod kafka;
+
 use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
