@@ -11,6 +11,8 @@ pub mod prelude;
 pub mod row;
 pub mod sink;
 pub mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod window;
