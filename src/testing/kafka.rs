@@ -7,10 +7,11 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::process::{Process, find_program, free_port, run, tail};
-use super::{Skip, cache_dir};
+use super::{Scratch, Skip, cache_dir, or_skip};
 
 /// How long a start may take; a busy machine needs ten seconds, and a restart after SIGKILL waits
 /// for the end of the broker's old session.
@@ -76,6 +77,17 @@ impl KafkaServer {
         let archive = server.install.archive_option();
         server.launch(&[&archive])?;
         Ok(server)
+    }
+
+    /// The broker that the tests of this process share: each has topics and groups of its own.
+    /// `None` if there is none, as [`or_skip`] says. It ends with the process.
+    pub fn shared() -> Option<&'static KafkaServer> {
+        static SHARED: OnceLock<Result<(KafkaServer, Scratch), Skip>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            let dir = Scratch::new("kafka");
+            Ok((KafkaServer::start(dir.path())?, dir))
+        });
+        or_skip(shared.as_ref().map(|(server, _)| server).map_err(Skip::clone))
     }
 
     /// Its address, `127.0.0.1:port`.

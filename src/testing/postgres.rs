@@ -8,9 +8,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::Skip;
-use super::process::{find_program, free_port, run};
+use super::process::{Guard, find_program, free_port, run, tail};
+use super::{Scratch, Skip, or_skip};
 
 /// User and database that the server is made with.
 const NAME: &str = "highwater";
@@ -31,10 +32,22 @@ pub struct PostgresServer {
     bin: PathBuf,
     dir: PathBuf,
     port: u16,
+    guard: Mutex<Option<Guard>>,
     detached: bool,
 }
 
 impl PostgresServer {
+    /// The server that the tests of this process share: each makes a database of its own.
+    /// `None` if there is none, as [`or_skip`] says. It ends with the process.
+    pub fn shared() -> Option<&'static PostgresServer> {
+        static SHARED: OnceLock<Result<(PostgresServer, Scratch), Skip>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            let dir = Scratch::new("postgres");
+            Ok((PostgresServer::start_in(dir.path())?, dir))
+        });
+        or_skip(shared.as_ref().map(|(server, _)| server).map_err(Skip::clone))
+    }
+
     /// Makes a cluster in `dir`, unless there is one, and starts it.
     ///
     /// # Errors
@@ -59,7 +72,7 @@ impl PostgresServer {
             let user = user_id("-u")?;
             chown(&dir, Some(user), Some(user_id("-g")?)).map_err(failed)?;
         }
-        let server = PostgresServer { bin, dir, port, detached: false };
+        let server = PostgresServer { bin, dir, port, guard: Mutex::default(), detached: false };
         let fresh = !server.dir.join("data/PG_VERSION").exists();
         if fresh {
             server.make_cluster()?;
@@ -101,10 +114,20 @@ impl PostgresServer {
         let (data, log) = (self.data(), self.dir.join("server.log").display().to_string());
         let options = format!("-p {}", self.port);
         let arguments = ["-D", &data, "-w", "-t", "30", "-s", "-o", &options, "-l", &log, "start"];
-        run(self.command("pg_ctl", &arguments)).map(drop).map_err(|skip| {
-            let log = super::process::tail(Path::new(&log), 2_000);
-            Skip::new(format!("{skip}\nits log ends:\n{log}"))
-        })
+        run(self.command("pg_ctl", &arguments)).map_err(|skip| {
+            Skip::new(format!("{skip}\nits log ends:\n{}", tail(Path::new(&log), 2_000)))
+        })?;
+        self.set_guard(self.pid().map(Guard::new).transpose().map_err(Skip::new)?);
+        Ok(())
+    }
+
+    fn pid(&self) -> Option<u32> {
+        let text = fs::read_to_string(self.dir.join("data/postmaster.pid")).ok()?;
+        text.lines().next()?.trim().parse().ok()
+    }
+
+    fn set_guard(&self, guard: Option<Guard>) {
+        *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = guard;
     }
 
     /// Stops it cleanly: open sessions are ended.
@@ -121,6 +144,7 @@ impl PostgresServer {
         let data = self.data();
         // It fails only for a server that has ended.
         let _ = run(self.command("pg_ctl", &["-D", &data, "-w", "-s", "-m", mode, "stop"]));
+        self.set_guard(None);
     }
 
     /// The rows of a query, each cell as text; NULL is the empty text.
@@ -163,6 +187,7 @@ impl PostgresServer {
 
     /// Lets it run on behind this value.
     pub fn detach(mut self) {
+        self.set_guard(None);
         self.detached = true;
     }
 
@@ -173,7 +198,8 @@ impl PostgresServer {
     /// PostgreSQL is not installed.
     pub fn stop_in(dir: &Path) -> Result<(), Skip> {
         // The value stops it at its end.
-        drop(PostgresServer { bin: find_bin()?, dir: dir.into(), port: 0, detached: false });
+        let (bin, dir, guard) = (find_bin()?, dir.into(), Mutex::default());
+        drop(PostgresServer { bin, dir, port: 0, guard, detached: false });
         Ok(())
     }
 
@@ -204,7 +230,7 @@ impl Drop for PostgresServer {
 }
 
 /// Whether this process is root: it owns its own entry in `/proc`.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 

@@ -1,5 +1,5 @@
 //! A server process: started in the background with its output in a file, waited for until it is
-//! ready, ended by its own pid.
+//! ready, ended by its own pid. A [`Guard`] ends it if this process dies first.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,6 +15,7 @@ use super::Skip;
 /// A running server; killed when it is dropped, unless it was detached.
 pub struct Process {
     child: Child,
+    guard: Option<Guard>,
     log: PathBuf,
     pid_file: PathBuf,
     detached: bool,
@@ -36,8 +37,10 @@ impl Process {
             .stderr(output)
             .process_group(0)
             .spawn()?;
-        fs::write(&pid_file, child.id().to_string())?;
-        Ok(Process { child, log, pid_file, detached: false })
+        let mut process = Process { child, guard: None, log, pid_file, detached: false };
+        fs::write(&process.pid_file, process.id().to_string())?;
+        process.guard = Some(Guard::new(process.id())?);
+        Ok(process)
     }
 
     /// Waits until `ready` says so.
@@ -79,6 +82,7 @@ impl Process {
         // Both fail only for a process that has ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.guard = None;
         let _ = fs::remove_file(&self.pid_file);
     }
 
@@ -89,6 +93,7 @@ impl Process {
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
+                self.guard = None;
                 let _ = fs::remove_file(&self.pid_file);
                 return Some(status);
             }
@@ -100,6 +105,7 @@ impl Process {
 
     /// Lets it live on behind this value and this process.
     pub fn detach(&mut self) {
+        self.guard = None;
         self.detached = true;
     }
 }
@@ -109,6 +115,29 @@ impl Drop for Process {
         if !self.detached {
             self.kill();
         }
+    }
+}
+
+/// Kills a server within a second after this process died, however it died: a server in a static
+/// is never dropped, and nothing is dropped by SIGKILL. A small shell that looks once a second; it
+/// ends with this value, or when the server has ended.
+pub(crate) struct Guard(Child);
+
+impl Guard {
+    pub(crate) fn new(server: u32) -> io::Result<Guard> {
+        let watch = "while kill -0 $1 && kill -0 $2; do sleep 1; done; kill -0 $1 || kill -9 $2";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", watch, "guard", &std::process::id().to_string(), &server.to_string()]);
+        let quiet = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Guard(quiet.process_group(0).spawn()?))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Both fail only if it has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::postgres::is_root;
 use super::process::signal;
 use super::{KafkaServer, PostgresServer, Skip, cache_dir};
 
@@ -36,9 +37,14 @@ pub struct Services {
     pub postgres_url: String,
 }
 
-/// The folder in which [`up`] keeps the servers unless it is told another.
+/// The folder in which [`up`] keeps the servers unless it is told another. Not in the home of
+/// root, where the user `postgres` may not go.
 pub fn default_dir() -> PathBuf {
-    cache_dir().join("services")
+    if is_root() {
+        PathBuf::from("/var/tmp/highwater-services")
+    } else {
+        cache_dir().join("services")
+    }
 }
 
 /// Starts Kafka and PostgreSQL, with the data of the last time.

@@ -397,7 +397,8 @@ impl Context {
     }
 }
 
-/// Whether an error of a partition passes by itself: librdkafka tries again.
+/// Whether an error of a partition says that its offset is not there. librdkafka then fetches no
+/// more until it is told from where.
 pub(super) fn is_offset_gone(code: RDKafkaRespErr) -> bool {
     matches!(
         RDKafkaErrorCode::from(code),

@@ -109,12 +109,14 @@ pub(super) fn start(duty: Duty) -> Result<Handle> {
     let (done, ended) = mpsc::channel();
     let partitions = AtomicU32::new(duty.partitions);
     let findings = Arc::new(Findings { partitions, failure: Mutex::default() });
+    // Now, so that a topic that is made anew at any time from here on is noticed.
+    let id = topic_id(&duty.client, &duty.client.topic, ANSWER_MAX);
     let mut keeper = Keeper {
         duty,
         findings: findings.clone(),
         positions: BTreeMap::new(),
         lost: BTreeMap::new(),
-        id: None,
+        id,
         misses: 0,
         next_look: Instant::now(),
     };

@@ -21,7 +21,7 @@ mod options;
 mod partition;
 mod produce;
 mod queue;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;

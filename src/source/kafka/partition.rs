@@ -27,7 +27,6 @@ pub(super) struct KafkaPartition {
     client: Arc<Client>,
     seat: Arc<Seat>,
     keeper: Sender<Command>,
-    wake: Wake,
     number: u32,
     /// Offset of the next record; unknown before the first one of the earliest start.
     position: Option<i64>,
@@ -48,15 +47,20 @@ impl KafkaPartition {
         offset: Offset,
         wake: Wake,
     ) -> Result<KafkaPartition> {
-        let queue = assign(client, number, offset, wake.clone())?;
+        let list = client.at(number, offset)?;
+        // In this order, and the seat before both: no record, wake or verdict is missed.
         let seat = Arc::new(Seat::new(wake.clone()));
         client.shared.add(number, seat.clone());
+        let queue = Queue::cut(client, &client.topic, number, wake)
+            .ok_or_else(|| no_queue(client, number))?;
+        let refused = |error: KafkaError| refusal(client, number, &error);
+        client.consumer().incremental_assign(&list).map_err(refused)?;
         let position = match offset {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         };
         let client = client.clone();
-        Ok(KafkaPartition { queue, client, seat, keeper, wake, number, position, at_end: false })
+        Ok(KafkaPartition { queue, client, seat, keeper, number, position, at_end: false })
     }
 
     /// Reads on elsewhere, after a position was refused.
@@ -64,7 +68,8 @@ impl KafkaPartition {
         let list = self.client.at(self.number, Offset::Offset(offset))?;
         let refused = |error: KafkaError| refusal(&self.client, self.number, &error);
         self.client.consumer().incremental_unassign(&list).map_err(refused)?;
-        self.queue = assign(&self.client, self.number, Offset::Offset(offset), self.wake.clone())?;
+        self.queue.cut_again().ok_or_else(|| no_queue(&self.client, self.number))?;
+        self.client.consumer().incremental_assign(&list).map_err(refused)?;
         self.position = Some(offset);
         self.at_end = false;
         Ok(())
@@ -175,15 +180,10 @@ impl KafkaPartition {
     }
 }
 
-/// Cuts the queue of a partition off and then assigns it: in this order no record is missed.
-fn assign(client: &Arc<Client>, number: u32, offset: Offset, wake: Wake) -> Result<Queue> {
-    let list = client.at(number, offset)?;
-    let queue = Queue::cut(client, &client.topic, number, wake)
-        .ok_or_else(|| Error::bug(format!("no queue for {}/{number}", client.topic)))?;
-    client.consumer().incremental_assign(&list).map_err(|error| refusal(client, number, &error))?;
-    Ok(queue)
-}
-
 fn refusal(client: &Client, number: u32, error: &KafkaError) -> Error {
     Error::bug(format!("kafka: {}/{number} cannot be assigned: {error}", client.topic))
+}
+
+fn no_queue(client: &Client, number: u32) -> Error {
+    Error::bug(format!("kafka: no queue for {}/{number}", client.topic))
 }

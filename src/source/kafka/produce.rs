@@ -14,7 +14,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult,
+};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -306,7 +308,7 @@ impl Admin {
     fn accept(
         &self,
         topic: &str,
-        answers: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
+        answers: Result<Vec<TopicResult>, KafkaError>,
         fine: RDKafkaErrorCode,
     ) -> Result<()> {
         for answer in answers.map_err(|error| self.failed(topic, &error))? {

@@ -9,7 +9,7 @@
 //! closure that the callback used → client.
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::{self, NonNull};
@@ -37,7 +37,7 @@ pub(super) struct Queue {
     partition: i32,
     /// Boxed, because the callback keeps its address while the queue moves. Declared behind the
     /// queue and before the client: fields are dropped in this order, after `Drop::drop`.
-    _wake: Box<Wake>,
+    wake: Box<Wake>,
     client: Arc<Client>,
 }
 
@@ -63,29 +63,52 @@ impl Queue {
     pub(super) fn cut(client: &Arc<Client>, topic: &str, number: u32, wake: Wake) -> Option<Queue> {
         let topic = CString::new(topic).ok()?;
         let partition = i32::try_from(number).ok()?;
-        let wake = Box::new(wake);
-        let opaque = ptr::from_ref::<Wake>(&wake).cast_mut().cast::<c_void>();
-        // SAFETY: the client lives as long as this value, which holds an `Arc` of it; `topic` ends
-        // with a NUL. The reference to the queue that is returned is ours to destroy.
-        let queue = unsafe {
-            raw::rd_kafka_queue_get_partition(client.native(), topic.as_ptr(), partition)
-        };
-        let queue = NonNull::new(queue)?;
-        // SAFETY: the queue is alive. Without a destination messages stay in it. `opaque` stays
-        // valid until the callback is switched off in `Drop`.
-        unsafe {
-            raw::rd_kafka_queue_forward(queue.as_ptr(), ptr::null_mut());
-            raw::rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(nonempty), opaque);
-        }
-        Some(Queue {
-            queue,
+        let queue = Queue {
+            queue: get(client, &topic, partition)?,
             taken: Box::new([ptr::null_mut(); TAKE_MAX]),
             ready: 0..0,
             topic,
             partition,
-            _wake: wake,
+            wake: Box::new(wake),
             client: client.clone(),
-        })
+        };
+        queue.enable();
+        Some(queue)
+    }
+
+    /// Cuts the queue off once more, before the partition is assigned again; what was in it is
+    /// dropped. `None` if librdkafka no longer knows the partition.
+    pub(super) fn cut_again(&mut self) -> Option<()> {
+        let fresh = get(&self.client, &self.topic, self.partition)?;
+        // The old one first: both may be the same queue, which has only one callback.
+        self.release();
+        self.queue = fresh;
+        self.enable();
+        Some(())
+    }
+
+    fn enable(&self) {
+        let opaque = ptr::from_ref::<Wake>(&self.wake).cast_mut().cast::<c_void>();
+        // SAFETY: the queue is alive. Without a destination messages stay in it. `opaque` stays
+        // valid until the callback is switched off by `release`, which `Drop` calls.
+        unsafe {
+            raw::rd_kafka_queue_forward(self.queue.as_ptr(), ptr::null_mut());
+            raw::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), Some(nonempty), opaque);
+        }
+    }
+
+    /// Gives the messages and the queue back; the queue must not be used behind it.
+    fn release(&mut self) {
+        for index in self.ready.by_ref() {
+            // SAFETY: the cells of `ready` are messages that we own and have not given away.
+            unsafe { raw::rd_kafka_message_destroy(self.taken[index]) };
+        }
+        // SAFETY: the queue is alive until the second call, which gives our reference back. After
+        // the first one no thread is in the callback, nor will be: it runs under the queue's lock.
+        unsafe {
+            raw::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
+            raw::rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
     }
 
     /// The next message that is there, without waiting. After `None` the callback will fire.
@@ -119,17 +142,16 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        while let Some(index) = self.ready.next() {
-            // SAFETY: the cells of `ready` are messages that we own and have not given away.
-            unsafe { raw::rd_kafka_message_destroy(self.taken[index]) };
-        }
-        // SAFETY: the queue is alive until the second call, which gives our reference back. After
-        // the first one no thread is in the callback, nor will be: it runs under the queue's lock.
-        unsafe {
-            raw::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
-            raw::rd_kafka_queue_destroy(self.queue.as_ptr());
-        }
+        self.release();
     }
+}
+
+/// The queue of a partition; the reference that is returned is the caller's to destroy.
+fn get(client: &Client, topic: &CStr, partition: i32) -> Option<NonNull<raw::rd_kafka_queue_t>> {
+    // SAFETY: the client is alive, and `topic` ends with a NUL.
+    let queue =
+        unsafe { raw::rd_kafka_queue_get_partition(client.native(), topic.as_ptr(), partition) };
+    NonNull::new(queue)
 }
 
 impl Message<'_> {
