@@ -1,5 +1,5 @@
 //! One librdkafka consumer: its settings, its look at a topic, and what it says on its own: log
-//! lines, errors, statistics, answers to commits.
+//! lines, errors, statistics.
 //!
 //! Nothing here reads records. All calls that wait have a bound of [`ANSWER_MAX`].
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::{RDKafka, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde::Deserialize;
@@ -42,10 +42,6 @@ pub(super) struct Shared {
     seats: Mutex<BTreeMap<u32, Arc<Seat>>>,
     /// Bytes received from each broker, at the last statistics.
     received: Mutex<BTreeMap<i32, u64>>,
-    /// Whether an answer to a commit is awaited.
-    pub(super) committing: AtomicBool,
-    /// What the broker said of a commit that it refused.
-    refusal: Mutex<Option<String>>,
 }
 
 /// What a partition that is being read shares with the other threads.
@@ -113,14 +109,6 @@ impl Shared {
     pub(super) fn seats(&self) -> Vec<Arc<Seat>> {
         lock(&self.seats).values().cloned().collect()
     }
-
-    pub(super) fn refuse(&self, words: String) {
-        *lock(&self.refusal) = Some(words);
-    }
-
-    pub(super) fn refusal(&self) -> Option<String> {
-        lock(&self.refusal).take()
-    }
 }
 
 /// A lock that another thread's panic does not spoil: all values here are whole at any time.
@@ -148,7 +136,7 @@ impl Client {
         self.consumer().client().native_ptr()
     }
 
-    /// Serves what librdkafka has to say: log lines, errors, statistics, answers to commits.
+    /// Serves what librdkafka has to say: log lines, errors, statistics.
     pub(super) fn serve(&self) {
         // A bound, for during an outage librdkafka speaks without end.
         for _ in 0..64 {
@@ -272,7 +260,7 @@ impl Client {
     }
 }
 
-/// Closing waits for answers to commits, and a broker may be away: so it has a bound, and goes on
+/// Closing may wait for answers, and a broker may be away: so it has a bound, and goes on
 /// in a thread of its own behind it.
 impl Drop for Client {
     fn drop(&mut self) {
@@ -344,14 +332,7 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.shared.refuse(error.to_string());
-        }
-        self.shared.committing.store(false, Ordering::Release);
-    }
-}
+impl ConsumerContext for Context {}
 
 /// The part of librdkafka's statistics that says which brokers answer.
 #[derive(Deserialize)]

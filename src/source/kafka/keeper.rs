@@ -1,13 +1,12 @@
 //! The keeper: a thread that does for a source whatever waits for a broker, so that the worker
-//! never does. It serves librdkafka's main queue, looks the topic up, publishes positions, and
-//! finds out what became of a position that is gone.
+//! never does. It serves librdkafka's main queue, looks the topic up, and finds out what became of
+//! a position that is gone.
 //!
 //! ```text
 //!  worker ── Command ──► keeper ──► broker        keeper ── Verdict, partition count ──► worker
 //! ```
 //!
-//! One keeper a source: it ends when the source is dropped, after the last positions have been
-//! published or [`ANSWER_MAX`] has passed.
+//! One keeper a source: it is told to end when the source is dropped, and nobody waits for it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,10 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::client::{ANSWER_MAX, Client, Look, Verdict, lock, number};
+use super::client::{ANSWER_MAX, Client, Look, Verdict, lock};
 use super::options::DataLoss;
 use super::queue::topic_id;
 use crate::error::{Error, Result};
@@ -33,8 +29,6 @@ const MISSES_MAX: u32 = 3;
 
 /// What the worker asks for.
 pub(super) enum Command {
-    /// Publish these positions.
-    Commit(Vec<(u32, i64)>),
     /// A partition cannot be read from this offset; `begun` says whether any of it was read or
     /// promised, so that something is lost.
     Lost {
@@ -71,7 +65,6 @@ impl Findings {
 pub(super) struct Duty {
     pub(super) client: Arc<Client>,
     pub(super) partitions: u32,
-    pub(super) publishes: bool,
     pub(super) refresh: Duration,
     pub(super) data_loss: DataLoss,
 }
@@ -80,23 +73,19 @@ pub(super) struct Duty {
 pub(super) struct Handle {
     pub(super) commands: Sender<Command>,
     pub(super) findings: Arc<Findings>,
-    ended: Receiver<()>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // A keeper that has ended already takes no command, and nothing is left to wait for.
-        if self.commands.send(Command::Stop).is_ok() {
-            let _ = self.ended.recv_timeout(2 * ANSWER_MAX);
-        }
+        // A keeper that has ended already takes no command.
+        let _ = self.commands.send(Command::Stop);
     }
 }
 
 struct Keeper {
     duty: Duty,
     findings: Arc<Findings>,
-    /// Positions that no commit has carried yet.
-    positions: BTreeMap<u32, i64>,
+    /// Offsets that were refused, and whether the reading of their partitions had begun.
     lost: BTreeMap<u32, (i64, bool)>,
     id: Option<(i64, i64)>,
     misses: u32,
@@ -106,7 +95,6 @@ struct Keeper {
 /// Starts a keeper.
 pub(super) fn start(duty: Duty) -> Result<Handle> {
     let (commands, inbox) = mpsc::channel();
-    let (done, ended) = mpsc::channel();
     let partitions = AtomicU32::new(duty.partitions);
     let findings = Arc::new(Findings { partitions, failure: Mutex::default() });
     // Now, so that a topic that is made anew at any time from here on is noticed.
@@ -114,7 +102,6 @@ pub(super) fn start(duty: Duty) -> Result<Handle> {
     let mut keeper = Keeper {
         duty,
         findings: findings.clone(),
-        positions: BTreeMap::new(),
         lost: BTreeMap::new(),
         id,
         misses: 0,
@@ -122,14 +109,9 @@ pub(super) fn start(duty: Duty) -> Result<Handle> {
     };
     thread::Builder::new()
         .name("kafka-keeper".to_owned())
-        .spawn(move || {
-            while keeper.round(&inbox) {}
-            keeper.finish();
-            // Nobody may wait any longer.
-            let _ = done.send(());
-        })
+        .spawn(move || while keeper.round(&inbox) {})
         .map_err(|error| Error::unreachable(format!("no thread for a kafka source: {error}")))?;
-    Ok(Handle { commands, findings, ended })
+    Ok(Handle { commands, findings })
 }
 
 impl Keeper {
@@ -142,7 +124,6 @@ impl Keeper {
         };
         while let Some(now) = command {
             match now {
-                Command::Commit(positions) => self.positions.extend(positions),
                 Command::Lost { partition, offset, begun } => {
                     self.lost.insert(partition, (offset, begun));
                 }
@@ -152,35 +133,11 @@ impl Keeper {
             command = inbox.try_recv().ok();
         }
         self.duty.client.serve();
-        self.commit();
         self.find_lost();
         if self.next_look <= Instant::now() {
             self.look();
         }
         true
-    }
-
-    /// Publishes the newest positions, one commit at a time: what comes meanwhile replaces what
-    /// waits, so an outage piles nothing up.
-    fn commit(&mut self) {
-        let client = &self.duty.client;
-        let busy = client.shared.committing.load(Ordering::Acquire);
-        if !self.duty.publishes || busy || self.positions.is_empty() {
-            return;
-        }
-        let mut list = TopicPartitionList::with_capacity(self.positions.len());
-        for (partition, next) in std::mem::take(&mut self.positions) {
-            let offset = Offset::Offset(next);
-            if let Err(error) = list.add_partition_offset(&client.topic, number(partition), offset)
-            {
-                client.shared.refuse(error.to_string());
-            }
-        }
-        client.shared.committing.store(true, Ordering::Release);
-        if let Err(error) = client.consumer().commit(&list, CommitMode::Async) {
-            client.shared.committing.store(false, Ordering::Release);
-            client.shared.refuse(error.to_string());
-        }
     }
 
     /// Asks what became of positions that were refused; without an answer, again next time.
@@ -244,19 +201,6 @@ impl Keeper {
         *lock(&self.findings.failure) = Some(error.clone());
         for seat in self.duty.client.shared.seats() {
             seat.judge(Verdict::Fail(error.clone()));
-        }
-    }
-
-    /// Publishes the last positions.
-    fn finish(&mut self) {
-        let deadline = Instant::now() + ANSWER_MAX;
-        while Instant::now() < deadline {
-            self.commit();
-            if !self.duty.client.shared.committing.load(Ordering::Acquire) {
-                break;
-            }
-            thread::sleep(Duration::from_millis(2));
-            self.duty.client.serve();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Kafka: a topic as a source, and a writer for generators and tests.
 //!
 //! A source is one librdkafka consumer that is assigned its partitions (it joins no group), and a
-//! keeper thread for whatever waits for a broker. Each topic of a worker has a client of its own:
+//! keeper thread for whatever waits for a broker (and a publisher, where a group is named). Each topic of a worker has a client of its own:
 //! queue limits are set per client, and a client costs two threads that sleep; sharing one among
 //! the topics of a worker would save those and some connections.
 //!
@@ -20,6 +20,7 @@ mod keeper;
 mod options;
 mod partition;
 mod produce;
+mod publish;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -32,18 +33,19 @@ pub use options::{ClientSettings, DataLoss, Options, Setup, parse_start};
 pub use produce::{Admin, Outgoing, Producer};
 
 use self::client::{Client, Look};
-use self::keeper::{Command, Duty, Handle};
+use self::keeper::{Duty, Handle};
 use self::partition::KafkaPartition;
+use self::publish::Publisher;
 use crate::error::{Error, Result};
 use crate::source::{Partition, Source, Start, Wake};
 
 /// A topic, as one worker reads it.
 pub struct KafkaSource {
-    // Dropped first: the keeper publishes the last positions while the client lives.
+    // Dropped first, as it publishes the last positions.
+    publisher: Option<Publisher>,
     keeper: Handle,
     client: Arc<Client>,
     opened: BTreeSet<u32>,
-    publishes: bool,
 }
 
 /// Looks whether the topic is there, without reading it: how many partitions it has.
@@ -70,15 +72,15 @@ impl KafkaSource {
         let partitions = look(options)?;
         let config = options.read_config(partitions, &setup)?;
         let client = Arc::new(Client::new(&config, &options.topic, &options.brokers)?);
-        let publishes = options.group.is_some();
+        let group = options.group.as_deref();
+        let publisher = group.map(|group| Publisher::start(client.clone(), group)).transpose()?;
         let keeper = keeper::start(Duty {
             client: client.clone(),
             partitions,
-            publishes,
             refresh: options.refresh,
             data_loss: setup.data_loss,
         })?;
-        Ok(KafkaSource { keeper, client, opened: BTreeSet::new(), publishes })
+        Ok(KafkaSource { publisher, keeper, client, opened: BTreeSet::new() })
     }
 }
 
@@ -121,18 +123,9 @@ impl Source for KafkaSource {
 
     /// Publishes the positions to the group, if there is one; the answer is seen by a later call.
     fn committed(&mut self, positions: &[(u32, i64)]) -> Result<()> {
-        if !self.publishes || positions.is_empty() {
-            return Ok(());
-        }
-        // A keeper that has ended has said why.
-        let _ = self.keeper.commands.send(Command::Commit(positions.to_vec()));
-        match self.client.shared.refusal() {
-            None => Ok(()),
-            Some(words) => Err(Error::unreachable(format!(
-                "positions in topic `{}` were not published: {words}",
-                self.client.topic
-            ))
-            .hint("does a consumer use the same group?")),
+        match &self.publisher {
+            Some(publisher) if !positions.is_empty() => publisher.publish(positions),
+            _ => Ok(()),
         }
     }
 }
