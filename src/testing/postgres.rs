@@ -210,7 +210,9 @@ impl PostgresServer {
     /// A program of PostgreSQL, run as a user whom the server accepts, in the server's folder.
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = if is_root() {
-            let mut command = Command::new("runuser");
+            // Debian keeps it out of some `PATH`s.
+            let runuser = find_program("runuser").unwrap_or_else(|| "/usr/sbin/runuser".into());
+            let mut command = Command::new(runuser);
             command.args(["-u", "postgres", "--"]).arg(self.bin.join(program));
             command
         } else {

@@ -1,9 +1,9 @@
 //! Kafka: a topic as a source, and a writer for generators and tests.
 //!
-//! A source is one librdkafka consumer that is assigned its partitions (it joins no group), and a
-//! keeper thread for whatever waits for a broker (and a publisher, where a group is named). Each topic of a worker has a client of its own:
-//! queue limits are set per client, and a client costs two threads that sleep; sharing one among
-//! the topics of a worker would save those and some connections.
+//! A source is one librdkafka consumer that is assigned its partitions (it joins no group), a
+//! keeper thread for whatever waits for a broker, and a publisher thread where a group is named.
+//! Each topic of a worker has a client of its own: queue limits are set per client. Sharing one
+//! among the topics of a worker would save some sleeping threads and connections.
 //!
 //! ```text
 //!              ┌ queue 0 ─► partition 0 ┐ batch reads, no waiting
