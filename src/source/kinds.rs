@@ -62,10 +62,25 @@ pub const SOURCES: &[SourceKind] = &[
             Ok(Bound { connector: Arc::new(made), start: Start::Earliest })
         },
     },
+    #[cfg(feature = "kafka")]
+    SourceKind {
+        name: "kafka",
+        about: "a topic of Kafka, all partitions of it",
+        bind: |binding| {
+            let SourceBinding { options, place, queue_bytes_max, data_loss, .. } = binding.config;
+            let options: super::kafka::Options = crate::config::options(options, place)?;
+            let start = options.start.clone();
+            let threads = binding.threads;
+            let connector =
+                super::kafka::KafkaConnector::new(options, *queue_bytes_max, *data_loss, threads);
+            Ok(Bound { connector: Arc::new(connector), start })
+        },
+    },
 ];
 
 /// Names of the source connectors.
-pub const SOURCE_NAMES: &[&str] = &["file", "generator"];
+pub const SOURCE_NAMES: &[&str] =
+    if cfg!(feature = "kafka") { &["file", "generator", "kafka"] } else { &["file", "generator"] };
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,8 @@
 
 pub mod file;
 pub mod generator;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod kinds;
 pub mod memory;
 pub mod reader;
