@@ -5,7 +5,6 @@
 //! is bypassed for a while and then tried again.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::{Part, Place};
 use crate::aggregate::Aggregate;
@@ -75,6 +74,7 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
 
     /// Adds an event that lies behind its partition's watermark to the windows that are open: none
     /// where the rule is strict, as it always is for sessions.
+    #[cold]
     pub fn behind(&mut self, time: Time, behind: Behind, key: &K, measure: &A) -> Refused {
         let mut refused = Refused::default();
         match self.windows {
@@ -143,17 +143,17 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
             let part = &parts[*at as usize];
             part.hash == hash && part.place == place && part.key == key
         };
-        let entry = self.index.entry(mix(hash, place), same, |at| {
+        // Two calls instead of one to `entry`: most events meet their group, and need no room.
+        let mixed = mix(hash, place);
+        if let Some(at) = self.index.find(mixed, same) {
+            parts[*at as usize].measure.absorb(measure);
+            return;
+        }
+        self.index.insert_unique(mixed, parts.len() as u32, |at| {
             let part = &parts[*at as usize];
             mix(part.hash, part.place)
         });
-        match entry {
-            Entry::Occupied(at) => parts[*at.get() as usize].measure.absorb(measure),
-            Entry::Vacant(slot) => {
-                slot.insert(parts.len() as u32);
-                parts.push(Part { hash, place, key, measure });
-            }
-        }
+        parts.push(Part { hash, place, key, measure });
     }
 
     /// Goes round the table for a while if it joined less than half of the events.

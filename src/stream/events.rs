@@ -17,7 +17,7 @@ use super::windowed::Windowed;
 use crate::aggregate::{Aggregate, Stamp};
 use crate::error::Error;
 use crate::key::Key;
-use crate::keyed::{FixedWindows, PreAggregate, Sessions};
+use crate::keyed::{Behind, FixedWindows, PreAggregate, Sessions};
 use crate::lateness::Reach;
 use crate::letter::{Letter, Reason, Reject};
 use crate::parcel::Parcel;
@@ -323,14 +323,11 @@ where
                 return;
             }
             let measured = measure(&chunk.events[index], stamp);
-            let Some(behind) = chunk.behind(index) else {
+            let is_behind = |behind: &Behind| stamp.time.floor_ms() < behind.watermark;
+            let Some(behind) = chunk.behind(index).filter(is_behind) else {
                 parts.on_time(stamp.time, key, measured);
                 return;
             };
-            if behind.watermark <= stamp.time.floor_ms() {
-                parts.on_time(stamp.time, key, measured);
-                return;
-            }
             let outcome = parts.behind(stamp.time, behind, &key, &measured);
             self.refused += outcome.windows;
             if outcome.taken == 0 {

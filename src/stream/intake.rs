@@ -141,6 +141,7 @@ impl<E: Wire> Intake for SourceIntake<E> {
             source: self.index,
             name: &self.name,
             strict: self.lateness.is_strict(),
+            dedup: self.dedup.borrow().is_some(),
             reaches: &self.reaches.borrow(),
             options: &self.options,
             batch,
@@ -155,11 +156,11 @@ impl<E: Wire> Intake for SourceIntake<E> {
             dedup.retain(partition.id, events, &mut self.judge);
             partition.ledger.duplicates += (before - self.judge.kept.len()) as u64;
         }
-        let Judge { stamps, behind, kept, .. } = &self.judge;
-        partition.ledger.used += kept.len() as u64;
+        let Judge { stamps, behind, all, kept, .. } = &self.judge;
+        partition.ledger.used += if *all { events.len() } else { kept.len() } as u64;
         partition.next_offset = Some(batch.next_offset);
         let origin = Origin { source: &self.name, batch, records: case.records, behind, stamps };
-        let selected = (kept.len() < events.len()).then_some(&kept[..]);
+        let selected = (!*all && kept.len() < events.len()).then_some(&kept[..]);
         self.node.run(&Chunk { events, stamps, selected, roots: None, origin: &origin }, out);
     }
 

@@ -24,9 +24,11 @@ pub(super) struct Judge {
     pub(super) stamps: Vec<Stamp>,
     /// Accepted events behind their watermark.
     pub(super) behind: Vec<(u32, Behind)>,
-    /// Accepted events.
+    /// Whether all events were accepted; nothing is written to `kept` then.
+    pub(super) all: bool,
+    /// Accepted events, unless it is all of them.
     pub(super) kept: Vec<u32>,
-    /// The watermark after each accepted event; what `dedup` forgets by.
+    /// The watermark after each accepted event, where there is a `dedup`: what it forgets by.
     pub(super) watermarks: Vec<Millis>,
 }
 
@@ -35,6 +37,8 @@ pub(super) struct Case<'a> {
     pub(super) source: u32,
     pub(super) name: &'a Text,
     pub(super) strict: bool,
+    /// Whether a `dedup` follows, which looks at every accepted event.
+    pub(super) dedup: bool,
     pub(super) reaches: &'a [Reach],
     pub(super) options: &'a SourceOptions,
     pub(super) batch: &'a Batch,
@@ -96,6 +100,7 @@ impl Judge {
         self.times.clear();
         self.stamps.clear();
         self.behind.clear();
+        self.all = false;
         self.kept.clear();
         self.watermarks.clear();
     }
@@ -110,29 +115,76 @@ impl Judge {
         if partition.dense {
             count_gaps(case.batch, partition);
         }
-        for event in 0..self.times.len() {
-            let position = case.position(partition.id, event);
-            let found = case.time(event, self.times[event]);
-            let time = *found.as_ref().unwrap_or(&Time::MIN);
-            self.stamps.push(Stamp { time, position });
-            if let Err(reject) = found {
-                partition.ledger.dead += 1;
-                let time = self.times[event];
-                out.letters.push(case.letter(event, position, reject, time, None));
-                continue;
+        let count = self.times.len();
+        let mut next = 0;
+        while next < count {
+            let plain = if case.dedup { next } else { self.plain(next, case, partition) };
+            self.all = plain - next == count;
+            if !self.all {
+                self.kept.extend(next as u32..plain as u32);
             }
-            let watermark = partition.watermark.get();
-            if !partition.watermark.is_on_time(time) {
-                if !case.reaches.iter().any(|reach| reach.takes(time, watermark)) {
-                    partition.ledger.late += 1;
-                    let (late, judged) = (case.late(time), Some(watermark));
-                    out.letters.push(case.letter(event, position, late, Some(time), judged));
-                    continue;
-                }
-                self.behind.push((event as u32, Behind { watermark, strict: case.strict }));
+            if plain < count {
+                self.one(plain, case, partition, out);
             }
-            partition.watermark.observe(time);
-            self.kept.push(event as u32);
+            next = plain + 1;
+        }
+    }
+
+    /// Accepts events while they are dated, on time and not from the future, as nearly all are;
+    /// returns where it stopped.
+    fn plain(&mut self, from: usize, case: &Case<'_>, partition: &mut PartitionState) -> usize {
+        let mut watermark = partition.watermark;
+        let skew = case.options.future_skew.filter(|_| !case.batch.records.is_empty());
+        let mut end = from;
+        for time in &self.times[from..] {
+            let Some(time) = *time else { break };
+            let early = |skew| case.record_time(end).is_some_and(|at| at.plus(skew) < time);
+            if !watermark.is_on_time(time) || !time.is_legal() || skew.is_some_and(early) {
+                break;
+            }
+            watermark.observe(time);
+            end += 1;
+        }
+        partition.watermark = watermark;
+        let id = partition.id;
+        self.stamps.extend((from..end).map(|event| Stamp {
+            time: self.times[event].unwrap_or(Time::MIN),
+            position: case.position(id, event),
+        }));
+        end
+    }
+
+    /// Judges an event that need not be plain.
+    fn one(
+        &mut self,
+        event: usize,
+        case: &Case<'_>,
+        partition: &mut PartitionState,
+        out: &mut Outbox,
+    ) {
+        let position = case.position(partition.id, event);
+        let found = case.time(event, self.times[event]);
+        let time = *found.as_ref().unwrap_or(&Time::MIN);
+        self.stamps.push(Stamp { time, position });
+        if let Err(reject) = found {
+            partition.ledger.dead += 1;
+            let time = self.times[event];
+            out.letters.push(case.letter(event, position, reject, time, None));
+            return;
+        }
+        let watermark = partition.watermark.get();
+        if !partition.watermark.is_on_time(time) {
+            if !case.reaches.iter().any(|reach| reach.takes(time, watermark)) {
+                partition.ledger.late += 1;
+                let (late, judged) = (case.late(time), Some(watermark));
+                out.letters.push(case.letter(event, position, late, Some(time), judged));
+                return;
+            }
+            self.behind.push((event as u32, Behind { watermark, strict: case.strict }));
+        }
+        partition.watermark.observe(time);
+        self.kept.push(event as u32);
+        if case.dedup {
             self.watermarks.push(partition.watermark.get());
         }
     }
