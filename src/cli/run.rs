@@ -31,6 +31,7 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
             generators: registry.generators,
             now: Arc::new(wall_time),
             threads: workers.threads,
+            latency: !args.no_latency,
             from: args.from.clone(),
         };
         let job = bind(dataflow, &config, &around)?;
@@ -48,6 +49,9 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
     let outcome = run_jobs(jobs, &workers, &stop);
     drop(progress);
     progress::last_words(&boards, begun.elapsed(), stop.is_asked());
+    if let Some(path) = &args.latency {
+        progress::write_latencies(&boards, path)?;
+    }
     outcome
 }
 

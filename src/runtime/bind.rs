@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub now: Now,
     /// Worker threads of this process.
     pub threads: usize,
+    /// Whether latencies are measured.
+    pub latency: bool,
     /// `--from`: where reading begins, whatever the bindings say.
     pub from: Option<Start>,
 }
@@ -55,6 +57,7 @@ pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings)
         sources: BTreeMap::new(),
         sinks: BTreeMap::new(),
         letters: letters(config)?,
+        latency: around.latency,
         board: Arc::new(JobBoard::default()),
     };
     let bindings = sketch.source_names().into_iter().map(|name| Ok((name, config.source(name)?)));
@@ -232,6 +235,7 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         rows_max: binding.queue_rows_max,
         gather: binding.trigger_interval,
         retry_max: binding.retry_max,
+        latency: None,
     }
 }
 

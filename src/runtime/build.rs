@@ -56,7 +56,12 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
             let port = &plan.ports[port];
             for bound in job.sinks.get(&port.view).into_iter().flatten() {
                 let rows = with(rows.clone(), bound.rows, port.updates);
-                let plan = sink_plan(&port.view, bound, context);
+                let mut bound = bound.clone();
+                if job.latency {
+                    let sources = plan.sources_of(port);
+                    bound.queue.latency = Some(job.board.latency(&port.view, &sources));
+                }
+                let plan = sink_plan(&port.view, &bound, context);
                 let outputs = sink(rows, None, plan, context);
                 outputs.flow.probe_with(&probes.flow);
                 outputs.confirmed.probe_with(&probes.confirmed);

@@ -33,6 +33,8 @@ pub struct Job {
     pub sinks: BTreeMap<Text, Vec<BoundSink>>,
     /// Where dead letters go.
     pub letters: BoundSink,
+    /// Whether latencies are measured.
+    pub latency: bool,
     /// What others may see of it.
     pub board: Arc<JobBoard>,
 }
@@ -86,6 +88,7 @@ impl BoundSink {
             rows_max: 100_000,
             gather: None,
             retry_max: Duration::from_secs(600),
+            latency: None,
         };
         let (rows, placement) = (sink.accepts(), sink.placement());
         BoundSink { sink: Arc::new(Mutex::new(sink)), rows, placement, queue }

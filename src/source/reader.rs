@@ -25,6 +25,7 @@ use timely::scheduling::Activator;
 use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
+use crate::observe::latency::ReaderLog;
 use crate::operators::Event;
 use crate::operators::floors::{Report, watermark_of};
 use crate::operators::shell::letter_rows;
@@ -135,6 +136,8 @@ struct Reader {
     known: u32,
     outbox: Outbox,
     batch: Batch,
+    /// When this reader promised what; for latency.
+    promises: Arc<ReaderLog>,
     timer: Option<Instant>,
     /// When the first of the partitions that say so has something again.
     due: Option<Duration>,
@@ -175,6 +178,7 @@ impl Reader {
             letters: Vec::new(),
         };
         let ticker = Ticker::new(context.pace);
+        let promises = context.board.watermarks().reader(plan.index);
         let batch = Batch { limits: plan.limits, ..Batch::default() };
         let mut reader = Reader {
             plan,
@@ -191,6 +195,7 @@ impl Reader {
             known: 0,
             outbox,
             batch,
+            promises,
             timer: None,
             due: None,
             committed: None,
@@ -310,12 +315,15 @@ impl Reader {
             if !parcels.is_empty() {
                 let held = &self.held[output];
                 let mut activated = self.outputs.parcels[output].activate();
-                activated.session(held).give_iterator(parcels.drain(..));
+                let due = self.batch.sent();
+                let stamped = parcels.drain(..).map(|parcel| parcel.sent(due));
+                activated.session(held).give_iterator(stamped);
                 sent = true;
             }
         }
         for (output, port) in self.plan.ports.iter().enumerate() {
-            let rows = std::mem::take(&mut self.outbox.rows[*port]);
+            let mut rows = std::mem::take(&mut self.outbox.rows[*port]);
+            rows.sent = self.batch.sent();
             if !rows.is_empty() {
                 let held = &self.held[self.plan.slots.len() + output];
                 self.outputs.rows[output].activate().session(held).give(rows);
@@ -340,7 +348,11 @@ impl Reader {
     fn promise(&mut self) {
         let open = self.partitions.iter().filter(|reading| reading.last != Poll::Finished);
         let least = open.map(|reading| reading.state.watermark.get()).min();
-        self.watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
+        let watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
+        if watermark != self.watermark {
+            self.promises.note(watermark, Instant::now());
+            self.watermark = watermark;
+        }
         let time = Product::new(self.ticker.tick(), self.watermark);
         self.held.iter_mut().for_each(|held| held.downgrade(&time));
     }
@@ -456,6 +468,7 @@ impl Reader {
         self.report();
         let counts = self.plan.intake.stats().type_errors;
         self.context.board.type_errors(&self.plan.name, counts);
+        self.promises.note(Millis::MAX, Instant::now());
         self.held.clear();
     }
 }

@@ -251,6 +251,7 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
             let operator = plan.add_operator();
             let sources = (*self.stream.sources).clone();
             plan.slots.push(Slot { sources, root: plan.roots.len() });
+            plan.root_operators.push(operator);
             plan.roots.push(RootPlan { operator, windows, make: make_root(windows, &panes) });
             (operator, plan.slots.len() - 1, plan.operators[operator].clone())
         });

@@ -33,6 +33,8 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// Parts of window operators, one per `accumulate`.
     pub roots: Vec<RootPlan>,
+    /// The operator of each root, also when the roots have been taken out.
+    pub root_operators: Vec<usize>,
     /// Joins of them.
     pub joins: Vec<JoinPlan>,
     /// Further state that a snapshot holds, with the operator it belongs to.
@@ -154,6 +156,20 @@ impl Plan {
     /// Names of the views.
     pub fn view_names(&self) -> Vec<&str> {
         self.ports.iter().map(|port| port.view.as_str()).collect()
+    }
+
+    /// The sources that a view is made from.
+    pub fn sources_of(&self, port: &Port) -> BTreeSet<usize> {
+        match &port.from {
+            From::Sources(sources) => sources.clone(),
+            From::Operator(operator) => {
+                let (operator, mine) = (self.operator(*operator), |root: usize| {
+                    self.operator(self.root_operators[root])
+                });
+                let slots = self.slots.iter().filter(|slot| mine(slot.root) == operator);
+                slots.flat_map(|slot| slot.sources.iter().copied()).collect()
+            }
+        }
     }
 
     /// The windows of an operator.
