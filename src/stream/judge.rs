@@ -56,7 +56,10 @@ impl Case<'_> {
     }
 
     fn record_time(&self, event: usize) -> Option<Time> {
-        self.batch.records.get(self.record(event)).and_then(|record| record.time)
+        match &self.batch.events {
+            Some(ready) => ready.record_times.as_ref()?[ready.range.start + event],
+            None => self.batch.records.get(self.record(event)).and_then(|record| record.time),
+        }
     }
 
     /// The event time, or why there is none.
