@@ -159,6 +159,11 @@ impl Case<'_> {
 /// Counts positions that carried no record.
 fn count_gaps(batch: &Batch, partition: &mut PartitionState) {
     let mut expected = partition.next_offset;
+    if let Some(ready) = &batch.events {
+        let gap = expected.map_or(0, |expected| ready.offset - expected);
+        partition.ledger.gaps += gap.max(0) as u64;
+        expected = Some(ready.offset + ready.range.len() as i64);
+    }
     for record in &batch.records {
         let gap = expected.map_or(0, |expected| record.offset - expected);
         partition.ledger.gaps += gap.max(0) as u64;
