@@ -193,15 +193,18 @@ impl Reader {
             self.end();
             return;
         }
-        let now = self.context.clock.now();
-        let tick = self.ticker.advance(now, self.context.completed.get());
+        let (now, completed) = (self.context.clock.now(), self.context.completed.get());
+        // Asked before the tick moves on: between two activations of a busy worker it may jump by
+        // more than may be in flight, while nothing is.
+        let may_read = self.ticker.may_read(completed);
+        let tick = self.ticker.advance(now, completed);
         while self.epoch < self.context.pace.epoch(tick) {
             self.end_epoch();
         }
         self.promise();
         let mut more = false;
         let running = self.context.phase.get() == Phase::Running;
-        if running && self.ticker.may_read(self.context.completed.get()) {
+        if running && may_read {
             match self.read() {
                 Ok(found) => more = found,
                 Err(error) => self.fail(error),
