@@ -81,6 +81,7 @@ pub fn reader<'s>(
     let mut builder = OperatorBuilder::new(format!("source {}", plan.name), scope);
     let info = builder.operator_info();
     let activator = scope.activator_for(info.address.clone());
+    context.operators.borrow_mut().push(activator.clone());
     let remote = scope.worker().sync_activator_for(info.address.to_vec());
     let wake: Wake = Arc::new(move || {
         // When the worker has ended, nobody needs waking.
@@ -198,6 +199,7 @@ impl Reader {
         // more than may be in flight, while nothing is.
         let may_read = self.ticker.may_read(completed);
         let tick = self.ticker.advance(now, completed);
+        self.context.reached.set(self.context.reached.get().max(tick));
         while self.epoch < self.context.pace.epoch(tick) {
             self.end_epoch();
         }
