@@ -20,6 +20,7 @@ pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stream;
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod window;

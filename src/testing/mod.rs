@@ -1,0 +1,5 @@
+//! What examples and tests run dataflows with.
+
+pub mod example;
+
+pub use example::Example;
