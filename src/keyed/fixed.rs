@@ -191,3 +191,6 @@ struct Saved<K, A> {
     key: K,
     value: A,
 }
+
+#[cfg(test)]
+mod tests;

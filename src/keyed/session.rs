@@ -224,3 +224,6 @@ impl<K: Key> Timers<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
