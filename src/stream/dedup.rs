@@ -78,3 +78,6 @@ impl<K: Key> Memory<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
