@@ -455,6 +455,15 @@ impl Field for Window {
     }
 }
 
+/// No column: the key of a window over all events together.
+impl Field for () {
+    fn columns(_name: &str, _nullable: bool, _columns: &mut Vec<Column>) {}
+
+    fn put(&self, _cells: &mut Cells) {}
+
+    fn put_null(_cells: &mut Cells) {}
+}
+
 impl<T: Field> Field for Option<T> {
     fn columns(name: &str, _nullable: bool, columns: &mut Vec<Column>) {
         T::columns(name, true, columns);

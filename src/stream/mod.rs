@@ -31,3 +31,6 @@ pub use node::{Outbox, is_catching};
 pub use operator::{Durable, Operator, Root, Settle, Snapshot};
 pub use plan::{From, JoinPlan, OperatorPlan, Plan, Port, RootPlan, Slot, SourcePlan};
 pub use windowed::{Updates, Windowed};
+
+#[cfg(test)]
+mod tests;

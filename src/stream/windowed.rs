@@ -28,7 +28,7 @@ use crate::window::{Window, Windows};
 ///     events
 ///         .key_by(|event| event.key.clone())
 ///         .window(Tumbling::new(minutes(1)))
-///         .accumulate(|event| Sum::of(event.value))
+///         .accumulate(|event| Sum::<i64>::of(event.value))
 ///         .rows(Example::row)
 /// });
 /// assert_eq!(rows, ["a 00:00 7", "a 01:00 5"]);
