@@ -82,9 +82,8 @@ pub trait Aggregate: Clone + Default + Send + Serialize + DeserializeOwned + 'st
 
 /// When and where an event happened: what `accumulate_with` hands to a measure, and the order of
 /// events everywhere: by time, then position.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, serde::Deserialize)]
 pub struct Stamp {
     /// Event time.
     pub time: Time,
