@@ -332,7 +332,7 @@ mod tests {
         check("a // b \"c\nd", "a        \nd");
         check("a /* b /* c */ d */ e", "a                   e");
         check(r#"f("x \" // y") z"#, "f(           ) z");
-        check("r#\"a \" b\"# c", "          c");
+        check("r#\"a \" b\"# c", "           c");
         check("for_r\"a\"", "for_r   ");
         check("x: &'a str = '\\'' + '\"' + b'x'", "x: &'a str =      +     + b   ");
         check("\"ä\" é", "    é");
