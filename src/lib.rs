@@ -1,6 +1,7 @@
 //! Highwater keeps windowed views over Kafka, incrementally, on timely and differential dataflow.
 
 pub mod aggregate;
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod dataset;
@@ -20,6 +21,8 @@ pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod window;

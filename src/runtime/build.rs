@@ -51,20 +51,20 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
         let (ports, letters) = outer.scoped::<Event, _, _>("event-time", |inner| {
             event_time_scope(outer, inner, readers, operators, &plan, context)
         });
-        let mut letters = vec![letters];
+        let mut refusals = Vec::new();
         for (port, rows) in ports {
             let port = &plan.ports[port];
             for bound in job.sinks.get(&port.view).into_iter().flatten() {
                 let rows = with(rows.clone(), bound.rows, port.updates);
                 let plan = sink_plan(&port.view, bound, context);
-                let outputs = sink(rows, plan, context);
+                let outputs = sink(rows, None, plan, context);
                 outputs.flow.probe_with(&probes.flow);
                 outputs.confirmed.probe_with(&probes.confirmed);
-                letters.push(outputs.letters);
+                refusals.push(outputs.letters);
             }
         }
         let plan = sink_plan(&"dead letters".into(), &job.letters, context);
-        let outputs = sink(outer.concatenate(letters), plan, context);
+        let outputs = sink(letters, Some(outer.concatenate(refusals)), plan, context);
         outputs.flow.probe_with(&probes.flow);
         outputs.confirmed.probe_with(&probes.confirmed);
     });

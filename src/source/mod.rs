@@ -13,6 +13,10 @@
 //! ```
 
 pub mod file;
+pub mod generator;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod kinds;
 pub mod memory;
 pub mod reader;
 
@@ -123,6 +127,8 @@ pub enum Poll {
     Ready,
     /// Nothing now, but the end was not reached.
     Waiting,
+    /// The batch may have records; the next ones are due after this pause, by the source's clock.
+    After(std::time::Duration),
     /// Nothing now: the end was reached. Only such a partition may be called idle.
     CaughtUp,
     /// There will never be more.

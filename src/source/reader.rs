@@ -133,6 +133,8 @@ struct Reader {
     outbox: Outbox,
     batch: Batch,
     timer: Option<Instant>,
+    /// When the first of the partitions that say so has something again.
+    due: Option<Duration>,
     committed: Option<u64>,
 }
 
@@ -177,6 +179,7 @@ impl Reader {
             outbox,
             batch,
             timer: None,
+            due: None,
             committed: None,
         };
         if let Err(error) = reader.discover() {
@@ -248,6 +251,7 @@ impl Reader {
     /// Polls each partition once; true if one may have more at once.
     fn read(&mut self) -> Result<bool> {
         let mut more = false;
+        self.due = None;
         let slowest = self.slowest();
         for index in 0..self.partitions.len() {
             let reading = &mut self.partitions[index];
@@ -263,6 +267,9 @@ impl Reader {
                 reading.state.watermark.raise(promise);
             }
             more |= reading.last == Poll::Ready;
+            if let Poll::After(pause) = reading.last {
+                self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
+            }
             let records = self.batch.len();
             if 0 < records {
                 self.plan.intake.take(&self.batch, &mut reading.state, &mut self.outbox);
@@ -387,6 +394,7 @@ impl Reader {
         }
         let now = Instant::now();
         let pause = self.ticker.next(self.context.clock.now(), self.context.completed.get());
+        let pause = self.due.map_or(pause, |due| due.min(pause));
         // A wake-up that is due sooner serves as well; timers that pile up would not.
         if self.timer.is_none_or(|timer| timer <= now || now + pause < timer) {
             self.timer = Some(now + pause);
