@@ -19,6 +19,10 @@ ci: ## Runs everything that a change must pass, and prints what each stage cost.
 	.ci/run
 bench: ## Lists and runs the experiments.
 	cargo run --release --package highwater-bench
+services-up: ## Starts Kafka and PostgreSQL on this machine and prints how to reach them.
+	@cargo run --quiet --example services --features testing -- up
+services-down: ## Stops them; their data stay.
+	@cargo run --quiet --example services --features testing -- down
 oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
 	HIGHWATER_ORACLE_CASES=100000 cargo test --test highwater --all-features oracle
 torture: oracle-full ## Runs what is too long for `make test`: so far the full oracle.
