@@ -91,6 +91,7 @@ fn reader_plans(job: &Job, plan: &mut Plan, context: &Context) -> Result<Vec<Rea
             source: bound.connector.open(context.worker, context.peers)?,
             start: bound.start.clone(),
             catch_up_skew: bound.catch_up_skew,
+            idle_timeout: bound.idle_timeout,
             limits: bound.limits,
             slots,
             ports: ports.collect(),

@@ -1,12 +1,14 @@
 //! What the operators of one job share on one worker.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::ticks::Pace;
 use crate::error::Error;
 use crate::observe::JobBoard;
+use crate::operators::floors::Floors;
 
 /// Processing time since the start of the job.
 pub trait Clock {
@@ -59,6 +61,8 @@ pub struct Context {
     pub board: Arc<JobBoard>,
     /// The first error that ends the process.
     pub failure: Failure,
+    /// What readers say of idle partitions, and what was decided about them.
+    pub floors: Rc<Floors>,
     /// Positions by epoch, until all sinks have confirmed it.
     pub positions: RefCell<Vec<EpochPositions>>,
 }

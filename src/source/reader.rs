@@ -26,6 +26,7 @@ use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
 use crate::operators::Event;
+use crate::operators::floors::{Report, watermark_of};
 use crate::operators::shell::letter_rows;
 use crate::parcel::Parcel;
 use crate::row::Rows;
@@ -50,6 +51,8 @@ pub struct ReaderPlan {
     pub start: Start,
     /// `catch_up_skew`.
     pub catch_up_skew: Duration,
+    /// `idle_timeout`.
+    pub idle_timeout: Option<Duration>,
     /// Limits of a batch.
     pub limits: super::BatchLimits,
     /// The slots that it fills, by their number in the plan.
@@ -143,6 +146,16 @@ struct Reading {
     partition: Box<dyn Partition>,
     state: PartitionState,
     last: Poll,
+    /// When its last record arrived, or when it was opened.
+    arrived: Duration,
+}
+
+impl Reading {
+    /// Read to its end, and silent for so long.
+    fn is_idle(&self, now: Duration, timeout: Duration) -> bool {
+        matches!(self.last, Poll::CaughtUp | Poll::After(_))
+            && timeout <= now.saturating_sub(self.arrived)
+    }
 }
 
 impl Reader {
@@ -242,7 +255,8 @@ impl Reader {
             if self.watermark != Millis::MAX {
                 state.watermark.raise(self.watermark);
             }
-            self.partitions.push(Reading { partition, state, last: Poll::Waiting });
+            let arrived = self.context.clock.now();
+            self.partitions.push(Reading { partition, state, last: Poll::Waiting, arrived });
         }
         self.known = count;
         Ok(())
@@ -272,6 +286,7 @@ impl Reader {
             }
             let records = self.batch.len();
             if 0 < records {
+                reading.arrived = self.context.clock.now();
                 self.plan.intake.take(&self.batch, &mut reading.state, &mut self.outbox);
                 self.context.board.count_read(records as u64);
                 self.send();
@@ -342,12 +357,46 @@ impl Reader {
         let offsets = read.filter_map(|r| Some((r.state.id, r.state.next_offset?))).collect();
         let positions = EpochPositions { epoch: self.epoch, source: self.plan.index, offsets };
         self.context.positions.borrow_mut().push(positions);
+        if let Some(timeout) = self.plan.idle_timeout {
+            self.floor(timeout);
+        }
         self.epoch += 1;
         self.report();
         if let Err(error) = self.discover() {
             self.fail(error);
         }
         self.commit();
+    }
+
+    /// Raises idle partitions to the floor of the source, and reports for the next one.
+    fn floor(&mut self, timeout: Duration) {
+        let now = self.context.clock.now();
+        let (floors, delay) = (self.context.floors.clone(), self.plan.delay);
+        let mut report = Report {
+            source: self.plan.index,
+            worker: self.context.worker,
+            epoch: self.epoch,
+            busy: None,
+            idle: false,
+            greatest: None,
+            quiet: Duration::MAX,
+        };
+        for reading in self.partitions.iter_mut().filter(|r| r.last != Poll::Finished) {
+            let watermark = &mut reading.state.watermark;
+            let greatest = watermark.greatest().map(|time| watermark_of(time, delay));
+            report.greatest = report.greatest.max(greatest);
+            report.quiet = report.quiet.min(now.saturating_sub(reading.arrived));
+            if !reading.is_idle(now, timeout) {
+                let own = reading.state.watermark.get();
+                report.busy = Some(report.busy.map_or(own, |busy| busy.min(own)));
+            } else {
+                report.idle = true;
+                if let Some(floor) = floors.of(self.plan.index) {
+                    reading.state.watermark.raise(floor);
+                }
+            }
+        }
+        floors.report(report);
     }
 
     /// Tells the service the positions of the last epoch that the sinks of all workers confirmed.
