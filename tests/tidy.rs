@@ -366,13 +366,13 @@ fn no_file_names_a_folder_of_one_machine_or_the_host_of_a_registry() {
     for (path, text) in written() {
         for (line, text) in (1..).zip(text.lines()) {
             // Inside a longer path it is another folder.
-            let begins = |place: &&str| {
-                let found = text.match_indices(*place);
+            let begins = |place: &str| {
+                let found = text.match_indices(place);
                 let before = |at: usize| text[..at].chars().next_back();
                 let inside = |c: char| c.is_alphanumeric() || "._-/}".contains(c);
                 found.into_iter().any(|(at, _)| !before(at).is_some_and(inside))
             };
-            if homes.iter().any(|home| begins(&home)) || hosts.iter().any(|h| text.contains(h)) {
+            if homes.iter().any(|home| begins(home)) || hosts.iter().any(|h| text.contains(h)) {
                 broken.push(format!("{path}:{line}: {}", text.trim()));
             }
         }
