@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::dataflow::Dataflow;
 use super::job::{BoundSink, BoundSource, Job};
 use super::ticks::Pace;
-use crate::config::{Config, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding};
+use crate::config::{
+    Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding,
+};
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
 use crate::letter::Letter;
@@ -70,6 +72,9 @@ pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings)
     }
     for port in &sketch.ports {
         let view = config.view(&port.view)?;
+        if view.engine == Engine::Differential {
+            job.settings.differential.insert(port.view.clone());
+        }
         job.settings.key_bytes_max = view.key_bytes_max;
         job.settings.forget_after = view.forget_after;
         let sinks = config.sinks(&port.view)?;

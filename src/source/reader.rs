@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
 use crate::observe::latency::ReaderLog;
 use crate::operators::Event;
+use crate::operators::differential::Announcement;
 use crate::operators::floors::{Report, watermark_of};
 use crate::operators::shell::letter_rows;
 use crate::parcel::Parcel;
@@ -60,6 +61,8 @@ pub struct ReaderPlan {
     pub slots: Vec<usize>,
     /// The ports that it fills, by their number in the plan.
     pub ports: Vec<usize>,
+    /// Whether its promises are sent as data too, for views that differential dataflow keeps.
+    pub announce: bool,
     /// How many slots and ports the plan has.
     pub counts: (usize, usize),
 }
@@ -72,6 +75,8 @@ pub struct ReaderOutputs<'s> {
     pub rows: Vec<StreamVec<'s, Event, Rows>>,
     /// Dead letters.
     pub letters: StreamVec<'s, Event, Rows>,
+    /// Its promises, as data.
+    pub announcements: StreamVec<'s, Event, Announcement>,
 }
 
 type Output<T> = OutputBuilder<Event, CapacityContainerBuilder<Vec<T>>>;
@@ -91,7 +96,7 @@ pub fn reader<'s>(
         // When the worker has ended, nobody needs waking.
         let _ = remote.activate();
     });
-    let mut outputs = Outputs { parcels: vec![], rows: vec![], letters: None };
+    let mut outputs = Outputs { parcels: vec![], rows: vec![], letters: None, announcements: None };
     let (mut parcels, mut rows) = (vec![], vec![]);
     for _ in &plan.slots {
         let (output, stream) = builder.new_output();
@@ -105,25 +110,28 @@ pub fn reader<'s>(
     }
     let (output, letters) = builder.new_output();
     outputs.letters = Some(Output::from(output));
+    let (output, announcements) = builder.new_output();
+    outputs.announcements = Some(Output::from(output));
     let context = context.clone();
     builder.build(move |held| {
         let mut reader = Reader::new(plan, context, outputs, held, activator, wake);
         move |_frontiers| reader.activate()
     });
-    ReaderOutputs { parcels, rows, letters }
+    ReaderOutputs { parcels, rows, letters, announcements }
 }
 
 struct Outputs {
     parcels: Vec<Output<Parcel>>,
     rows: Vec<Output<Rows>>,
     letters: Option<Output<Rows>>,
+    announcements: Option<Output<Announcement>>,
 }
 
 struct Reader {
     plan: ReaderPlan,
     context: Rc<Context>,
     outputs: Outputs,
-    /// One per output: slots, ports, letters.
+    /// One per output: slots, ports, letters, announcements.
     held: Vec<Capability<Event>>,
     activator: Activator,
     wake: Wake,
@@ -339,7 +347,7 @@ impl Reader {
             self.context.board.letters(&self.outbox.letters);
             let rows = letter_rows(&self.outbox.letters, &self.context.system);
             self.outbox.letters.clear();
-            let held = self.held.last().expect("the capability of the letters");
+            let held = &self.held[self.plan.slots.len() + self.plan.ports.len()];
             let output = self.outputs.letters.as_mut().expect("set when built");
             output.activate().session(held).give(rows);
             sent = true;
@@ -357,9 +365,21 @@ impl Reader {
         if watermark != self.watermark {
             self.promises.note(watermark, Instant::now());
             self.watermark = watermark;
+            self.announce();
         }
         let time = Product::new(self.ticker.tick(), self.watermark);
         self.held.iter_mut().for_each(|held| held.downgrade(&time));
+    }
+
+    /// Says as data what the capabilities promise, at the tick that they are at.
+    fn announce(&mut self) {
+        if !self.plan.announce {
+            return;
+        }
+        let (source, worker, watermark) = (self.plan.index, self.context.worker, self.watermark);
+        let held = self.held.last().expect("the capability of the announcements");
+        let output = self.outputs.announcements.as_mut().expect("set when built");
+        output.activate().session(held).give(Announcement { source, worker, watermark });
     }
 
     fn is_finished(&self) -> bool {

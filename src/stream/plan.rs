@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::differential::Erased;
 use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
 use crate::error::Error;
@@ -73,8 +74,22 @@ pub struct RootPlan {
     pub operator: usize,
     /// Its windows.
     pub windows: Windows,
-    /// Makes its state, once it is known whether updates are wanted.
-    pub make: Box<dyn FnOnce(bool) -> Box<dyn Root>>,
+    /// Makes its state, once it is known what is wanted of it.
+    pub make: MakeRoot,
+    /// What differential dataflow needs to keep it; not for sessions.
+    pub erased: Option<Erased>,
+}
+
+/// Makes the state of an `accumulate`.
+pub type MakeRoot = Box<dyn FnOnce(Wanted) -> Box<dyn Root>>;
+
+/// What is wanted of the state of an `accumulate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whether panes are shown while they are open.
+    pub updates: bool,
+    /// Whether differential dataflow keeps the windows.
+    pub differential: bool,
 }
 
 /// One `join` or `left_join`.
