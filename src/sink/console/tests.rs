@@ -1,3 +1,5 @@
+//! What a reader of the console sees, to the character.
+
 use super::*;
 use crate::row::{Column, Origin, Schema, Type};
 use crate::time::Time;

@@ -1,3 +1,5 @@
+//! The order of lines, what is refused, and a disk that is full at every possible byte.
+
 use std::sync::{Arc, Mutex};
 
 use super::*;

@@ -290,7 +290,7 @@ fn every_type_comes_back_as_it_was() {
         Cell::Bool(true),
         Cell::I64(i64::MIN),
         Cell::F64(0.1 + 0.2),
-        Cell::Decimal(-9_999_999_999_999_999_999_999_05),
+        Cell::Decimal(-999_999_999_999_999_999_999_905),
         Cell::Text("it's \"quoted\" \\ \t".into()),
         Cell::Time(Time::from_micros(-1)),
         Cell::TextList(texts.into_iter().chain([None]).collect()),

@@ -1,3 +1,5 @@
+//! Lines under every cut of reads and batches, paths, starts.
+
 use std::sync::Arc;
 
 use super::*;
