@@ -144,8 +144,8 @@ fn what_does_not_fit_is_named_and_the_way_out_with_it() {
         "there is no table `moments`\n  hint: `highwater check --create` makes it",
     );
     check(found(&columns, &["id", "timestamp,stream_id"]), "ok");
-    let hint = "hint: ALTER TABLE \"moments\" ADD CONSTRAINT \"moments_key\" UNIQUE (\"stream_id\", \
-        \"timestamp\");";
+    let hint = "hint: ALTER TABLE \"moments\" ADD CONSTRAINT \"moments_key\" \
+        UNIQUE (\"stream_id\", \"timestamp\");";
     check(
         found(&columns, &["id", "stream_id", "stream_id,timestamp,id"]),
         &format!("table `moments` has no unique key on `stream_id`, `timestamp`\n  {hint}"),
