@@ -29,7 +29,7 @@ impl Bench {
         describe(&flow);
         let mut plan = flow.take();
         assert_eq!(plan.errors, []);
-        let operators = Operator::all(&mut plan);
+        let operators = Operator::all(&mut plan, &Default::default());
         let out = Outbox {
             peers: 1,
             parcels: plan.slots.iter().map(|_| Vec::new()).collect(),
