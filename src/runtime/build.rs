@@ -130,7 +130,7 @@ fn reader_plans(
 
 /// What leaves the event-time scope.
 struct Left<'s> {
-    /// Rows, by port; a port may occur twice.
+    /// Rows, by port.
     ports: Vec<(usize, StreamVec<'s, u64, Rows>)>,
     letters: StreamVec<'s, u64, Rows>,
     /// Parts for the windows that differential dataflow keeps.
@@ -179,7 +179,9 @@ where
         into_ports.into_iter().zip(rows).for_each(|(port, stream)| ports[port].push(stream));
         letters.push(operator_letters);
     }
-    let left = ports.iter_mut().enumerate().map(|(port, streams)| {
+    // The ports of kept operators are filled in the tick scope.
+    let filled = ports.iter_mut().enumerate().filter(|(_, streams)| !streams.is_empty());
+    let left = filled.map(|(port, streams)| {
         let rows = one(inner, streams);
         (port, rows.leave(outer))
     });
