@@ -43,6 +43,8 @@ pub fn shell<'s>(
 ) -> (Vec<StreamVec<'s, Event, Rows>>, StreamVec<'s, Event, Rows>) {
     let scope = inputs[0].scope();
     let mut builder = OperatorBuilder::new(format!("window {}", operator.place), scope);
+    let activator = scope.activator_for(builder.operator_info().address);
+    context.operators.borrow_mut().push(activator);
     let mut handles: Vec<_> = inputs
         .into_iter()
         .map(|input| builder.new_input(input, Exchange::new(|parcel: &Parcel| parcel.to.into())))

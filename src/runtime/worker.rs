@@ -36,6 +36,8 @@ pub(super) fn work(
             completed: Cell::new(0),
             confirmed: Cell::new(0),
             phase: Cell::new(Phase::Running),
+            reached: Cell::new(0),
+            operators: RefCell::default(),
             worker: index,
             peers,
             system: job.system.clone(),

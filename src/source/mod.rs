@@ -180,6 +180,8 @@ pub struct Decoded {
     pub range: Range<usize>,
     /// Offset of the first one.
     pub offset: i64,
+    /// The service's own time of each event of the vector, where there are any.
+    pub record_times: Option<Arc<Vec<Option<Time>>>>,
 }
 
 /// When a batch is full.

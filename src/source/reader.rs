@@ -84,6 +84,7 @@ pub fn reader<'s>(
     let mut builder = OperatorBuilder::new(format!("source {}", plan.name), scope);
     let info = builder.operator_info();
     let activator = scope.activator_for(info.address.clone());
+    context.operators.borrow_mut().push(activator.clone());
     let remote = scope.worker().sync_activator_for(info.address.to_vec());
     let wake: Wake = Arc::new(move || {
         // When the worker has ended, nobody needs waking.
@@ -209,15 +210,19 @@ impl Reader {
             self.end();
             return;
         }
-        let now = self.context.clock.now();
-        let tick = self.ticker.advance(now, self.context.completed.get());
+        let (now, completed) = (self.context.clock.now(), self.context.completed.get());
+        // Asked before the tick moves on: between two activations of a busy worker it may jump by
+        // more than may be in flight, while nothing is.
+        let may_read = self.ticker.may_read(completed);
+        let tick = self.ticker.advance(now, completed);
+        self.context.reached.set(self.context.reached.get().max(tick));
         while self.epoch < self.context.pace.epoch(tick) {
             self.end_epoch();
         }
         self.promise();
         let mut more = false;
         let running = self.context.phase.get() == Phase::Running;
-        if running && self.ticker.may_read(self.context.completed.get()) {
+        if running && may_read {
             match self.read() {
                 Ok(found) => more = found,
                 Err(error) => self.fail(error),

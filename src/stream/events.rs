@@ -127,8 +127,9 @@ impl<E: 'static> Stream<E> {
         Stream { flow: self.flow.clone(), node: below, sources: Rc::new(sources), dedup: None }
     }
 
-    /// Drops events whose key their partition has shown before, within `memory` of event time.
-    /// Stands directly behind its source, as duplicates are part of the source's ledger.
+    /// Drops events whose key their partition has shown before, within `memory` of event time. An
+    /// event whose key is NULL is never a duplicate. Stands directly behind its source, as
+    /// duplicates are part of the source's ledger.
     pub fn dedup<K: Key>(&self, key: impl Fn(&E) -> K + 'static, memory: Duration) -> Stream<E> {
         let refuse = |why: &str| {
             let hint = "call dedup directly on flow.source(…), once, and use what it returns";
