@@ -73,6 +73,8 @@ enum Item {
     Rows(Rows),
     Epoch(u64),
     Finish,
+    /// The job ends before its time: what is written stays unfinished.
+    Leave,
 }
 
 impl Shared {
@@ -159,7 +161,8 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.hurry();
-        self.finish();
+        // A writer that has finished is not there any more to hear it.
+        self.push(Item::Leave);
         if let Some(thread) = self.thread.take() {
             // A panic of the thread has been reported by the hook already.
             let _ = thread.join();
@@ -186,6 +189,7 @@ struct Work {
     rows: Rows,
     epoch: Option<u64>,
     finish: bool,
+    leave: bool,
 }
 
 impl<W: Fn()> Thread<W> {
@@ -197,7 +201,7 @@ impl<W: Fn()> Thread<W> {
 
     fn serve(&mut self) -> Result<()> {
         loop {
-            let Work { rows, epoch, finish } = self.next();
+            let Work { rows, epoch, finish, leave } = self.next();
             if !rows.is_empty() {
                 let refusals = self.patiently(|writer| writer.write(&rows))?;
                 let written = rows.len() - refusals.len();
@@ -215,6 +219,8 @@ impl<W: Fn()> Thread<W> {
             if finish {
                 self.patiently(|writer| writer.finish())?;
                 self.tell(Answer::Finished);
+            }
+            if finish || leave {
                 return Ok(());
             }
         }
@@ -222,7 +228,7 @@ impl<W: Fn()> Thread<W> {
 
     /// Waits for something to do. Rows come alone or with the epochs behind them.
     fn next(&self) -> Work {
-        let mut work = Work { rows: Rows::default(), epoch: None, finish: false };
+        let mut work = Work { rows: Rows::default(), epoch: None, finish: false, leave: false };
         let mut state = self.shared.state();
         let mut deadline = None;
         loop {
@@ -232,6 +238,10 @@ impl<W: Fn()> Thread<W> {
                     Item::Epoch(epoch) => work.epoch = Some(epoch),
                     Item::Finish => {
                         work.finish = true;
+                        return work;
+                    }
+                    Item::Leave => {
+                        work.leave = true;
                         return work;
                     }
                     Item::Rows(_) => {
