@@ -219,7 +219,12 @@ impl Reader {
         if self.held.is_empty() {
             return;
         }
-        if self.context.phase.get() == Phase::Halted || self.context.failure.is_set() {
+        if self.context.failure.is_set() {
+            // The capabilities stay: without them others would close windows that are open.
+            self.report();
+            return;
+        }
+        if self.context.phase.get() == Phase::Halted {
             self.end();
             return;
         }
