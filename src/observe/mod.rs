@@ -113,7 +113,7 @@ impl JobBoard {
 
     /// Takes what a window operator says of itself.
     pub fn operator(&self, operator: &Operator, worker: usize, watermark: Millis) {
-        let (open, late_windows) = (operator.open(), operator.late_windows.get());
+        let (open, late_windows) = (operator.open(), operator.late_windows());
         let board = OperatorBoard { open, watermark, late_windows };
         self.state().operators.insert((operator.place.clone(), worker), board);
     }

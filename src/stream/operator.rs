@@ -3,11 +3,11 @@
 //! It is a root per `accumulate`, the joins between them, and the panes' way to the ports. All of
 //! it is plain state: the shell calls, the operator answers with rows.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::panes::PaneNode;
-use super::plan::Plan;
+use super::plan::{OperatorPlan, Plan};
 use crate::aggregate::Aggregate;
 use crate::key::Key;
 use crate::keyed::{Live, Open, Pane, Part, State};
@@ -70,14 +70,13 @@ pub struct Operator {
     pub slots: Vec<usize>,
     /// The ports it fills, in the order of its outputs.
     pub ports: Vec<usize>,
-    /// Refused (record, window) pairs.
-    pub late_windows: Rc<Cell<u64>>,
     updates: bool,
     roots: Vec<Box<dyn Root>>,
     joins: Vec<Rc<RefCell<dyn Settle>>>,
     durables: Vec<Rc<RefCell<dyn Durable>>>,
     rows: Vec<Rc<RefCell<Rows>>>,
-    letters: Rc<RefCell<Vec<Letter>>>,
+    /// What each `accumulate` refused, and wrote letters about.
+    parts: Vec<Rc<OperatorPlan>>,
 }
 
 impl Operator {
@@ -108,7 +107,6 @@ impl Operator {
                 super::plan::From::Sources(_) => false,
             })
             .collect();
-        let shared = &plan.operators[index];
         let first = ports.first().map(|port| plan.ports[*port].view.clone());
         for other in merged() {
             *plan.operators[other].place.borrow_mut() = first.clone().unwrap_or_default();
@@ -118,7 +116,6 @@ impl Operator {
             slots: makes.iter().map(|(root, _)| slot(*root).expect("it has a slot")).collect(),
             rows: ports.iter().map(|port| plan.ports[*port].rows.clone()).collect(),
             ports,
-            late_windows: shared.late_windows.clone(),
             updates,
             roots: makes.into_iter().map(|(_, make)| make(updates)).collect(),
             joins: {
@@ -129,7 +126,7 @@ impl Operator {
                 let durables = plan.durables.iter().filter(|(operator, _)| mine(*operator));
                 durables.map(|(_, durable)| durable.clone()).collect()
             },
-            letters: shared.letters.clone(),
+            parts: merged().map(|other| plan.operators[other].clone()).collect(),
         }
     }
 
@@ -156,7 +153,13 @@ impl Operator {
 
     /// Takes the letters that were written.
     pub fn letters(&mut self) -> Vec<Letter> {
-        std::mem::take(&mut *self.letters.borrow_mut())
+        let parts = self.parts.iter();
+        parts.flat_map(|part| std::mem::take(&mut *part.letters.borrow_mut())).collect()
+    }
+
+    /// How many (record, window) pairs were refused.
+    pub fn late_windows(&self) -> u64 {
+        self.parts.iter().map(|part| part.late_windows.get()).sum()
     }
 
     /// How much is open.
