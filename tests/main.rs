@@ -1,3 +1,4 @@
 //! Tests.
 
 mod oracle;
+mod tidy;

@@ -65,16 +65,8 @@ impl<T: Key, const K: usize> TopK<T, K> {
 
     /// The most frequent items, the most frequent first.
     pub fn get(&self) -> Vec<T> {
-        let mut items: Vec<(Reverse<u64>, &T)> = match &self.0 {
-            Counts::Few(few) => {
-                let items: Vec<&T> = few.iter().flatten().collect();
-                items
-                    .chunk_by(|a, b| a == b)
-                    .map(|run| (Reverse(run.len() as u64), run[0]))
-                    .collect()
-            }
-            Counts::Many(counts) => counts.iter().map(|(item, n)| (Reverse(*n), item)).collect(),
-        };
+        let mut items: Vec<(Reverse<u64>, &T)> =
+            self.0.each().map(|(item, count)| (Reverse(count), item)).collect();
         if 0 < K && K < items.len() {
             items.select_nth_unstable(K - 1);
         }
@@ -82,9 +74,33 @@ impl<T: Key, const K: usize> TopK<T, K> {
         items.sort_unstable();
         items.into_iter().map(|(_, item)| item.clone()).collect()
     }
+
+    /// All items with their counts, in the order of the items.
+    pub fn counts(&self) -> Vec<(T, u64)> {
+        let mut items: Vec<(T, u64)> =
+            self.0.each().map(|(item, count)| (item.clone(), count)).collect();
+        items.sort_unstable();
+        items
+    }
 }
 
 impl<T: Key> Counts<T> {
+    /// Each item with its count.
+    fn each(&self) -> Box<dyn Iterator<Item = (&T, u64)> + '_> {
+        match self {
+            Counts::Few(few) => {
+                let items = few.iter().flatten().enumerate();
+                Box::new(items.filter_map(|(at, item)| {
+                    let same = few.iter().flatten().filter(|other| *other == item).count();
+                    // They are in order: the first of a run speaks for it.
+                    let first = at == 0 || few[at - 1].as_ref() != Some(item);
+                    first.then_some((item, same as u64))
+                }))
+            }
+            Counts::Many(counts) => Box::new(counts.iter().map(|(item, count)| (item, *count))),
+        }
+    }
+
     /// How many different items, or somewhat more: which of two is the larger is all that is asked.
     fn size(&self) -> usize {
         match self {

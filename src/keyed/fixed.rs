@@ -105,13 +105,13 @@ fn absorb<K: Key, A: Aggregate>(sum: &mut Table<K, A>, other: Table<K, A>) {
 impl<K: Key, A: Aggregate> State<K, A> for FixedWindows<K, A> {
     fn apply(&mut self, part: Part<K, A>) {
         let Part { hash, place, key, measure } = part;
-        if self.touched.is_some() {
+        if let Some(mut touched) = self.touched.take() {
             let windows: Vec<Window> = match place {
                 Place::At(slice) => self.windows_of(slice).collect(),
                 Place::Patch(start) => vec![self.windows.starting(start)],
             };
-            let touched = self.touched.as_mut().expect("it is some");
             touched.extend(windows.into_iter().map(|window| (window, hash, key.clone())));
+            self.touched = Some(touched);
         }
         match place {
             Place::At(slice) => self.slices.entry(slice).or_default().add(hash, key, measure),

@@ -6,7 +6,10 @@
 //! - *confirmed*: for every epoch with rows until its writer has confirmed it, so that the frontier
 //!   of this output tells what all sinks of all workers have written.
 //!
-//! A third output carries the letters about rows that the sink refused.
+//! A third output carries the letters about rows that the sink refused. They come when the writer
+//! has answered, so their capability is held as long as that of *confirmed*; the sink of the dead
+//! letters takes them by an input of its own that does not touch its flow, or every sink would
+//! hold the flow of its job for an epoch.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -14,9 +17,10 @@ use std::rc::Rc;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, InputCapability};
+use timely::progress::Antichain;
 use timely::progress::frontier::MutableAntichain;
 
 use super::shell::letter_rows;
@@ -53,9 +57,10 @@ pub struct SinkOutputs<'s> {
 
 type Letters = OutputBuilder<u64, CapacityContainerBuilder<Vec<Rows>>>;
 
-/// Writes the rows of a stream.
+/// Writes the rows of a stream; `refusals` are letters that other sinks wrote.
 pub fn sink<'s>(
     rows: StreamVec<'s, u64, Rows>,
+    refusals: Option<StreamVec<'s, u64, Rows>>,
     plan: SinkPlan,
     context: &Rc<Context>,
 ) -> SinkOutputs<'s> {
@@ -72,8 +77,11 @@ pub fn sink<'s>(
         Placement::EachWorker => context.worker as u64,
         Placement::One => 0,
     };
-    let mut input = builder.new_input(rows, Exchange::new(move |_: &Rows| target));
-    let (flow_output, flow) = builder.new_output::<Vec<()>>();
+    let route = move || Exchange::new(move |_: &Rows| target);
+    let mut input = builder.new_input(rows, route());
+    let mut refusals = refusals.map(|letters| builder.new_input(letters, route()));
+    let from_rows = [(0, Antichain::from_elem(0))];
+    let (flow_output, flow) = builder.new_output_connection::<Vec<()>, _>(from_rows);
     let (confirmed_output, confirmed) = builder.new_output::<Vec<()>>();
     let (letters_output, letters) = builder.new_output();
     let context = context.clone();
@@ -96,24 +104,18 @@ pub fn sink<'s>(
         move |frontiers| {
             let _held_open = &_never_used;
             input.for_each(|capability, batches: &mut Vec<Rows>| {
-                let held = Held {
-                    flow: capability.retain(0),
-                    confirmed: capability.retain(1),
-                    letters: capability.retain(2),
-                };
-                sink.take(held, std::mem::take(batches));
+                sink.flow(&capability);
+                sink.take(&capability, std::mem::take(batches));
             });
-            sink.work(&frontiers[0]);
+            if let Some(refusals) = &mut refusals {
+                refusals.for_each(|capability, batches: &mut Vec<Rows>| {
+                    sink.take(&capability, std::mem::take(batches));
+                });
+            }
+            sink.work(frontiers);
         }
     });
     SinkOutputs { flow, confirmed, letters }
-}
-
-/// The right to send or hold, on each output, at the time of some rows.
-struct Held {
-    flow: Capability<u64>,
-    confirmed: Capability<u64>,
-    letters: Capability<u64>,
 }
 
 struct Sink {
@@ -134,22 +136,27 @@ struct Sink {
 }
 
 impl Sink {
-    fn take(&mut self, held: Held, batches: Vec<Rows>) {
-        let epoch = self.context.pace.epoch(*held.flow.time());
-        self.waiting.extend(batches.into_iter().map(|rows| (epoch, rows)));
-        self.unconfirmed.entry(epoch).or_insert((held.confirmed, held.letters));
-        // The earliest one stays; it is dropped below if there is room.
-        self.full.get_or_insert(held.flow);
+    /// Holds the flow; the earliest time stays, and is dropped again if there is room.
+    fn flow(&mut self, capability: &InputCapability<u64>) {
+        self.full.get_or_insert_with(|| capability.retain(0));
     }
 
-    fn work(&mut self, frontier: &MutableAntichain<u64>) {
+    fn take(&mut self, capability: &InputCapability<u64>, batches: Vec<Rows>) {
+        let epoch = self.context.pace.epoch(*capability.time());
+        self.waiting.extend(batches.into_iter().map(|rows| (epoch, rows)));
+        let held = || (capability.retain(1), capability.retain(2));
+        self.unconfirmed.entry(epoch).or_insert_with(held);
+    }
+
+    fn work(&mut self, frontiers: &[MutableAntichain<u64>]) {
         if self.queue.is_none() {
             self.discard();
             return;
         }
         self.hear();
         self.fill();
-        let reached = frontier.frontier().first().map(|tick| self.context.pace.epoch(*tick));
+        let ticks = frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
+        let reached = ticks.min().map(|tick| self.context.pace.epoch(tick));
         // An epoch is told to the writer once all of its rows are in the queue.
         while self.can_close(reached) {
             if let Some(queue) = &self.queue

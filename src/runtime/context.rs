@@ -1,12 +1,16 @@
 //! What the operators of one job share on one worker.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use timely::scheduling::Activator;
 
 use super::ticks::Pace;
 use crate::error::Error;
 use crate::observe::JobBoard;
+use crate::operators::floors::Floors;
 
 /// Processing time since the start of the job.
 pub trait Clock {
@@ -49,6 +53,10 @@ pub struct Context {
     pub confirmed: Cell<u64>,
     /// What the job does.
     pub phase: Cell<Phase>,
+    /// The greatest tick at which a source of this worker may have read.
+    pub reached: Cell<u64>,
+    /// Wakes the operators that act on a change of the phase.
+    pub operators: RefCell<Vec<Activator>>,
     /// Index of this worker.
     pub worker: usize,
     /// How many workers there are.
@@ -59,8 +67,18 @@ pub struct Context {
     pub board: Arc<JobBoard>,
     /// The first error that ends the process.
     pub failure: Failure,
+    /// What readers say of idle partitions, and what was decided about them.
+    pub floors: Rc<Floors>,
     /// Positions by epoch, until all sinks have confirmed it.
     pub positions: RefCell<Vec<EpochPositions>>,
+}
+
+impl Context {
+    /// Moves on to a phase, and has every operator act on it.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.operators.borrow().iter().for_each(Activator::activate);
+    }
 }
 
 /// Where a source stood at the end of an epoch.

@@ -93,7 +93,7 @@ impl Ticker {
         self.tick
     }
 
-    /// Whether reading may go on.
+    /// Whether reading may go on: asked before [`Ticker::advance`], of the tick that was reached.
     pub fn may_read(&self, completed: u64) -> bool {
         self.tick <= completed.saturating_add(self.pace.in_flight_max)
     }

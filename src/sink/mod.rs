@@ -6,6 +6,8 @@
 pub mod blackhole;
 pub mod console;
 pub mod file;
+pub mod kinds;
+pub mod letters;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;

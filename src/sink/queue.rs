@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use super::{Refusal, Writer};
 use crate::error::{Error, Kind, Result};
+use crate::observe::latency::ViewLatency;
 use crate::row::{Mark, Rows};
+use crate::runtime::wall_time;
 
 /// How a queue behaves.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct QueueOptions {
     pub gather: Option<Duration>,
     /// `sink.retry_max`: how long a full disk is waited for.
     pub retry_max: Duration,
+    /// Where the latencies of the view are kept, if they are measured.
+    pub latency: Option<Arc<ViewLatency>>,
 }
 
 /// The operator's end.
@@ -206,6 +210,9 @@ impl<W: Fn()> Thread<W> {
                 for refusal in refusals {
                     let mark = rows.marks[refusal.row];
                     self.tell(Answer::Refused(mark, refusal));
+                }
+                if let Some(latency) = &self.options.latency {
+                    latency.written(&rows, Instant::now(), wall_time());
                 }
                 self.shared.state().rows -= rows.len();
                 self.tell(Answer::Written(written as u64));

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Batch, Partition, Poll, Source, Start, Wake};
+use super::{Batch, Connector, Partition, Poll, Source, Start, Wake};
 use crate::error::{Error, Result};
 use lines::Lines;
 
@@ -66,6 +66,27 @@ pub fn open(options: &Options, message_bytes_max: usize) -> Result<Box<dyn Sourc
     Ok(Box::new(Files { files, message_bytes_max }))
 }
 
+/// Binds files; they are looked for when a job starts.
+pub fn connector(options: Options, message_bytes_max: usize) -> FileConnector {
+    FileConnector { options, message_bytes_max }
+}
+
+/// Files that a source is bound to.
+pub struct FileConnector {
+    options: Options,
+    message_bytes_max: usize,
+}
+
+impl Connector for FileConnector {
+    fn check(&self) -> Result<()> {
+        open(&self.options, self.message_bytes_max).map(drop)
+    }
+
+    fn open(&self, _worker: usize, _peers: usize) -> Result<Box<dyn Source>> {
+        open(&self.options, self.message_bytes_max)
+    }
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::config(format!("cannot read `{}`: {error}", path.display()))
 }
@@ -103,6 +124,10 @@ impl Source for Files {
         }
         let lines = Lines::new(file, start, self.message_bytes_max);
         Ok(Box::new(FilePartition { path: path.clone(), lines }))
+    }
+
+    fn is_bounded(&self) -> bool {
+        true
     }
 
     fn name(&self, partition: u32) -> String {

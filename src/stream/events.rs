@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::dedup::Dedup;
+use super::differential::{Erased, MergedWindows};
 use super::flow::Flow;
 use super::node::{Filter, Made, Make, Node, Outbox, Pass, Step};
-use super::operator::{Root, TypedRoot};
+use super::operator::TypedRoot;
 use super::panes::PaneNode;
-use super::plan::{From, RootPlan, Slot};
+use super::plan::{From, MakeRoot, RootPlan, Slot, Wanted};
 use super::windowed::Windowed;
 use crate::aggregate::{Aggregate, Stamp};
 use crate::error::Error;
@@ -189,8 +190,9 @@ impl<E: 'static> Stream<E> {
         Stream { flow: self.flow.clone(), node: below, sources: Rc::new(sources), dedup: None }
     }
 
-    /// Drops events whose key their partition has shown before, within `memory` of event time.
-    /// Stands directly behind its source, as duplicates are part of the source's ledger.
+    /// Drops events whose key their partition has shown before, within `memory` of event time. An
+    /// event whose key is NULL is never a duplicate. Stands directly behind its source, as
+    /// duplicates are part of the source's ledger.
     ///
     /// ```
     /// use highwater::prelude::*;
@@ -401,7 +403,13 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
             let operator = plan.add_operator();
             let sources = (*self.stream.sources).clone();
             plan.slots.push(Slot { sources, root: plan.roots.len() });
-            plan.roots.push(RootPlan { operator, windows, make: make_root(windows, &panes) });
+            plan.root_operators.push(operator);
+            let erased = match windows {
+                Windows::Fixed(fixed) => Some(Erased::new::<K, A>(plan.roots.len() as u32, fixed)),
+                Windows::Session(_) => None,
+            };
+            let make = make_root(windows, &panes);
+            plan.roots.push(RootPlan { operator, windows, make, erased });
             (operator, plan.slots.len() - 1, plan.operators[operator].clone())
         });
         let step = Accumulate {
@@ -422,12 +430,10 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
 }
 
 /// Makes the state of an `accumulate`, once it is known whether updates are wanted.
-fn make_root<K: Key, A: Aggregate>(
-    windows: Windows,
-    panes: &Rc<PaneNode<K, A>>,
-) -> Box<dyn FnOnce(bool) -> Box<dyn Root>> {
+fn make_root<K: Key, A: Aggregate>(windows: Windows, panes: &Rc<PaneNode<K, A>>) -> MakeRoot {
     let panes = panes.clone();
-    Box::new(move |updates| match windows {
+    Box::new(move |Wanted { updates, differential }| match windows {
+        Windows::Fixed(_) if differential => Box::new(MergedWindows::<K, A>::new(panes, updates)),
         Windows::Fixed(fixed) => {
             Box::new(TypedRoot::new(FixedWindows::<K, A>::new(fixed, updates), panes))
         }

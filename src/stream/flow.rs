@@ -37,13 +37,20 @@ pub struct Settings {
     pub sources: BTreeMap<Text, SourceOptions>,
     /// `view.key_bytes_max`.
     pub key_bytes_max: usize,
+    /// Views with `engine = "differential"`.
+    pub differential: BTreeSet<Text>,
     /// `forget_after` of trailing histories.
     pub forget_after: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { sources: BTreeMap::new(), key_bytes_max: 1 << 10, forget_after: hours(24) }
+        Settings {
+            sources: BTreeMap::new(),
+            key_bytes_max: 1 << 10,
+            differential: BTreeSet::new(),
+            forget_after: hours(24),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Bench {
         describe(&flow);
         let mut plan = flow.take();
         assert_eq!(plan.errors, []);
-        let operators = Operator::all(&mut plan);
+        let operators = Operator::all(&mut plan, &Default::default());
         let out = Outbox {
             peers: 1,
             parcels: plan.slots.iter().map(|_| Vec::new()).collect(),
@@ -45,7 +45,8 @@ impl Bench {
         let events: Vec<Event> = events.into_iter().map(Into::into).collect();
         let (range, offset) = (0..events.len(), self.read);
         self.read += events.len() as i64;
-        let decoded = Decoded { events: Arc::new(events), range, offset };
+        let (events, record_times) = (Arc::new(events), None);
+        let decoded = Decoded { events, range, offset, record_times };
         let batch = Batch { events: Some(decoded), next_offset: self.read, ..Default::default() };
         self.take(&batch);
     }

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::key::Key;
 use crate::letter::Letter;
 use crate::row::{Cell, Cells, Change, Column, Field, Mark, Row};
-use crate::runtime::{BoundSink, BoundSource, Job, Pace, Stop, Workers, run};
+use crate::runtime::{BoundSink, BoundSource, Job, Stop, Workers, run};
 use crate::sink::View;
 use crate::sink::memory::Collector;
 use crate::source::memory::Memory;
@@ -254,20 +254,13 @@ impl Ran {
             End::Finished => Arc::new(memory),
             End::Stopped => Arc::new(Unbounded { memory, stop: stop.clone() }),
         };
-        let mut job = Job {
-            name: "example".into(),
-            system: "example".into(),
-            describe: Box::new(move |flow| {
-                describe(flow);
-                Ok(())
-            }),
-            settings: Default::default(),
-            pace: Pace { tick: millis(1), ..Pace::default() },
-            sources: [("events".into(), BoundSource::new(connector))].into(),
-            sinks: BTreeMap::new(),
-            letters: BoundSink::new("letters", letters.sink(&view("letters"))),
-            board: Default::default(),
-        };
+        let mut job = Job::new("example", move |flow| {
+            describe(flow);
+            Ok(())
+        });
+        job.pace.tick = millis(1);
+        job.sources = [("events".into(), BoundSource::new(connector))].into();
+        job.letters = BoundSink::new("letters", letters.sink(&view("letters")));
         let schemas = job.schemas().unwrap_or_else(|error| panic!("{error}"));
         let mut collectors = BTreeMap::new();
         for name in schemas.into_keys() {

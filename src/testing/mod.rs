@@ -1,5 +1,30 @@
 //! What examples and tests run dataflows with.
+//!
+//! [`Example`] is always here. With the feature `testing` there are real servers on loopback too,
+//! in folders of their own: one that is not installed is a [`Skip`] with its reason for a
+//! developer, and a failure in CI ([`or_skip`]). Servers end with their values; those of a test run
+//! that was killed are ended by the next one ([`Scratch`]).
 
 pub mod example;
+#[cfg(feature = "testing")]
+pub mod kafka;
+#[cfg(feature = "testing")]
+pub mod postgres;
+#[cfg(feature = "testing")]
+pub mod process;
+#[cfg(feature = "testing")]
+pub mod scratch;
+#[cfg(feature = "testing")]
+pub mod services;
+#[cfg(feature = "testing")]
+mod skip;
 
 pub use example::Example;
+#[cfg(feature = "testing")]
+pub use kafka::KafkaServer;
+#[cfg(feature = "testing")]
+pub use postgres::PostgresServer;
+#[cfg(feature = "testing")]
+pub use scratch::Scratch;
+#[cfg(feature = "testing")]
+pub use skip::{Skip, cache_dir, or_skip};

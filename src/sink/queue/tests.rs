@@ -91,7 +91,8 @@ fn rows(values: impl IntoIterator<Item = i64>) -> Rows {
 }
 
 fn options() -> QueueOptions {
-    QueueOptions { view: "v".into(), rows_max: 10, gather: None, retry_max: millis(150) }
+    let (view, retry_max) = ("v".into(), millis(150));
+    QueueOptions { view, rows_max: 10, gather: None, retry_max, latency: None }
 }
 
 fn start(options: QueueOptions) -> (Queue, Script) {

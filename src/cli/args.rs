@@ -1,0 +1,137 @@
+//! Flags and arguments. timely's flags keep timely's letters: `-h` is the host file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::source::Start;
+use crate::source::generator::read_time;
+use crate::time::parse_duration;
+
+/// Windowed views over Kafka, kept by timely and differential dataflow.
+#[derive(Debug, Parser)]
+#[command(
+    name = "highwater",
+    version,
+    about = "Windowed views over Kafka, kept by timely and differential dataflow",
+    after_help = "Without a command: `run chat` on generated events, nothing to install.",
+    disable_help_flag = true,
+    disable_help_subcommand = true
+)]
+pub(super) struct Cli {
+    /// Prints help.
+    #[arg(long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Says more on standard error; twice: everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct WorkerArgs {
+    /// Worker threads in each process.
+    #[arg(short = 'w', long, global = true, default_value_t = 1, value_name = "N")]
+    pub(super) threads: usize,
+    /// Serialises between the threads of a process as well.
+    #[arg(short = 'z', long, global = true)]
+    pub(super) zerocopy: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs the jobs of a system, or some of them, in this process.
+    Run(Run),
+    /// Lists what this binary has.
+    List(List),
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct Run {
+    /// The system; the first one if none is named.
+    pub(super) system: Option<String>,
+    /// Its jobs; all of them if none is named.
+    pub(super) jobs: Vec<String>,
+    /// A job file, laid over the embedded one; several are laid over each other in turn. The name
+    /// of an embedded overlay, such as `chat.kafka.toml`, works without the file.
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub(super) config: Vec<PathBuf>,
+    /// Sets one key, with TOML's dotted names: `--set source.chat.lateness=30s`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(super) sets: Vec<String>,
+    /// Stops after this time. Stopping is no end of input: open windows stay unwritten.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) time: Option<Duration>,
+    /// Where reading begins: `earliest`, `latest`, an offset for all partitions, `p:offset,…`, or
+    /// a time.
+    #[arg(long, value_name = "WHERE", value_parser = parse_start)]
+    pub(super) from: Option<Start>,
+    /// Writes the latencies of each view to a CSV file at the end.
+    #[arg(long, value_name = "FILE")]
+    pub(super) latency: Option<PathBuf>,
+    /// Measures no latencies.
+    #[arg(long, conflicts_with = "latency")]
+    pub(super) no_latency: bool,
+    /// Sets every option that makes results those of the replaced system.
+    #[arg(long)]
+    pub(super) compat: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// What to list: all of it if nothing is named.
+    #[arg(value_parser = ["systems", "jobs", "sources", "sinks", "codecs", "datasets"])]
+    pub(super) what: Option<String>,
+}
+
+fn parse_start(text: &str) -> Result<Start, String> {
+    let wrong =
+        || format!("`{text}` is none of earliest, latest, an offset, p:offset,… and a time");
+    match text {
+        "earliest" => return Ok(Start::Earliest),
+        "latest" => return Ok(Start::Latest),
+        _ => {}
+    }
+    if let Ok(offset) = text.parse() {
+        return if offset < 0 { Err(wrong()) } else { Ok(Start::Offset(offset)) };
+    }
+    let pairs: Option<Vec<(u32, i64)>> = text
+        .split(',')
+        .map(|pair| {
+            let (partition, offset) = pair.split_once(':')?;
+            Some((partition.trim().parse().ok()?, offset.trim().parse().ok()?))
+        })
+        .collect();
+    if let Some(offsets) = pairs {
+        return Ok(Start::Offsets(offsets));
+    }
+    read_time(text).map(Start::Time).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h_is_the_host_file_and_never_help() {
+        let parse = |args: &[&str]| Cli::try_parse_from(["highwater"].iter().chain(args));
+        assert!(parse(&["--help"]).unwrap_err().to_string().contains("--threads"));
+        assert_eq!(parse(&["run", "chat", "-w", "3"]).unwrap().workers.threads, 3);
+        assert_eq!(parse(&["-w", "2"]).unwrap().workers.threads, 2);
+    }
+
+    #[test]
+    fn a_start_is_a_word_offsets_or_a_time() {
+        assert_eq!(parse_start("earliest"), Ok(Start::Earliest));
+        assert_eq!(parse_start("17"), Ok(Start::Offset(17)));
+        assert_eq!(parse_start("0:5, 2:7"), Ok(Start::Offsets(vec![(0, 5), (2, 7)])));
+        let time = crate::time::Time::from_seconds(1_760_000_000);
+        assert_eq!(parse_start("2025-10-09T08:53:20Z"), Ok(Start::Time(time)));
+        assert!(parse_start("-3").is_err());
+        assert!(parse_start("yesterday").is_err());
+    }
+}

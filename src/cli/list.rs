@@ -1,0 +1,76 @@
+//! `highwater list`: systems, jobs, connectors, codecs, data sets.
+
+use std::fmt::Write;
+use std::io;
+
+use super::Registry;
+use super::args::List;
+use crate::config::Parameters;
+use crate::error::{Error, Result};
+use crate::sink::kinds::SINKS;
+use crate::source::kinds::SOURCES;
+use crate::stream::{Flow, Plan, Settings};
+
+/// Prints what is asked for.
+pub(super) fn list(list: &List, registry: Registry) -> Result<()> {
+    let asked = |what: &str| list.what.as_deref().is_none_or(|one| one == what);
+    let mut text = String::new();
+    if asked("systems") || asked("jobs") {
+        jobs(&mut text, registry)?;
+    }
+    if asked("sources") {
+        title(&mut text, "sources");
+        SOURCES.iter().for_each(|kind| line(&mut text, kind.name, kind.about));
+    }
+    if asked("sinks") {
+        title(&mut text, "sinks");
+        for kind in SINKS {
+            let promise = format!("{} ({:?}, {:?})", kind.about, kind.accepts, kind.guarantee);
+            line(&mut text, kind.name, &promise);
+        }
+    }
+    if asked("codecs") {
+        title(&mut text, "codecs");
+        line(&mut text, "json", "one document per record; arrays are taken apart");
+    }
+    if asked("datasets") {
+        title(&mut text, "data sets");
+        for kind in registry.generators {
+            line(&mut text, kind.name, kind.about);
+            for topic in kind.topics {
+                line(&mut text, &format!("  {}.{}", kind.name, topic.short), topic.name);
+            }
+        }
+    }
+    io::Write::write_all(&mut io::stdout(), text.as_bytes())
+        .map_err(|error| Error::storage(format!("cannot write to standard output: {error}")))
+}
+
+fn jobs(text: &mut String, registry: Registry) -> Result<()> {
+    title(text, "jobs");
+    for dataflow in registry.dataflows {
+        line(text, &format!("{}/{}", dataflow.system, dataflow.name), dataflow.about);
+        let flow = Flow::new(Settings::default());
+        (dataflow.entry)(&flow, &mut Parameters::new(&toml::Table::new()))?;
+        let plan: Plan = flow.take();
+        line(text, "  sources", &plan.source_names().join(", "));
+        for port in &plan.ports {
+            let columns = port.schema.columns.iter().map(|column| {
+                let null = if column.nullable { "?" } else { "" };
+                format!("{} {}{null}", column.name, column.kind)
+            });
+            let columns: Vec<String> = columns.collect();
+            line(text, &format!("  view {}", port.view), &columns.join(", "));
+        }
+    }
+    Ok(())
+}
+
+fn title(text: &mut String, title: &str) {
+    let gap = if text.is_empty() { "" } else { "\n" };
+    let _ = writeln!(text, "{gap}{title}");
+}
+
+fn line(text: &mut String, name: &str, about: &str) {
+    let _ = writeln!(text, "  {name:<28} {about}");
+}

@@ -1,0 +1,55 @@
+//! What goes to standard error: the log, sentences, and what is left of a panic.
+
+use std::io::Write;
+use std::panic;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::FormatTime;
+
+/// Starts logging. `LOG_LEVEL` or `HIGHWATER_LOG` decide, else the number of `-v`.
+pub(super) fn start(verbose: u8) {
+    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
+    let named = std::env::var("HIGHWATER_LOG").ok();
+    let named = named.or_else(|| std::env::var("LOG_LEVEL").ok().map(|level| level.to_lowercase()));
+    let filter = named.and_then(|level| EnvFilter::try_new(level).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
+    let format = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .with_timer(UtcTime)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false);
+    // A second start, in tests, changes nothing.
+    let _ = format.try_init();
+}
+
+struct UtcTime;
+
+impl FormatTime for UtcTime {
+    fn format_time(&self, w: &mut tracing_subscriber::fmt::format::Writer<'_>) -> std::fmt::Result {
+        let text = crate::runtime::wall_time().to_string();
+        w.write_str(&text[..19])
+    }
+}
+
+/// Writes a line to standard error; a closed one is no reason to end.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Turns a panic into one line instead of a backtrace; one that will be caught and become a dead
+/// letter passes in silence.
+pub(super) fn install_panic_hook() {
+    panic::set_hook(Box::new(|info| {
+        if crate::stream::is_catching() {
+            return;
+        }
+        let text = info.payload_as_str().unwrap_or("no text");
+        let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
+        say(&format!(
+            "error: this is a bug of highwater: {text}{}\n  hint: please report it with the \
+             command and the job files",
+            place.unwrap_or_default()
+        ));
+    }));
+}

@@ -1,0 +1,74 @@
+//! The command line: what the binary `highwater`, and a binary with dataflows of one's own, does.
+//!
+//! ```no_run
+//! use highwater::cli;
+//! use highwater::runtime::Dataflow;
+//!
+//! const DATAFLOWS: &[Dataflow] = &[];
+//!
+//! fn main() -> std::process::ExitCode {
+//!     cli::main(DATAFLOWS, &[])
+//! }
+//! ```
+
+mod args;
+mod list;
+mod log;
+mod progress;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::dataset::GeneratorKind;
+use crate::error::{Error, Result};
+use crate::runtime::Dataflow;
+use args::{Cli, Command};
+
+/// What a binary can run.
+#[derive(Clone, Copy)]
+pub struct Registry {
+    /// Its dataflows.
+    pub dataflows: &'static [Dataflow],
+    /// Its data sets.
+    pub generators: &'static [GeneratorKind],
+}
+
+/// Runs the command line of this process and returns its exit code: 0 done, 64 the command line,
+/// 65 configuration, 70 a bug, 74 storage, 75 unreachable.
+pub fn main(dataflows: &'static [Dataflow], generators: &'static [GeneratorKind]) -> ExitCode {
+    let registry = Registry { dataflows, generators };
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    log::start(cli.verbose);
+    log::install_panic_hook();
+    match command(&cli, registry) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::say(&format!("error: {error}"));
+            ExitCode::from(error.kind().exit_code() as u8)
+        }
+    }
+}
+
+fn command(cli: &Cli, registry: Registry) -> Result<()> {
+    match &cli.command {
+        None => run::run(&args::Run::default(), &cli.workers, registry),
+        Some(Command::Run(run)) => run::run(run, &cli.workers, registry),
+        Some(Command::List(list)) => list::list(list, registry),
+    }
+}
+
+/// Help and version are no mistakes; everything else is exit code 64.
+fn explain(error: &clap::Error) -> ExitCode {
+    // Nothing can be done about a closed terminal.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(Error::usage("").kind().exit_code() as u8),
+    }
+}

@@ -1,0 +1,146 @@
+//! `highwater run`: binds jobs, runs them, says at the end what became of every record.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::args::{Run, WorkerArgs};
+use super::{Registry, log, progress};
+use crate::config::{COMPAT, Config, Kinds};
+use crate::error::{Error, Result, nearest};
+use crate::runtime::{
+    Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs, wall_time,
+};
+use crate::sink::kinds::SINK_NAMES;
+use crate::source::kinds::SOURCE_NAMES;
+
+/// Runs jobs until their input ends or somebody asks for the end.
+pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Result<()> {
+    let dataflows = choose(args.system.as_deref(), &args.jobs, registry)?;
+    let stop = Stop::new();
+    catch_signals(&stop)?;
+    let mut jobs = Vec::with_capacity(dataflows.len());
+    for dataflow in dataflows {
+        let config = load(dataflow, args)?;
+        let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+        let set = names.iter().map(String::as_str);
+        config.notices(dataflow.environment, set).iter().for_each(|notice| log::say(notice));
+        let around = Surroundings {
+            generators: registry.generators,
+            now: Arc::new(wall_time),
+            threads: workers.threads,
+            latency: !args.no_latency,
+            from: args.from.clone(),
+        };
+        let job = bind(dataflow, &config, &around)?;
+        let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
+        check(&job, patience, &stop)?;
+        jobs.push(Arc::new(job));
+    }
+    if let Some(time) = args.time {
+        stop_after(&stop, time);
+    }
+    let begun = Instant::now();
+    let boards: Vec<Arc<Job>> = jobs.clone();
+    let progress = progress::start(boards.clone());
+    let workers = Workers { threads: workers.threads, zerocopy: workers.zerocopy };
+    let outcome = run_jobs(jobs, &workers, &stop);
+    drop(progress);
+    progress::last_words(&boards, begun.elapsed(), stop.is_asked());
+    if let Some(path) = &args.latency {
+        progress::write_latencies(&boards, path)?;
+    }
+    outcome
+}
+
+/// The configuration of a dataflow: its own file, then what the command line lays over it.
+pub(super) fn load(dataflow: &Dataflow, args: &Run) -> Result<Config> {
+    let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
+    let mut base = vec![dataflow.file];
+    let mut files = Vec::new();
+    if args.compat {
+        base.push(("--compat", COMPAT));
+        base.push(("--compat", dataflow.compat));
+    }
+    for path in &args.config {
+        let name = path.to_string_lossy();
+        let embedded = dataflow.overlays.iter().find(|(overlay, _)| *overlay == name);
+        match embedded {
+            // Embedded overlays come before files, as files are laid over them.
+            Some(overlay) if !path.exists() => base.push(*overlay),
+            _ => files.push(path.clone()),
+        }
+    }
+    Config::load(kinds, &base, &files, &args.sets, &|name| std::env::var(name).ok())
+}
+
+/// The dataflows of a system, or some of them.
+pub(super) fn choose(
+    system: Option<&str>,
+    jobs: &[String],
+    registry: Registry,
+) -> Result<Vec<&'static Dataflow>> {
+    let all = registry.dataflows;
+    let Some(first) = all.first() else {
+        return Err(Error::usage("this binary has no dataflow"));
+    };
+    let system = system.unwrap_or(first.system);
+    let of_system: Vec<&Dataflow> = all.iter().filter(|flow| flow.system == system).collect();
+    if of_system.is_empty() {
+        let systems = all.iter().map(|flow| flow.system);
+        return Err(unknown("system", system, systems));
+    }
+    if jobs.is_empty() {
+        return Ok(of_system);
+    }
+    let mut chosen = Vec::new();
+    for job in jobs {
+        let found = of_system.iter().find(|flow| flow.name == job);
+        let names = of_system.iter().map(|flow| flow.name);
+        chosen.push(*found.ok_or_else(|| unknown("job", job, names))?);
+    }
+    chosen.sort_by_key(|flow| flow.name);
+    chosen.dedup_by_key(|flow| flow.name);
+    Ok(chosen)
+}
+
+fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Error {
+    let near = nearest(name, names.clone());
+    let mut names = if near.is_empty() { names.collect() } else { near };
+    names.dedup();
+    Error::usage(format!("no {what} is called `{name}`"))
+        .hint(format!("there is `{}`", names.join("`, `")))
+}
+
+/// How long a graceful stop may take.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The first signal asks for the end; a second one, or too long a wait, ends the process at once.
+fn catch_signals(stop: &Stop) -> Result<()> {
+    let failed = |error| Error::bug(format!("cannot catch signals: {error}"));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: at the first signal the flag is not set yet.
+        flag::register_conditional_shutdown(signal, 75, stop.flag()).map_err(failed)?;
+        flag::register(signal, stop.flag()).map_err(failed)?;
+    }
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        while !stop.is_asked() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        std::thread::sleep(GRACE);
+        log::say("error: stopping took longer than 30 s; what is not in the sinks is lost");
+        signal_hook::low_level::exit(75);
+    });
+    Ok(())
+}
+
+fn stop_after(stop: &Stop, time: Duration) {
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        stop.ask();
+    });
+}

@@ -1,0 +1,252 @@
+//! From a dataflow and a configuration to a [`Job`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dataflow::Dataflow;
+use super::job::{BoundSink, BoundSource, Job};
+use super::ticks::Pace;
+use crate::config::{
+    Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding,
+};
+use crate::dataset::GeneratorKind;
+use crate::error::{Error, Result};
+use crate::letter::Letter;
+use crate::observe::JobBoard;
+use crate::sink::kinds::SINKS;
+use crate::sink::letters::ShownLetters;
+use crate::sink::queue::QueueOptions;
+use crate::sink::{Accepts, Common, View};
+use crate::source::Start;
+use crate::source::generator::Now;
+use crate::source::kinds::{Binding, SOURCES};
+use crate::stream::{Flow, Plan, Port, Settings, SourceOptions};
+use crate::text::Text;
+use crate::time::minutes;
+use crate::window::Windows;
+
+/// What a binding needs beside the configuration.
+pub struct Surroundings {
+    /// Data sets that can be generated.
+    pub generators: &'static [GeneratorKind],
+    /// The time of day.
+    pub now: Now,
+    /// Worker threads of this process.
+    pub threads: usize,
+    /// Whether latencies are measured.
+    pub latency: bool,
+    /// `--from`: where reading begins, whatever the bindings say.
+    pub from: Option<Start>,
+}
+
+/// Binds a dataflow.
+///
+/// # Errors
+///
+/// A name that is bound to nothing or that the dataflow does not have, an unknown connector or
+/// option, a combination that cannot work.
+pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings) -> Result<Job> {
+    let describe = describe(dataflow, config);
+    let sketch = sketch(&*describe)?;
+    config.check_names(&sketch.source_names(), &sketch.view_names())?;
+    let mut job = Job {
+        name: dataflow.name.into(),
+        system: dataflow.system.into(),
+        describe,
+        settings: Settings::default(),
+        pace: pace(config),
+        sources: BTreeMap::new(),
+        sinks: BTreeMap::new(),
+        letters: letters(config)?,
+        latency: around.latency,
+        board: Arc::new(JobBoard::default()),
+    };
+    let bindings = sketch.source_names().into_iter().map(|name| Ok((name, config.source(name)?)));
+    let bindings: Vec<(&str, SourceBinding)> = bindings.collect::<Result<_>>()?;
+    for (name, binding) in &bindings {
+        job.settings.sources.insert((*name).into(), source_options(binding)?);
+        let delay = sketch.sources.iter().map(|source| source.lateness.delay()).max();
+        let back = back(&sketch, binding.lateness.or(delay).unwrap_or_default());
+        job.sources.insert((*name).into(), bind_source(binding, around, back)?);
+    }
+    for port in &sketch.ports {
+        let view = config.view(&port.view)?;
+        if view.engine == Engine::Differential {
+            job.settings.differential.insert(port.view.clone());
+        }
+        job.settings.key_bytes_max = view.key_bytes_max;
+        job.settings.forget_after = view.forget_after;
+        let sinks = config.sinks(&port.view)?;
+        let bound = sinks.iter().map(|sink| bind_sink(sink, port, &view.key));
+        job.sinks.insert(port.view.clone(), bound.collect::<Result<_>>()?);
+    }
+    Ok(job)
+}
+
+type Describe = Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>;
+
+fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
+    let parameters = config.parameters();
+    Box::new(move |flow| {
+        let mut parameters = parameters.clone();
+        (dataflow.entry)(flow, &mut parameters)?;
+        parameters.finish()
+    })
+}
+
+/// The plan as the dataflow alone describes it: what ports there are.
+fn sketch(describe: &(dyn Fn(&Flow) -> Result<()> + Send + Sync)) -> Result<Plan> {
+    let flow = Flow::new(Settings::default());
+    describe(&flow)?;
+    let plan = flow.take();
+    plan.errors.first().map_or(Ok(()), |error| Err(error.clone()))?;
+    Ok(plan)
+}
+
+fn pace(config: &Config) -> Pace {
+    let ticks = config.checkpoint.every.as_micros() / config.flow.tick.as_micros().max(1);
+    Pace {
+        tick: config.flow.tick,
+        tick_max: config.flow.tick_max,
+        ticks_per_epoch: (ticks as u64).max(1),
+        in_flight_max: config.flow.ticks_in_flight_max as u64,
+    }
+}
+
+/// How far in the past a generator begins, so that every view of fixed windows has rows at once.
+fn back(plan: &Plan, lateness: Duration) -> Duration {
+    let sizes = plan.roots.iter().map(|root| match root.windows {
+        Windows::Fixed(fixed) => fixed.size(),
+        Windows::Session(_) => Duration::ZERO,
+    });
+    let longest = sizes.max().unwrap_or_default();
+    (longest + lateness + minutes(1)).max(minutes(3))
+}
+
+fn source_options(binding: &SourceBinding) -> Result<SourceOptions> {
+    if binding.dedup.is_some() {
+        return Err(Error::config("`dedup` in a binding is not built yet")
+            .hint("call dedup(…) on the source in the dataflow")
+            .within(&binding.place));
+    }
+    Ok(SourceOptions {
+        lateness: binding.lateness,
+        strict: binding.lateness_rule.map(|rule| rule == Rule::Strict),
+        future_skew: match binding.future_skew {
+            FutureSkew::Off => None,
+            FutureSkew::AtMost(skew) => Some(skew),
+        },
+        record_time_as_event_time: binding.event_time_fallback == EventTimeFallback::Record,
+        codec: binding.codec.clone(),
+    })
+}
+
+fn bind_source(
+    binding: &SourceBinding,
+    around: &Surroundings,
+    back: Duration,
+) -> Result<BoundSource> {
+    let kind = SOURCES.iter().find(|kind| kind.name == binding.kind);
+    let kind = kind.ok_or_else(|| not_here("source", &binding.kind, &binding.place))?;
+    let bound = (kind.bind)(&Binding {
+        config: binding,
+        generators: around.generators,
+        back,
+        now: around.now.clone(),
+        threads: around.threads,
+    })?;
+    Ok(BoundSource {
+        connector: bound.connector,
+        start: around.from.clone().unwrap_or(bound.start),
+        idle_timeout: binding.idle_timeout,
+        catch_up_skew: binding.catch_up_skew.unwrap_or(Duration::MAX),
+        limits: binding.batch,
+    })
+}
+
+fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<BoundSink> {
+    let kind = SINKS.iter().find(|kind| kind.name == binding.kind);
+    let kind = kind.ok_or_else(|| not_here("sink", &binding.kind, &binding.place))?;
+    let refuse = |why: &str, hint: &str| {
+        Err(Error::config(format!("{why} of view `{}`", port.view))
+            .hint(hint)
+            .within(&binding.place))
+    };
+    let rows = match (binding.rows, kind.accepts, port.updates) {
+        (Some(Accepts::Updates), _, false) => {
+            return refuse(
+                "rows = \"updates\" asks for more than the dataflow declares",
+                "write .updates() before .sink(…) in the dataflow, or rows = \"final\"",
+            );
+        }
+        (Some(Accepts::Updates), Accepts::Final, _) => {
+            return refuse(
+                "this sink only appends, so it cannot take updates",
+                "write rows = \"final\", or bind a sink that upserts",
+            );
+        }
+        (Some(rows), _, _) => rows,
+        (None, Accepts::Updates, true) => Accepts::Updates,
+        (None, _, _) => Accepts::Final,
+    };
+    let view = View {
+        name: port.view.to_string(),
+        schema: port.schema.clone(),
+        key: key.to_vec(),
+        stamp: binding.stamp.clone(),
+    };
+    for column in key {
+        if view.schema.index(column).is_none() {
+            let columns: Vec<&str> = view.schema.columns.iter().map(|c| c.name.as_str()).collect();
+            let hint = format!("its columns are {}", columns.join(", "));
+            return refuse(&format!("key column `{column}` is none"), &hint);
+        }
+    }
+    let common = common(binding, rows);
+    let sink = (kind.bind)(binding, &view, &common)?;
+    Ok(BoundSink { rows, queue: queue(binding, &port.view), ..BoundSink::new(&port.view, sink) })
+}
+
+/// The sink of dead letters.
+fn letters(config: &Config) -> Result<BoundSink> {
+    let Some(binding) = &config.dead_letters else {
+        return Ok(BoundSink::new("dead letters", Box::new(ShownLetters::default())));
+    };
+    let kind = SINKS.iter().find(|kind| kind.name == binding.kind);
+    let kind = kind.ok_or_else(|| not_here("sink", &binding.kind, &binding.place))?;
+    let view = View {
+        name: "dead_letters".into(),
+        schema: Letter::schema(),
+        key: vec![],
+        stamp: binding.stamp.clone(),
+    };
+    let sink = (kind.bind)(binding, &view, &common(binding, Accepts::Final))?;
+    let bound = BoundSink::new("dead letters", sink);
+    Ok(BoundSink { queue: queue(binding, &"dead letters".into()), ..bound })
+}
+
+fn common(binding: &SinkBinding, rows: Accepts) -> Common {
+    Common {
+        updates: rows == Accepts::Updates,
+        overwrite: binding.overwrite,
+        formula_guard: binding.formula_guard,
+    }
+}
+
+fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
+    QueueOptions {
+        view: view.to_string(),
+        rows_max: binding.queue_rows_max,
+        gather: binding.trigger_interval,
+        retry_max: binding.retry_max,
+        latency: None,
+    }
+}
+
+/// A connector that another build of the binary has.
+fn not_here(what: &str, kind: &str, place: &str) -> Error {
+    Error::config(format!("this build has no {what} `{kind}`"))
+        .hint(format!("build it with the Cargo feature `{kind}`"))
+        .within(place)
+}

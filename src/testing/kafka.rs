@@ -1,0 +1,318 @@
+//! A real Kafka broker: one node, without a container. `services.md` has the measurements.
+//!
+//! The jars come from Maven once and lie in the cache folder under the hash of their list, with a
+//! class archive beside them that halves the cost of a start. All state lies in the server's own
+//! folder; the ports are free ones and stay the same over restarts.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::process::{Process, find_program, free_port, run, tail};
+use super::{Scratch, Skip, cache_dir, or_skip};
+
+/// How long a start may take; a busy machine needs ten seconds, and a restart after SIGKILL waits
+/// for the end of the broker's old session.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// How long a clean stop may take before the broker is killed.
+const STOP_MAX: Duration = Duration::from_secs(20);
+
+const POM: &str = "\
+<project><modelVersion>4.0.0</modelVersion>
+  <groupId>highwater.services</groupId><artifactId>kafka</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+      <version>4.4.0</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
+      <version>4.4.0</version>
+      <exclusions><exclusion><groupId>org.apache.kafka</groupId>
+        <artifactId>connect-runtime</artifactId></exclusion></exclusions></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId>
+      <artifactId>log4j-slf4j-impl</artifactId><version>2.25.5</version></dependency>
+  </dependencies>
+</project>
+";
+
+/// Logging of the broker and, on the other stream, of the tools.
+const LOG4J: &str = r#"<Configuration status="warn">
+  <Appenders><Console name="out" target="TARGET">
+    <PatternLayout pattern="[%d] %p %m (%c)%n"/></Console></Appenders>
+  <Loggers><Root level="warn"><AppenderRef ref="out"/></Root>
+    <Logger name="kafka.server.KafkaRaftServer" level="info"/></Loggers>
+</Configuration>
+"#;
+
+/// The line that the broker prints when it takes requests.
+const READY: &str = "Kafka Server started";
+
+/// A broker that runs, or was stopped and can be started again.
+pub struct KafkaServer {
+    install: Install,
+    dir: PathBuf,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl KafkaServer {
+    /// Starts a broker whose state lies in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// Java or Maven is missing, the jars cannot be fetched, or the broker does not start.
+    pub fn start(dir: &Path) -> Result<KafkaServer, Skip> {
+        KafkaServer::start_on(dir, port()?)
+    }
+
+    /// Starts a broker on a port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// As [`KafkaServer::start`].
+    pub fn start_on(dir: &Path, port: u16) -> Result<KafkaServer, Skip> {
+        let install = Install::get()?;
+        let mut server = install.server(dir, port)?;
+        let archive = server.install.archive_option();
+        server.launch(&[&archive])?;
+        Ok(server)
+    }
+
+    /// The broker that the tests of this process share: each has topics and groups of its own.
+    /// `None` if there is none, as [`or_skip`] says. It ends with the process.
+    pub fn shared() -> Option<&'static KafkaServer> {
+        static SHARED: OnceLock<Result<(KafkaServer, Scratch), Skip>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            let dir = Scratch::new("kafka");
+            Ok((KafkaServer::start(dir.path())?, dir))
+        });
+        or_skip(shared.as_ref().map(|(server, _)| server).map_err(Skip::clone))
+    }
+
+    /// Its address, `127.0.0.1:port`.
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it (SIGKILL), as a crash does.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Stops it cleanly (SIGTERM).
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.stop(STOP_MAX);
+        }
+    }
+
+    /// Freezes it (SIGSTOP): connections stay open, and nobody answers.
+    pub fn freeze(&self) {
+        if let Some(process) = &self.process {
+            process.signal("STOP");
+        }
+    }
+
+    /// Ends a freeze (SIGCONT).
+    pub fn thaw(&self) {
+        if let Some(process) = &self.process {
+            process.signal("CONT");
+        }
+    }
+
+    /// Starts it again on the same port and data, after stopping it if it runs.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn restart(&mut self) -> Result<(), Skip> {
+        self.stop();
+        let archive = self.install.archive_option();
+        self.launch(&[&archive])
+    }
+
+    /// Lets it run on behind this process; `pid` in its folder ends it.
+    pub fn detach(mut self) {
+        if let Some(process) = &mut self.process {
+            process.detach();
+        }
+    }
+
+    /// What Kafka's own tool says of a group: a header, and a line a partition with positions and
+    /// lag.
+    ///
+    /// # Errors
+    ///
+    /// The tool fails.
+    pub fn describe_group(&self, group: &str) -> Result<String, Skip> {
+        let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+        self.tool(class, &["--describe", "--group", group])
+    }
+
+    /// Runs one of Kafka's tools, by its class, against this broker; its standard output.
+    ///
+    /// # Errors
+    ///
+    /// The tool fails.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> Result<String, Skip> {
+        let mut java = self.install.java("log4j2-tools.xml");
+        java.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", class]);
+        java.args(["--bootstrap-server", &self.brokers()]).args(arguments);
+        run(java)
+    }
+
+    /// Starts the process and waits for it.
+    fn launch(&mut self, options: &[&str]) -> Result<(), Skip> {
+        let log = self.dir.join("server.log");
+        // The log of an earlier start says that it was ready, too.
+        let _ = fs::rename(&log, self.dir.join("server.log.before"));
+        let mut java = self.install.java("log4j2.xml");
+        java.args(options).args(["-XX:TieredStopAtLevel=1", "-Xms64m", "-Xmx512m"]);
+        java.args(["-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "kafka.Kafka"]);
+        java.arg(self.dir.join("server.properties")).current_dir(&self.dir);
+        let mut process = Process::spawn(java, &self.dir).map_err(Skip::new)?;
+        process.wait(START_MAX, || tail(&log, 1 << 16).contains(READY))?;
+        self.process = Some(process);
+        Ok(())
+    }
+}
+
+/// The jars, and how to run them.
+#[derive(Clone)]
+struct Install {
+    dir: PathBuf,
+    java: PathBuf,
+}
+
+impl Install {
+    /// The jars and the class archive, fetched and made if they are not there; by one process at a
+    /// time.
+    fn get() -> Result<Install, Skip> {
+        let missing = |what: &str| {
+            Skip::new(format!(
+                "Kafka needs `{what}`: apt-get install openjdk-17-jre-headless maven"
+            ))
+        };
+        let java = find_program("java").ok_or_else(|| missing("java"))?;
+        let dir = cache_dir().join(format!("kafka-{:016x}", crate::hash::of(POM)));
+        let failed = |error| Skip::new(format!("{}: {error}", dir.display()));
+        fs::create_dir_all(&dir).map_err(failed)?;
+        let lock = File::create(dir.join("lock")).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let install = Install { dir: dir.clone(), java };
+        if !dir.join("installed").exists() {
+            let mvn = find_program("mvn").ok_or_else(|| missing("mvn"))?;
+            install.fetch(&mvn)?;
+            fs::write(dir.join("installed"), "").map_err(failed)?;
+        }
+        if !install.archive().exists() {
+            install.make_archive()?;
+        }
+        Ok(install)
+    }
+
+    fn fetch(&self, mvn: &Path) -> Result<(), Skip> {
+        let write = |name: &str, text: &str| {
+            fs::write(self.dir.join(name), text)
+                .map_err(|error| Skip::new(format!("{}: {error}", self.dir.display())))
+        };
+        write("pom.xml", POM)?;
+        write("log4j2.xml", &LOG4J.replace("TARGET", "SYSTEM_OUT"))?;
+        write("log4j2-tools.xml", &LOG4J.replace("TARGET", "SYSTEM_ERR"))?;
+        let mut command = Command::new(mvn);
+        command.args(["-B", "-q", "-f"]).arg(self.dir.join("pom.xml"));
+        command.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+        command.arg(format!("-DoutputDirectory={}", self.dir.join("libs").display()));
+        run(command).map(drop)
+    }
+
+    /// The archive is bound to the exact class path, so it lies beside the jars.
+    fn archive(&self) -> PathBuf {
+        self.dir.join("kafka.jsa")
+    }
+
+    fn archive_option(&self) -> String {
+        format!("-XX:SharedArchiveFile={}", self.archive().display())
+    }
+
+    /// Java writes the archive at a clean exit, so one broker is started for it and stopped.
+    fn make_archive(&self) -> Result<(), Skip> {
+        let dir = self.dir.join("first");
+        let _ = fs::remove_dir_all(&dir);
+        let made = self.dir.join("kafka.jsa.partial");
+        let mut server = self.server(&dir, port()?)?;
+        server.launch(&[&format!("-XX:ArchiveClassesAtExit={}", made.display())])?;
+        server.stop();
+        let _ = fs::remove_dir_all(&dir);
+        fs::rename(&made, self.archive())
+            .map_err(|error| Skip::new(format!("no class archive of Kafka: {error}")))
+    }
+
+    /// A broker that does not run yet: its settings are written, its storage is formatted.
+    fn server(&self, dir: &Path, port: u16) -> Result<KafkaServer, Skip> {
+        let failed = |error| Skip::new(format!("{}: {error}", dir.display()));
+        fs::create_dir_all(dir).map_err(failed)?;
+        let dir = dir.canonicalize().map_err(failed)?;
+        let settings = dir.join("server.properties");
+        fs::write(&settings, properties(&dir, port, self::port()?)).map_err(failed)?;
+        if !dir.join("log/meta.properties").exists() {
+            let mut java = self.java("log4j2-tools.xml");
+            java.args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]);
+            java.arg("-c").arg(&settings).args(["-t", "aGlnaHdhdGVyLXRlc3QtMQ"]);
+            run(java)?;
+        }
+        Ok(KafkaServer { install: self.clone(), dir, port, process: None })
+    }
+
+    fn java(&self, log4j: &str) -> Command {
+        let mut java = Command::new(&self.java);
+        java.arg(format!("-Dlog4j2.configurationFile={}", self.dir.join(log4j).display()));
+        java.arg("-cp").arg(self.dir.join("libs/*"));
+        java
+    }
+}
+
+fn port() -> Result<u16, Skip> {
+    free_port().map_err(|error| Skip::new(format!("no free port: {error}")))
+}
+
+/// The settings of one node that is broker and controller.
+fn properties(dir: &Path, port: u16, controller: u16) -> String {
+    let log = dir.join("log").display().to_string();
+    let mut text = format!(
+        "\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+inter.broker.listener.name=PLAINTEXT
+log.dirs={log}
+auto.create.topics.enable=false
+log.retention.ms=-1
+num.network.threads=2
+num.io.threads=2
+num.recovery.threads.per.data.dir=1
+background.threads=2
+log.cleaner.threads=1
+log.cleaner.dedupe.buffer.size=16777216
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+message.max.bytes=10485760
+replica.fetch.max.bytes=10485760
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+"
+    );
+    for topic in ["transaction.state.log", "share.coordinator.state.topic"] {
+        text += &format!("{topic}.num.partitions=4\n{topic}.replication.factor=1\n");
+        text += &format!("{topic}.min.isr=1\n");
+    }
+    text
+}
