@@ -32,7 +32,7 @@ use crate::row::{Change, Rows};
 use crate::sink::queue::Queue;
 use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
-use crate::stream::{From, Loose, Operator, Plan};
+use crate::stream::{From, Loose, Operator, Plan, Unpack};
 use crate::text::Text;
 
 /// The probes of a job that was built.
@@ -196,7 +196,7 @@ where
 /// Takes parcels apart where they are made; differential dataflow moves the parts by itself.
 fn unpack<'s>(
     parcels: StreamVec<'s, Event, Parcel>,
-    unpack: Rc<dyn Fn(Parcel) -> Vec<Loose>>,
+    unpack: Unpack,
 ) -> StreamVec<'s, Event, (Loose, u64, isize)> {
     parcels.unary::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "unpack", move |_, _| {
         move |input, output| {
