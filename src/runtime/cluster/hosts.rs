@@ -79,6 +79,7 @@ pub(super) fn resolve(address: &str) -> Result<Vec<SocketAddr>> {
 pub(super) fn listen(own: &str, bind: Option<&str>) -> Result<TcpListener> {
     let address = match bind {
         None => own.to_string(),
+        Some(bind) if bind.parse::<SocketAddr>().is_ok() => bind.to_string(),
         Some(bind) if bind.parse::<IpAddr>().is_err() && is_address(bind) => bind.to_string(),
         Some(bind) => {
             let port = own.rsplit_once(':').map_or("", |(_, port)| port);
