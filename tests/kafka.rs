@@ -5,6 +5,7 @@
 //! a recomputation from scratch, every record is in the ledger, and Kafka's own tool shows no lag.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use highwater::source::kafka::{Admin, ClientSettings, Outgoing, Producer};
@@ -38,7 +39,7 @@ fn send(producer: &Producer, messages: &[(u32, Message)]) {
     for (partition, (second, stream, user)) in messages {
         let time = Time::from_seconds(START + second);
         let value = format!(
-            r#"{{"event_id":"e","timestamp":"{time}","stream_id":"s{stream}","user_id":"u{user}","message":"love it","emotes":["Kappa"]}}"#
+            r#"{{"timestamp":"{time}","stream_id":"s{stream}","user_id":"u{user}","message":"hi"}}"#
         );
         let record = Outgoing {
             topic: CHAT,
@@ -108,34 +109,16 @@ fn chat_survives_a_killed_broker_and_a_database_that_is_away() {
     let Some(mut kafka) = or_skip(started) else { return };
     let started = PostgresServer::start_in(&scratch.path().join("postgres"));
     let Some(database) = or_skip(started) else { return };
-    let admin = Admin::new(&kafka.brokers(), &ClientSettings::default()).unwrap();
-    for topic in [CHAT, VIEWERS] {
-        assert_eq!(admin.create_topic(topic, PARTITIONS).unwrap(), PARTITIONS);
-    }
-    let producer = Producer::new(&kafka.brokers(), &ClientSettings::default()).unwrap();
-    let settings = |command: &mut std::process::Command| {
-        command
-            .args(["--config", "chat.kafka.toml", "--from", "earliest"])
-            .args(["--set", r#"source."*".idle_timeout="off""#])
-            .args(["--set", r#"source."*".future_skew="off""#])
-            .env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers())
-            .env("POSTGRES_URL", database.url())
-            .env("POSTGRES_USER", "highwater")
-            .env("TRIGGER_INTERVAL", "1 second");
-    };
-    let mut check = highwater();
-    check.args(["check", "chat", "--create"]);
-    settings(&mut check);
+    let producer = make_topics(&kafka);
+    let mut check = bound(&["check", "chat", "--create"], &kafka, &database);
     let (code, _, said) = Running::start(&mut check).wait(Duration::from_secs(60));
     assert_eq!(code, 0, "{said}");
 
     // The first stretch; the job reads it.
     let first = messages(0..120);
     send(&producer, &first);
-    let mut cluster = highwater();
-    cluster.args(["cluster", "chat", "-n", "2", "-w", "2"]);
-    settings(&mut cluster);
-    let mut job = Running::start(&mut cluster);
+    let flags = ["cluster", "chat", "--from", "earliest", "-n", "2", "-w", "2"];
+    let mut job = Running::start(&mut bound(&flags, &kafka, &database));
     send_end(&producer, 130);
     let limit = Duration::from_secs(60);
     until("the first rows are in the table", &mut job, limit, || !table(&database).is_empty());
@@ -172,6 +155,29 @@ fn chat_survives_a_killed_broker_and_a_database_that_is_away() {
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("were open and stay unwritten"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+}
+
+fn make_topics(kafka: &KafkaServer) -> Producer {
+    let admin = Admin::new(&kafka.brokers(), &ClientSettings::default()).unwrap();
+    for topic in [CHAT, VIEWERS] {
+        assert_eq!(admin.create_topic(topic, PARTITIONS).unwrap(), PARTITIONS);
+    }
+    Producer::new(&kafka.brokers(), &ClientSettings::default()).unwrap()
+}
+
+/// A command line that binds chat to both servers.
+fn bound(flags: &[&str], kafka: &KafkaServer, database: &PostgresServer) -> Command {
+    let mut command = highwater();
+    command
+        .args(flags)
+        .args(["--config", "chat.kafka.toml"])
+        .args(["--set", r#"source."*".idle_timeout="off""#])
+        .args(["--set", r#"source."*".future_skew="off""#])
+        .env("KAFKA_BOOTSTRAP_SERVERS", kafka.brokers())
+        .env("POSTGRES_URL", database.url())
+        .env("POSTGRES_USER", "highwater")
+        .env("TRIGGER_INTERVAL", "1 second");
+    command
 }
 
 /// Whether each partition of both topics is read to its end.

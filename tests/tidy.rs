@@ -32,7 +32,7 @@ const TIMELY: [&str; 6] = [
 const CAPABILITIES: [&str; 4] = [
     "src/operators/shell.rs",
     "src/operators/sink.rs",
-    "src/operators/preaggregate.rs",
+    "src/operators/differential.rs",
     "src/source/reader.rs",
 ];
 

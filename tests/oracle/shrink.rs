@@ -153,7 +153,7 @@ fn shift(case: &mut Case) {
     let partitions = || case.job.sources.iter().flat_map(|source| &source.partitions);
     let times = partitions().flat_map(|log| &log.records).filter_map(|record| record.time_us);
     let Some(first_us) = times.min() else { return };
-    let days_us = first_us.div_euclid(86_400_000_000) * 86_400_000_000;
+    let days_us = first_us.div_euclid(86_400_000_000).saturating_mul(86_400_000_000);
     for source in &mut case.job.sources {
         for record in source.partitions.iter_mut().flat_map(|log| &mut log.records) {
             for time in [&mut record.time_us, &mut record.record_time_us] {
