@@ -9,13 +9,23 @@ use crate::source::Start;
 use crate::source::generator::read_time;
 use crate::time::parse_duration;
 
+const EXAMPLES: &str = "Examples:
+  highwater                                        run chat on generated events: nothing to install
+  highwater list                                   what there is to run, and to bind it to
+  highwater check chat -c chat.kafka.toml          look whether Kafka and PostgreSQL are there
+  highwater run chat -c chat.kafka.toml -w 2       run it with two workers
+  highwater generate chat --rate 100 --kafka       write events for it to Kafka
+
+`highwater COMMAND --help` says more. Exit codes: 0 done, 64 the command line, 65 configuration,
+70 a bug, 74 storage, 75 unreachable: try again.";
+
 /// Windowed views over Kafka, kept by timely and differential dataflow.
 #[derive(Debug, Parser)]
 #[command(
     name = "highwater",
     version,
     about = "Windowed views over Kafka, kept by timely and differential dataflow",
-    after_help = "Without a command: `run chat` on generated events, nothing to install.",
+    after_help = EXAMPLES,
     disable_help_flag = true,
     disable_help_subcommand = true
 )]
@@ -36,16 +46,31 @@ pub(super) struct Cli {
 pub(super) struct WorkerArgs {
     /// Worker threads in each process.
     #[arg(short = 'w', long, global = true, default_value_t = 1, value_name = "N")]
+    #[arg(value_parser = parse_threads)]
     pub(super) threads: usize,
     /// Serialises between the threads of a process as well.
     #[arg(short = 'z', long, global = true)]
     pub(super) zerocopy: bool,
 }
 
+impl WorkerArgs {
+    /// How many workers there are, in words.
+    pub(super) fn summary(&self) -> String {
+        match self.threads {
+            1 => "1 worker".into(),
+            threads => format!("{threads} workers"),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Runs the jobs of a system, or some of them, in this process.
     Run(Run),
+    /// Binds jobs and looks whether everything is there; runs nothing, prints the plan.
+    Check(super::check::Check),
+    /// Writes the records of a data set: to standard output, to files or to Kafka.
+    Generate(super::generate::Generate),
     /// Lists what this binary has.
     List(List),
 }
@@ -80,6 +105,14 @@ pub(super) struct List {
     /// What to list: all of it if nothing is named.
     #[arg(value_parser = ["systems", "jobs", "sources", "sinks", "codecs", "datasets"])]
     pub(super) what: Option<String>,
+}
+
+/// More threads than this help no machine, and fewer than one do nothing.
+const THREADS_MAX: usize = 1_024;
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=THREADS_MAX).contains(threads));
+    threads.ok_or_else(|| format!("write a number from 1 to {THREADS_MAX}"))
 }
 
 fn parse_start(text: &str) -> Result<Start, String> {

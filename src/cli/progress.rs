@@ -135,7 +135,7 @@ pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
 }
 
 /// A number with its thousands apart.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
