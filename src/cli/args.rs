@@ -9,13 +9,23 @@ use crate::source::Start;
 use crate::source::generator::read_time;
 use crate::time::parse_duration;
 
+const EXAMPLES: &str = "Examples:
+  highwater                                        run chat on generated events: nothing to install
+  highwater list                                   what there is to run, and to bind it to
+  highwater check chat -c chat.kafka.toml          look whether Kafka and PostgreSQL are there
+  highwater run chat -c chat.kafka.toml -w 2       run it with two workers
+  highwater generate chat --rate 100 --kafka       write events for it to Kafka
+
+`highwater COMMAND --help` says more. Exit codes: 0 done, 64 the command line, 65 configuration,
+70 a bug, 74 storage, 75 unreachable: try again.";
+
 /// Windowed views over Kafka, kept by timely and differential dataflow.
 #[derive(Debug, Parser)]
 #[command(
     name = "highwater",
     version,
     about = "Windowed views over Kafka, kept by timely and differential dataflow",
-    after_help = "Without a command: `run chat` on generated events, nothing to install.",
+    after_help = EXAMPLES,
     disable_help_flag = true,
     disable_help_subcommand = true
 )]
@@ -68,12 +78,26 @@ pub(super) struct WorkerArgs {
     pub(super) progress_mode: String,
 }
 
+impl WorkerArgs {
+    /// How many workers there are, in words.
+    pub(super) fn summary(&self) -> String {
+        match self.threads {
+            1 => "1 worker".into(),
+            threads => format!("{threads} workers"),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Runs the jobs of a system, or some of them, in this process.
     Run(Run),
     /// Runs the same in N processes of this machine (-n N); ends all of them when one ends.
     Cluster(Run),
+    /// Binds jobs and looks whether everything is there; runs nothing, prints the plan.
+    Check(super::check::Check),
+    /// Writes the records of a data set: to standard output, to files or to Kafka.
+    Generate(super::generate::Generate),
     /// Lists what this binary has.
     List(List),
 }
@@ -120,12 +144,12 @@ pub(super) struct List {
     pub(super) what: Option<String>,
 }
 
+/// More threads or processes than this help no machine, and fewer than one do nothing.
+const COUNT_MAX: usize = 1_024;
+
 fn parse_count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("one is the least".into()),
-        Ok(count) => Ok(count),
-        Err(_) => Err(format!("`{text}` is no number")),
-    }
+    let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
+    count.ok_or_else(|| format!("write a number from 1 to {COUNT_MAX}"))
 }
 
 fn parse_start(text: &str) -> Result<Start, String> {

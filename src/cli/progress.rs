@@ -161,7 +161,7 @@ pub(super) fn write_latencies(jobs: &[Arc<Job>], path: &Path) -> Result<()> {
 }
 
 /// A number with its thousands apart.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -7,7 +7,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::args::{Run, WorkerArgs};
-use super::{Registry, log, progress};
+use super::{Registry, log, plan, progress};
 use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
 use crate::runtime::cluster::{self, Connect, Peers, Seat};
@@ -43,6 +43,7 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         let job = bind(dataflow, &config, &around)?;
         let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
         check(&job, patience, &stop)?;
+        log::say(&plan::summary(&job, &config, &workers.summary())?);
         jobs.push(Arc::new(job));
     }
     let peers = match &place {
@@ -204,7 +205,7 @@ fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Cl
 const GRACE: Duration = Duration::from_secs(30);
 
 /// The first signal asks for the end; a second one, or too long a wait, ends the process at once.
-fn catch_signals(stop: &Stop) -> Result<()> {
+pub(super) fn catch_signals(stop: &Stop) -> Result<()> {
     let failed = |error| Error::bug(format!("cannot catch signals: {error}"));
     for signal in [SIGINT, SIGTERM] {
         // In this order: at the first signal the flag is not set yet.
