@@ -95,8 +95,8 @@ fn a_missing_process_is_named_when_the_time_is_over() {
     let met = [0, 1].map(|index| start(seat(index, 3), &addresses, millis(400)));
     for error in met.map(error) {
         assert_eq!(error.kind(), Kind::Unreachable);
-        let expect = format!("process 2 ({}) is not connected", addresses[2]);
-        assert!(error.message().contains(&expect), "{error}");
+        // Process 0 may leave first, and is missed then as well.
+        assert!(error.message().contains(&format!("process 2 ({})", addresses[2])), "{error}");
     }
     let alone = error(start(seat(2, 3), &addresses, millis(100)));
     assert!(alone.message().starts_with("after 0.1 s process 0 ("), "{alone}");
@@ -128,7 +128,7 @@ fn a_taken_index_ends_the_second_who_has_it() {
     assert_eq!(twice.message(), "process 0 has a process 1 already");
     assert_eq!(twice.kind(), Kind::Config);
     let third = start(seat(2, 3), &addresses, seconds(10));
-    met.map(peers);
+    let _held = met.map(peers);
     peers(third);
 }
 
@@ -142,7 +142,7 @@ fn an_address_of_another_process_is_told_apart() {
     assert!(mixed.message().contains("and not process"), "{mixed}");
     assert_eq!(mixed.kind(), Kind::Config);
     let third = start(seat(2, 3), &addresses, seconds(10));
-    met.map(peers);
+    let _held = met.map(peers);
     peers(third);
 }
 
