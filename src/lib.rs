@@ -21,7 +21,6 @@ pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stream;
-#[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;
 pub mod time;

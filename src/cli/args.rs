@@ -98,6 +98,13 @@ pub(super) struct Run {
     /// a time.
     #[arg(long, value_name = "WHERE", value_parser = parse_start)]
     pub(super) from: Option<Start>,
+    /// Writes the latencies of each view to a CSV file at the end; of a cluster to FILE.0, FILE.1,
+    /// and so on.
+    #[arg(long, value_name = "FILE")]
+    pub(super) latency: Option<PathBuf>,
+    /// Measures no latencies.
+    #[arg(long, conflicts_with = "latency")]
+    pub(super) no_latency: bool,
     /// Sets every option that makes results those of the replaced system.
     #[arg(long)]
     pub(super) compat: bool,

@@ -213,7 +213,8 @@ impl Drop for HostFile {
 fn arguments(run: &Run, workers: &WorkerArgs, verbose: u8) -> Vec<OsString> {
     let mut line = Line(vec!["run".into()]);
     line.0.extend(run.system.iter().chain(&run.jobs).map(OsString::from));
-    let Run { system: _, jobs: _, config, sets, time, from, compat, stop_at_eof: _ } = run;
+    let Run { system: _, jobs: _, config, sets, time, from, compat, stop_at_eof: _, .. } = run;
+    let Run { latency, no_latency, .. } = run;
     config.iter().for_each(|file| line.flag("--config", file));
     sets.iter().for_each(|set| line.flag("--set", set));
     time.iter().for_each(|time| line.flag("--for", micros(*time)));
@@ -225,6 +226,12 @@ fn arguments(run: &Run, workers: &WorkerArgs, verbose: u8) -> Vec<OsString> {
     line.flag("--threads", threads.to_string());
     line.flag("--processes", processes.to_string());
     process.iter().for_each(|process| line.flag("--process", process.to_string()));
+    if let (Some(file), Some(process)) = (latency, process) {
+        let mut own = file.clone().into_os_string();
+        own.push(format!(".{process}"));
+        line.flag("--latency", own);
+    }
+    line.switch("--no-latency", *no_latency);
     hostfile.iter().for_each(|file| line.flag("--hostfile", file));
     bind.iter().for_each(|address| line.flag("--bind", address));
     line.flag("--connect-timeout", micros(*connect_timeout));

@@ -37,6 +37,7 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
             generators: registry.generators,
             now: Arc::new(wall_time),
             threads: workers.threads,
+            latency: !args.no_latency,
             from: args.from.clone(),
         };
         let job = bind(dataflow, &config, &around)?;
@@ -71,6 +72,9 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
     };
     drop(progress);
     progress::last_words(&boards, begun.elapsed(), stop.is_asked());
+    if let Some(path) = &args.latency {
+        progress::write_latencies(&boards, path)?;
+    }
     outcome
 }
 

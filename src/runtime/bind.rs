@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::dataflow::Dataflow;
-use super::job::{BoundSink, BoundSource, Job};
+use super::job::{BoundSink, BoundSource, Describe, Job};
 use super::ticks::Pace;
-use crate::config::{Config, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding};
+use crate::config::{
+    Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding,
+};
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
 use crate::letter::Letter;
@@ -32,6 +34,8 @@ pub struct Surroundings {
     pub now: Now,
     /// Worker threads of this process.
     pub threads: usize,
+    /// Whether latencies are measured.
+    pub latency: bool,
     /// `--from`: where reading begins, whatever the bindings say.
     pub from: Option<Start>,
 }
@@ -44,7 +48,7 @@ pub struct Surroundings {
 /// option, a combination that cannot work.
 pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings) -> Result<Job> {
     let describe = describe(dataflow, config);
-    let sketch = sketch(&*describe)?;
+    let sketch = sketch(&describe)?;
     config.check_names(&sketch.source_names(), &sketch.view_names())?;
     let mut job = Job {
         name: dataflow.name.into(),
@@ -55,6 +59,7 @@ pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings)
         sources: BTreeMap::new(),
         sinks: BTreeMap::new(),
         letters: letters(config)?,
+        latency: around.latency,
         board: Arc::new(JobBoard::default()),
     };
     let bindings = sketch.source_names().into_iter().map(|name| Ok((name, config.source(name)?)));
@@ -67,6 +72,9 @@ pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings)
     }
     for port in &sketch.ports {
         let view = config.view(&port.view)?;
+        if view.engine == Engine::Differential {
+            job.settings.differential.insert(port.view.clone());
+        }
         job.settings.key_bytes_max = view.key_bytes_max;
         job.settings.forget_after = view.forget_after;
         let sinks = config.sinks(&port.view)?;
@@ -75,8 +83,6 @@ pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings)
     }
     Ok(job)
 }
-
-type Describe = Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>;
 
 fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
     let parameters = config.parameters();
@@ -88,7 +94,7 @@ fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
 }
 
 /// The plan as the dataflow alone describes it: what ports there are.
-fn sketch(describe: &(dyn Fn(&Flow) -> Result<()> + Send + Sync)) -> Result<Plan> {
+fn sketch(describe: &Describe) -> Result<Plan> {
     let flow = Flow::new(Settings::default());
     describe(&flow)?;
     let plan = flow.take();
@@ -232,6 +238,7 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         rows_max: binding.queue_rows_max,
         gather: binding.trigger_interval,
         retry_max: binding.retry_max,
+        latency: None,
     }
 }
 

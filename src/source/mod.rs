@@ -218,6 +218,11 @@ impl Batch {
         self.len() == 0
     }
 
+    /// When its first record was due or sent, where the source tells.
+    pub fn sent(&self) -> Option<Time> {
+        self.records.first().and_then(|record| record.sent)
+    }
+
     /// Whether another record should wait for the next poll.
     pub fn is_full(&self) -> bool {
         self.limits.records <= self.records.len() || self.limits.bytes <= self.bytes.len()

@@ -25,7 +25,9 @@ use timely::scheduling::Activator;
 use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
+use crate::observe::latency::ReaderLog;
 use crate::operators::Event;
+use crate::operators::differential::Announcement;
 use crate::operators::floors::{Report, watermark_of};
 use crate::operators::shell::letter_rows;
 use crate::parcel::Parcel;
@@ -59,6 +61,8 @@ pub struct ReaderPlan {
     pub slots: Vec<usize>,
     /// The ports that it fills, by their number in the plan.
     pub ports: Vec<usize>,
+    /// Whether its promises are sent as data too, for views that differential dataflow keeps.
+    pub announce: bool,
     /// How many slots and ports the plan has.
     pub counts: (usize, usize),
 }
@@ -71,6 +75,8 @@ pub struct ReaderOutputs<'s> {
     pub rows: Vec<StreamVec<'s, Event, Rows>>,
     /// Dead letters.
     pub letters: StreamVec<'s, Event, Rows>,
+    /// Its promises, as data.
+    pub announcements: StreamVec<'s, Event, Announcement>,
 }
 
 type Output<T> = OutputBuilder<Event, CapacityContainerBuilder<Vec<T>>>;
@@ -90,7 +96,7 @@ pub fn reader<'s>(
         // When the worker has ended, nobody needs waking.
         let _ = remote.activate();
     });
-    let mut outputs = Outputs { parcels: vec![], rows: vec![], letters: None };
+    let mut outputs = Outputs { parcels: vec![], rows: vec![], letters: None, announcements: None };
     let (mut parcels, mut rows) = (vec![], vec![]);
     for _ in &plan.slots {
         let (output, stream) = builder.new_output();
@@ -104,25 +110,28 @@ pub fn reader<'s>(
     }
     let (output, letters) = builder.new_output();
     outputs.letters = Some(Output::from(output));
+    let (output, announcements) = builder.new_output();
+    outputs.announcements = Some(Output::from(output));
     let context = context.clone();
     builder.build(move |held| {
         let mut reader = Reader::new(plan, context, outputs, held, activator, wake);
         move |_frontiers| reader.activate()
     });
-    ReaderOutputs { parcels, rows, letters }
+    ReaderOutputs { parcels, rows, letters, announcements }
 }
 
 struct Outputs {
     parcels: Vec<Output<Parcel>>,
     rows: Vec<Output<Rows>>,
     letters: Option<Output<Rows>>,
+    announcements: Option<Output<Announcement>>,
 }
 
 struct Reader {
     plan: ReaderPlan,
     context: Rc<Context>,
     outputs: Outputs,
-    /// One per output: slots, ports, letters.
+    /// One per output: slots, ports, letters, announcements.
     held: Vec<Capability<Event>>,
     activator: Activator,
     wake: Wake,
@@ -136,6 +145,8 @@ struct Reader {
     known: u32,
     outbox: Outbox,
     batch: Batch,
+    /// When this reader promised what; for latency.
+    promises: Arc<ReaderLog>,
     timer: Option<Instant>,
     /// When the first of the partitions that say so has something again.
     due: Option<Duration>,
@@ -176,6 +187,7 @@ impl Reader {
             letters: Vec::new(),
         };
         let ticker = Ticker::new(context.pace);
+        let promises = context.board.watermarks().reader(plan.index);
         let batch = Batch { limits: plan.limits, ..Batch::default() };
         let mut reader = Reader {
             plan,
@@ -192,6 +204,7 @@ impl Reader {
             known: 0,
             outbox,
             batch,
+            promises,
             timer: None,
             due: None,
             committed: None,
@@ -216,9 +229,6 @@ impl Reader {
             return;
         }
         let (now, completed) = (self.context.clock.now(), self.context.completed.get());
-        // Asked before the tick moves on: between two activations of a busy worker it may jump by
-        // more than may be in flight, while nothing is.
-        let may_read = self.ticker.may_read(completed);
         let tick = self.ticker.advance(now, completed);
         self.context.reached.set(self.context.reached.get().max(tick));
         while self.epoch < self.context.pace.epoch(tick) {
@@ -227,7 +237,7 @@ impl Reader {
         self.promise();
         let mut more = false;
         let running = self.context.phase.get() == Phase::Running;
-        if running && may_read {
+        if running && self.ticker.may_read(completed) {
             match self.read() {
                 Ok(found) => more = found,
                 Err(error) => self.fail(error),
@@ -320,12 +330,15 @@ impl Reader {
             if !parcels.is_empty() {
                 let held = &self.held[output];
                 let mut activated = self.outputs.parcels[output].activate();
-                activated.session(held).give_iterator(parcels.drain(..));
+                let due = self.batch.sent();
+                let stamped = parcels.drain(..).map(|parcel| parcel.sent(due));
+                activated.session(held).give_iterator(stamped);
                 sent = true;
             }
         }
         for (output, port) in self.plan.ports.iter().enumerate() {
-            let rows = std::mem::take(&mut self.outbox.rows[*port]);
+            let mut rows = std::mem::take(&mut self.outbox.rows[*port]);
+            rows.sent = self.batch.sent();
             if !rows.is_empty() {
                 let held = &self.held[self.plan.slots.len() + output];
                 self.outputs.rows[output].activate().session(held).give(rows);
@@ -336,7 +349,7 @@ impl Reader {
             self.context.board.letters(&self.outbox.letters);
             let rows = letter_rows(&self.outbox.letters, &self.context.system);
             self.outbox.letters.clear();
-            let held = self.held.last().expect("the capability of the letters");
+            let held = &self.held[self.plan.slots.len() + self.plan.ports.len()];
             let output = self.outputs.letters.as_mut().expect("set when built");
             output.activate().session(held).give(rows);
             sent = true;
@@ -350,9 +363,25 @@ impl Reader {
     fn promise(&mut self) {
         let open = self.partitions.iter().filter(|reading| reading.last != Poll::Finished);
         let least = open.map(|reading| reading.state.watermark.get()).min();
-        self.watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
+        let watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
+        if watermark != self.watermark {
+            self.promises.note(watermark, Instant::now());
+            self.watermark = watermark;
+            self.announce();
+        }
         let time = Product::new(self.ticker.tick(), self.watermark);
         self.held.iter_mut().for_each(|held| held.downgrade(&time));
+    }
+
+    /// Says as data what the capabilities promise, at the tick that they are at.
+    fn announce(&mut self) {
+        if !self.plan.announce {
+            return;
+        }
+        let (source, worker, watermark) = (self.plan.index, self.context.worker, self.watermark);
+        let held = self.held.last().expect("the capability of the announcements");
+        let output = self.outputs.announcements.as_mut().expect("set when built");
+        output.activate().session(held).give(Announcement { source, worker, watermark });
     }
 
     fn is_finished(&self) -> bool {
@@ -466,6 +495,7 @@ impl Reader {
         self.report();
         let counts = self.plan.intake.stats().type_errors;
         self.context.board.type_errors(&self.plan.name, counts);
+        self.promises.note(Millis::MAX, Instant::now());
         self.held.clear();
     }
 }

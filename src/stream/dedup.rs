@@ -79,3 +79,6 @@ impl<K: Key> Memory<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ fn count_gaps(batch: &Batch, partition: &mut PartitionState) {
     let gap = expected.map_or(0, |expected| batch.next_offset - expected);
     partition.ledger.gaps += gap.max(0) as u64;
 }
+
+#[cfg(test)]
+mod tests;
