@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::binary::highwater;
 use highwater::runtime::wall_time;
 use highwater::testing::Scratch;
-use support::{Ended, Running, address, binary, hosts, ledger, process, sorted, until};
+use support::{Ended, Running, address, hosts, ledger, process, sorted, until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -61,7 +62,7 @@ fn into_blackholes() -> [String; 3] {
 
 /// `highwater cluster` to its end.
 fn cluster(dir: &Path, flags: &str, sets: &[String]) -> Ended {
-    let mut command = Command::new(binary());
+    let mut command = highwater();
     command.args(["cluster", "chat"]).args(flags.split(' '));
     set(&mut command, sets);
     Running::start(command, dir, "cluster").end(LIMIT)
@@ -145,7 +146,7 @@ fn the_command_line_and_the_host_file_are_checked() {
     let dir = Scratch::new("cluster-flags");
     let hosts = hosts(dir.path(), 2);
     let check = |flags: &str, code: i32, expect: &[&str]| {
-        let mut command = Command::new(binary());
+        let mut command = highwater();
         let file = hosts.to_str().expect("a text");
         command.args(flags.split(' ').map(|word| if word == "HOSTS" { file } else { word }));
         let ended = Running::start(command, dir.path(), "check").end(LIMIT);
@@ -290,7 +291,7 @@ fn a_signal_to_one_stops_both_with_the_rows_that_were_final() {
     // Two seconds more than what was read: every row that was final then is the same now.
     let read: u64 = ended.iter().map(|ended| ledger(&ended.err, "chat", 0)).sum();
     let viewers = viewers.replace("rate=5,", "rate=5,events=1000,");
-    let mut command = Command::new(binary());
+    let mut command = highwater();
     command.args(["run", "chat"]);
     set(&mut command, &[source(&format!("events={},", read + 1_000)), viewers]);
     set(&mut command, &into_files(&whole));
@@ -308,7 +309,7 @@ fn a_signal_to_one_stops_both_with_the_rows_that_were_final() {
 #[test]
 fn a_cluster_passes_a_signal_on_and_ends_well() {
     let dir = Scratch::new("cluster-term");
-    let mut command = Command::new(binary());
+    let mut command = highwater();
     command.args(["cluster", "chat", "-n", "2", "-r"]);
     set(&mut command, &endless());
     set(&mut command, &into_blackholes());
@@ -335,7 +336,7 @@ fn a_cluster_ends_with_the_code_of_the_process_that_failed() {
 #[test]
 fn the_processes_stop_when_their_cluster_is_killed() {
     let dir = Scratch::new("cluster-orphans");
-    let mut command = Command::new(binary());
+    let mut command = highwater();
     command.args(["cluster", "chat", "-n", "2", "-r"]);
     set(&mut command, &endless());
     set(&mut command, &into_blackholes());

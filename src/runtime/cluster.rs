@@ -17,6 +17,7 @@
 mod fingerprint;
 mod hello;
 mod hosts;
+mod lost;
 mod meeting;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::error::{Error, Result};
 pub use fingerprint::fingerprint;
 pub use hello::Seat;
 pub use hosts::addresses;
+pub use lost::lost_peer;
 
 /// What the connect phase needs to know.
 pub struct Connect<'a> {

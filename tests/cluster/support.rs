@@ -7,13 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The built binary, beside the folder of this one.
-pub(crate) fn binary() -> PathBuf {
-    let here = std::env::current_exe().expect("the path of this binary");
-    let path = here.ancestors().nth(2).expect("a target folder").join("highwater");
-    assert!(path.is_file(), "{}: run `cargo build -p highwater-dataflows`", path.display());
-    path
-}
+use crate::binary::highwater;
 
 /// A host file of so many free ports, with a comment.
 pub(crate) fn hosts(dir: &Path, processes: usize) -> PathBuf {
@@ -36,7 +30,7 @@ pub(crate) fn address(hosts: &Path, index: usize) -> String {
 
 /// `highwater run chat` as one of several processes; more arguments may follow.
 pub(crate) fn process(hosts: &Path, index: usize, processes: usize) -> Command {
-    let mut command = Command::new(binary());
+    let mut command = highwater();
     command.args(["run", "chat", "-n", &processes.to_string(), "-p", &index.to_string()]);
     command.arg("-h").arg(hosts);
     command
@@ -63,9 +57,6 @@ impl Running {
     pub(crate) fn start(mut command: Command, dir: &Path, name: &str) -> Running {
         let (out, err) = (dir.join(format!("{name}.out")), dir.join(format!("{name}.err")));
         let file = |path: &Path| File::create(path).expect("a file for output");
-        for variable in ["HIGHWATER_LOG", "LOG_LEVEL"] {
-            command.env_remove(variable);
-        }
         command.stdin(Stdio::null()).stdout(file(&out)).stderr(file(&err));
         Running { child: command.spawn().expect("the binary"), out, err }
     }

@@ -51,7 +51,7 @@ fn the_engine_agrees_with_the_reference_on_random_cases() {
     let seeds = seeds(count);
     for (number, seeds) in seeds.chunks(CASES_PER_RUN).enumerate() {
         let threads = THREADS[number % THREADS.len()];
-        let workers = Workers { threads, zerocopy: number % 3 == 2 };
+        let workers = Workers { zerocopy: number % 3 == 2, ..Workers::threads(threads) };
         let cases: Vec<Case> = seeds.iter().copied().map(Case::random).collect();
         for end in [End::Finished, End::Stopped] {
             let cases: Vec<Case> = cases.iter().filter(|case| case.end == end).cloned().collect();

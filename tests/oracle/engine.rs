@@ -30,6 +30,8 @@ pub(crate) struct Prepared {
     pub(crate) deliveries: Vec<Delivery>,
     /// Whether every view is shown while it changes, too.
     pub(crate) updates: bool,
+    /// Whether differential dataflow keeps the windows.
+    pub(crate) differential: bool,
     board: Arc<JobBoard>,
     views: Vec<Collector>,
     shown: Vec<Collector>,
@@ -100,6 +102,7 @@ impl Prepared {
             pace,
             deliveries,
             updates: random.chance(40),
+            differential: random.chance(30),
             board: Arc::default(),
             views: collectors(),
             shown: collectors(),
@@ -124,6 +127,10 @@ impl Prepared {
             let connector = Arc::new(self.deliveries[number].clone());
             sources.insert(source_name(number), BoundSource::new(connector));
         }
+        if self.differential {
+            let views = (0..job.views.len()).flat_map(|n| [view_name(n), shown_name(n)]);
+            settings.differential.extend(views);
+        }
         let mut sinks: BTreeMap<Text, Vec<BoundSink>> = BTreeMap::new();
         for (number, collector) in self.views.iter().enumerate() {
             let name = view_name(number);
@@ -145,6 +152,7 @@ impl Prepared {
             sources,
             sinks,
             letters: bound("letters", &self.letters),
+            latency: self.differential,
             board: self.board.clone(),
         }
     }
