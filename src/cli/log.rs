@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::error::{Error, Kind};
-use crate::runtime::cluster::{is_lost_peer, peer};
+use crate::runtime::cluster::lost_peer;
 
 /// Starts logging. `LOG_LEVEL` or `HIGHWATER_LOG` decide, else the number of `-v`.
 pub(super) fn start(verbose: u8) {
@@ -75,8 +75,8 @@ pub(super) fn install_panic_hook() {
             return;
         }
         let text = info.payload_as_str().unwrap_or("no text");
-        let words = if is_lost_peer(text) {
-            let peer = peer(std::thread::current().name());
+        let lost = lost_peer(text, std::thread::current().name());
+        let words = if let Some(peer) = &lost {
             format!("error: lost {peer}: {text}\n  hint: start the job again")
         } else {
             let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
@@ -89,6 +89,6 @@ pub(super) fn install_panic_hook() {
         if !AMONG_OTHERS.load(Relaxed) {
             return say(&words);
         }
-        last_words(&words, if is_lost_peer(text) { Kind::Unreachable } else { Kind::Bug });
+        last_words(&words, if lost.is_some() { Kind::Unreachable } else { Kind::Bug });
     }));
 }

@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 pub use fingerprint::fingerprint;
 pub use hello::Seat;
 pub use hosts::addresses;
-pub use lost::{is_lost_peer, peer};
+pub use lost::lost_peer;
 
 /// What the connect phase needs to know.
 pub struct Connect<'a> {

@@ -77,15 +77,15 @@ pub(super) fn resolve(address: &str) -> Result<Vec<SocketAddr>> {
 ///
 /// The address is taken, not of this machine, or the wildcard.
 pub(super) fn listen(own: &str, bind: Option<&str>) -> Result<TcpListener> {
+    let port = own.rsplit_once(':').map_or("", |(_, port)| port);
     let address = match bind {
         None => own.to_string(),
-        Some(bind) if bind.parse::<SocketAddr>().is_ok() => bind.to_string(),
-        Some(bind) if bind.parse::<IpAddr>().is_err() && is_address(bind) => bind.to_string(),
-        Some(bind) => {
-            let port = own.rsplit_once(':').map_or("", |(_, port)| port);
-            let bracketed = bind.parse::<std::net::Ipv6Addr>().is_ok();
-            if bracketed { format!("[{bind}]:{port}") } else { format!("{bind}:{port}") }
-        }
+        Some(bind) => match bind.parse::<IpAddr>() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+            Ok(address) => format!("{address}:{port}"),
+            Err(_) if bind.contains(':') => bind.to_string(),
+            Err(_) => format!("{bind}:{port}"),
+        },
     };
     let found = resolve(&address).map_err(|error| Error::config(error.message()))?;
     if found.iter().any(|address| address.ip().is_unspecified()) {

@@ -273,15 +273,18 @@ impl<'a> Meeting<'a> {
         let own = self.own.seat.index;
         let waited = self.options.timeout.as_secs_f64();
         let name = |index: usize| format!("process {index} ({})", self.options.addresses[index]);
-        let is_missing = |index: &usize| match own {
-            0 => *index != own && !self.ready[*index],
-            _ => *index != own && self.peers[*index].is_none(),
-        };
-        let missing: Vec<String> = (0..self.peers.len()).filter(is_missing).map(name).collect();
-        let is = if missing.len() == 1 { "is" } else { "are" };
+        let others = || (0..self.peers.len()).filter(|index| *index != own);
+        let missing: Vec<String> =
+            others().filter(|index| self.peers[*index].is_none()).map(name).collect();
+        let waits = others().filter(|index| own == 0 && !self.ready[*index]).map(name);
         let what = match missing.as_slice() {
-            [] => "other processes are not connected to each other".into(),
-            missing => format!("{} {is} not connected", missing.join(", ")),
+            [] if own == 0 => {
+                let waits: Vec<String> = waits.collect();
+                format!("{} still waits for another one", waits.join(", "))
+            }
+            [] => format!("{} has not said that all are there", name(0)),
+            [missing] => format!("{missing} is not connected"),
+            missing => format!("{} are not connected", missing.join(", ")),
         };
         let hint = "start every process with the same -n and host file, each with its own -p";
         Error::unreachable(format!("after {waited} s {what}")).hint(hint)
