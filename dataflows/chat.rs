@@ -36,7 +36,7 @@ pub struct Settings {
 const LATENESS: Duration = seconds(10);
 
 /// How many earlier windows of the same stream a window is compared with.
-const HISTORY: usize = 10;
+pub const HISTORY: usize = 10;
 
 /// How a window is compared with those before it.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -64,7 +64,8 @@ impl Chat {
 }
 
 impl Summary {
-    pub(super) fn new(
+    /// The row of a window, before it is compared with others.
+    pub fn new(
         stream_id: Option<Text>,
         window: Window,
         chat: Chat,
@@ -91,7 +92,7 @@ impl Summary {
     }
 
     /// Sets the window beside the ones before it, oldest first.
-    pub(super) fn compared_with(mut self, past: &[Summary], baseline: Baseline) -> Summary {
+    pub fn compared_with(mut self, past: &[Summary], baseline: Baseline) -> Summary {
         let rates = past.iter().map(|summary| summary.chat_rate);
         self.z_score = if baseline.inclusive {
             stats::z_score(rates.chain([self.chat_rate]), self.chat_rate, 0.0)
@@ -107,7 +108,8 @@ impl Summary {
 }
 
 impl Moment {
-    pub(super) fn spike(summary: Summary) -> Option<Moment> {
+    /// The moment that a window is, if it is an anomaly.
+    pub fn spike(summary: Summary) -> Option<Moment> {
         let z_score = summary.z_score.filter(|_| summary.is_anomaly)?;
         let java = stats::java_double;
         let (rate, viewers) = (java(summary.chat_rate), java(summary.avg_viewers));
