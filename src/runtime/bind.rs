@@ -176,7 +176,14 @@ fn source_options(binding: &SourceBinding) -> Result<SourceOptions> {
             .hint("call dedup(…) on the source in the dataflow")
             .within(&binding.place));
     }
+    if binding.arrival.is_some() && binding.kind != "file" {
+        let kind = &binding.kind;
+        return Err(Error::config(format!("`arrival` is a key of file sources, not of `{kind}`"))
+            .hint("leave it out: these records have a time of their own")
+            .within(&binding.place));
+    }
     Ok(SourceOptions {
+        arrival: binding.arrival.as_deref().map(Text::from),
         lateness: binding.lateness,
         strict: binding.lateness_rule.map(|rule| rule == Rule::Strict),
         future_skew: match binding.future_skew {

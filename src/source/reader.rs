@@ -297,9 +297,6 @@ impl Reader {
             }
             self.batch.clear();
             reading.last = reading.partition.poll(&mut self.batch)?;
-            if let Some(promise) = self.batch.promise.take() {
-                reading.state.watermark.raise(promise);
-            }
             more |= reading.last == Poll::Ready;
             if let Poll::After(pause) = reading.last {
                 self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
@@ -307,8 +304,15 @@ impl Reader {
             let records = self.batch.len();
             if 0 < records {
                 reading.arrived = self.context.clock.now();
-                self.plan.intake.take(&self.batch, &mut reading.state, &mut self.outbox);
+                self.plan.intake.take(&mut self.batch, &mut reading.state, &mut self.outbox);
                 self.context.board.count_read(records as u64);
+            }
+            // It speaks of what comes behind the batch, so it judges none of its records.
+            if let Some(promise) = self.batch.promise.take() {
+                reading.state.watermark.raise(promise);
+                reading.state.next_offset = Some(self.batch.next_offset);
+            }
+            if 0 < records {
                 self.send();
             }
         }

@@ -35,6 +35,8 @@ pub struct SourceOptions {
     pub strict: Option<bool>,
     /// How far ahead of its record's own time an event may be; `None`: not looked at.
     pub future_skew: Option<Duration>,
+    /// Field whose time is the record's own time, of a source that has none.
+    pub arrival: Option<Text>,
     /// Whether a record's own time stands in for a missing event time.
     pub record_time_as_event_time: bool,
     /// Decoding.
@@ -47,6 +49,7 @@ impl Default for SourceOptions {
             lateness: None,
             strict: None,
             future_skew: Some(minutes(5)),
+            arrival: None,
             record_time_as_event_time: false,
             codec: Options::default(),
         }
@@ -78,8 +81,9 @@ impl PartitionState {
 
 /// Decodes, judges and runs the steps behind a source.
 pub trait Intake {
-    /// Takes a batch of one partition.
-    fn take(&mut self, batch: &Batch, partition: &mut PartitionState, out: &mut Outbox);
+    /// Takes a batch of one partition; gives its records a time of their own where a binding says
+    /// which field has it.
+    fn take(&mut self, batch: &mut Batch, partition: &mut PartitionState, out: &mut Outbox);
 
     /// Values that had the wrong type and became NULL, by field.
     fn stats(&self) -> SourceStats;
@@ -125,7 +129,11 @@ impl<E> Default for Decoder<E> {
 }
 
 impl<E: Wire> Intake for SourceIntake<E> {
-    fn take(&mut self, batch: &Batch, partition: &mut PartitionState, out: &mut Outbox) {
+    fn take(&mut self, batch: &mut Batch, partition: &mut PartitionState, out: &mut Outbox) {
+        if let Some(field) = &self.options.arrival {
+            read_arrivals(batch, field, &self.options.codec);
+        }
+        let batch = &*batch;
         let events: &[E] = match &batch.events {
             Some(ready) => {
                 partition.ledger.read += ready.range.len() as u64;
@@ -232,6 +240,15 @@ impl<E: Wire> Decoder<E> {
                 self.records.resize(decoded.events.len(), number as u32);
             }
         }
+    }
+}
+
+/// Gives each record the time that one of its fields says.
+fn read_arrivals(batch: &mut Batch, field: &str, options: &Options) {
+    let Batch { bytes, records, .. } = batch;
+    for record in records {
+        let value = record.value.clone().map(|range| &bytes[range]);
+        record.time = value.and_then(|value| json::instant(value, field, options));
     }
 }
 

@@ -47,12 +47,13 @@ impl Bench {
         self.read += events.len() as i64;
         let (events, record_times) = (Arc::new(events), None);
         let decoded = Decoded { events, range, offset, record_times };
-        let batch = Batch { events: Some(decoded), next_offset: self.read, ..Default::default() };
-        self.take(&batch);
+        let mut batch =
+            Batch { events: Some(decoded), next_offset: self.read, ..Default::default() };
+        self.take(&mut batch);
     }
 
     /// Reads a batch.
-    pub(super) fn take(&mut self, batch: &Batch) {
+    pub(super) fn take(&mut self, batch: &mut Batch) {
         self.plan.sources[0].intake.take(batch, &mut self.partition, &mut self.out);
         assert!(self.partition.ledger.adds_up(), "{:?}", self.partition.ledger);
         for operator in &mut self.operators {
