@@ -288,8 +288,10 @@ fn a_signal_to_one_stops_both_with_the_rows_that_were_final() {
     for ended in &ended {
         assert_eq!(ended.code, Some(0), "{}", ended.err);
         assert!(ended.err.contains("chat stopped after"), "{}", ended.err);
-        assert!(ended.err.contains("and stay unwritten"), "{}", ended.err);
+        assert!(!ended.err.contains("all windows are closed"), "{}", ended.err);
     }
+    // The keys are few: one process may own none.
+    assert!(ended.iter().any(|ended| ended.err.contains("and stay unwritten")), "{ended:?}");
     // Two seconds more than what was read: every row that was final then is the same now.
     let read: u64 = ended.iter().map(|ended| ledger(&ended.err, "chat", 0)).sum();
     let viewers = viewers.replace("rate=5,", "rate=5,events=1000,");

@@ -38,7 +38,8 @@ impl FormatTime for UtcTime {
 
 /// Writes a line to standard error; a closed one is no reason to end.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    // In one piece, as other processes may write to the same terminal.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Whether this process is one of several: then no panic may leave it half alive.

@@ -93,9 +93,12 @@ fn behind(frontier: Millis) -> String {
     format!("{} ({lag:.1} s behind)", &text[11..19])
 }
 
-/// Says what became of every record, and what is still open.
+/// Says what became of every record, and what is still open; of a job all at once, as other
+/// processes may write to the same terminal.
 pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
     for job in jobs {
+        let mut words = Vec::new();
+        let mut say = |line: &str| words.push(line.to_string());
         let board = &job.board;
         let how = if stopped { "stopped" } else { "ended" };
         say(&format!("\n{} {how} after {:.1} s", job.name, took.as_secs_f64()));
@@ -144,6 +147,7 @@ pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
             (true, _) => say(&format!("  {windows} windows were open and stay unwritten")),
             (false, _) => say("  all windows are closed"),
         }
+        super::log::say(&words.join("\n"));
     }
 }
 

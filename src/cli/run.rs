@@ -1,6 +1,7 @@
 //! `highwater run`: binds jobs, runs them, says at the end what became of every record.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -207,9 +208,12 @@ const GRACE: Duration = Duration::from_secs(30);
 /// The first signal asks for the end; a second one, or too long a wait, ends the process at once.
 pub(super) fn catch_signals(stop: &Stop) -> Result<()> {
     let failed = |error| Error::bug(format!("cannot catch signals: {error}"));
+    // Not the flag of the stop: others may have asked for that, and this is the first signal.
+    let signalled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: at the first signal the flag is not set yet.
-        flag::register_conditional_shutdown(signal, 75, stop.flag()).map_err(failed)?;
+        flag::register_conditional_shutdown(signal, 75, signalled.clone()).map_err(failed)?;
+        flag::register(signal, signalled.clone()).map_err(failed)?;
         flag::register(signal, stop.flag()).map_err(failed)?;
     }
     let stop = stop.clone();

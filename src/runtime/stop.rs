@@ -92,6 +92,8 @@ impl Stopper {
     pub fn step(&mut self, contexts: &[Rc<Context>]) {
         let Some(input) = &mut self.input else { return };
         if *input.time() == 0 && (self.asked.is_asked() || self.heard.get()) {
+            // Somebody may have asked another process: this one stops as well, and says so.
+            self.asked.ask();
             contexts.iter().for_each(|context| context.enter(Phase::Stopping));
             let reached = contexts.iter().map(|context| context.reached.get());
             reached.enumerate().for_each(|reached| input.send(reached));
