@@ -127,8 +127,8 @@ impl<E: 'static> Stream<E> {
     /// # use highwater::testing::{Example, example::Event};
     /// let rows = Example::run([("a b", 1, 3)], |events| {
     ///     events.flat_map(|event| {
-    ///         let words = event.key.split(' ').map(|word| Event { key: word.into(), ..event.clone() });
-    ///         words.collect::<Vec<_>>()
+    ///         let word = |word: &str| Event { key: word.into(), ..event.clone() };
+    ///         event.key.split(' ').map(word).collect::<Vec<_>>()
     ///     })
     /// });
     /// assert_eq!(rows, ["a 00:01 3", "b 00:01 3"]);
@@ -156,7 +156,8 @@ impl<E: 'static> Stream<E> {
     ///     }
     ///     Ok(event.clone())
     /// }
-    /// let letters = Example::letters([("a", 1, 3), ("a", 2, -3)], |events| events.try_map(checked));
+    /// let events = [("a", 1, 3), ("a", 2, -3)];
+    /// let letters = Example::letters(events, |events| events.try_map(checked));
     /// assert_eq!(letters, ["1 rejected: -3 is negative"]);
     /// ```
     pub fn try_map<U: 'static>(

@@ -148,7 +148,7 @@ impl<E: Wire> Intake for SourceIntake<E> {
             records: &self.decoder.records,
         };
         self.judge.begin();
-        (self.times)(events, &mut self.judge.times);
+        read_times(&self.times, events, &mut self.judge.times);
         self.judge.run(&case, partition, out);
         if let Some(dedup) = &mut *self.dedup.borrow_mut() {
             let before = self.judge.kept.len();
@@ -233,6 +233,19 @@ impl<E: Wire> Decoder<E> {
                 self.records.resize(decoded.events.len(), number as u32);
             }
         }
+    }
+}
+
+/// Reads the event times of a batch; an event at which the author's function panics has none.
+fn read_times<E>(read: &Times<E>, events: &[E], times: &mut Vec<Option<Time>>) {
+    if caught(|| read(events, times)).is_ok() {
+        return;
+    }
+    times.clear();
+    for (index, event) in events.iter().enumerate() {
+        let outcome = caught(|| read(std::slice::from_ref(event), times));
+        times.truncate(index + usize::from(outcome.is_ok()));
+        times.resize(index + 1, None);
     }
 }
 
