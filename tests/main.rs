@@ -1,4 +1,6 @@
-//! Tests.
+//! The test binary: everything that needs more than one room of the engine.
 
+mod binary;
+mod kafka;
 mod oracle;
 mod tidy;

@@ -32,25 +32,53 @@ pub(super) struct Cli {
     pub(super) command: Option<Command>,
 }
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub(super) struct WorkerArgs {
     /// Worker threads in each process.
-    #[arg(short = 'w', long, global = true, default_value_t = 1, value_name = "N")]
+    #[arg(short = 'w', long, global = true, default_value_t = 1, value_name = "N",
+          value_parser = parse_count)]
     pub(super) threads: usize,
+    /// Processes of the job; the same in each of them.
+    #[arg(short = 'n', long, global = true, default_value_t = 1, value_name = "N",
+          value_parser = parse_count)]
+    pub(super) processes: usize,
+    /// Index of this process, from 0.
+    #[arg(short = 'p', long, global = true, value_name = "INDEX")]
+    pub(super) process: Option<usize>,
+    /// A file with one `host:port` a line, one line a process; else localhost:2101 + index.
+    #[arg(short = 'h', long, global = true, value_name = "FILE")]
+    pub(super) hostfile: Option<PathBuf>,
+    /// Listens on this address (`ADDRESS` or `ADDRESS:PORT`) for other processes, instead of the
+    /// one that the host file names. The sockets are for a trusted network: there is no password.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(super) bind: Option<String>,
+    /// How long to wait for the other processes at the start.
+    #[arg(long, global = true, default_value = "60s", value_name = "DURATION",
+          value_parser = parse_duration)]
+    pub(super) connect_timeout: Duration,
+    /// Reports connection progress on standard error.
+    #[arg(short = 'r', long, global = true)]
+    pub(super) report: bool,
     /// Serialises between the threads of a process as well.
     #[arg(short = 'z', long, global = true)]
     pub(super) zerocopy: bool,
+    /// When workers tell each other of progress: at once, or when it may change something.
+    #[arg(long, global = true, default_value = "demand", value_name = "MODE",
+          value_parser = ["eager", "demand"])]
+    pub(super) progress_mode: String,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Runs the jobs of a system, or some of them, in this process.
     Run(Run),
+    /// Runs the same in N processes of this machine (-n N); ends all of them when one ends.
+    Cluster(Run),
     /// Lists what this binary has.
     List(List),
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
 pub(super) struct Run {
     /// The system; the first one if none is named.
     pub(super) system: Option<String>,
@@ -70,7 +98,8 @@ pub(super) struct Run {
     /// a time.
     #[arg(long, value_name = "WHERE", value_parser = parse_start)]
     pub(super) from: Option<Start>,
-    /// Writes the latencies of each view to a CSV file at the end.
+    /// Writes the latencies of each view to a CSV file at the end; of a cluster to FILE.0, FILE.1,
+    /// and so on.
     #[arg(long, value_name = "FILE")]
     pub(super) latency: Option<PathBuf>,
     /// Measures no latencies.
@@ -79,6 +108,9 @@ pub(super) struct Run {
     /// Sets every option that makes results those of the replaced system.
     #[arg(long)]
     pub(super) compat: bool,
+    /// Stops when standard input ends, as `highwater cluster` asks of its processes.
+    #[arg(long)]
+    pub(super) stop_at_eof: bool,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +118,14 @@ pub(super) struct List {
     /// What to list: all of it if nothing is named.
     #[arg(value_parser = ["systems", "jobs", "sources", "sinks", "codecs", "datasets"])]
     pub(super) what: Option<String>,
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("one is the least".into()),
+        Ok(count) => Ok(count),
+        Err(_) => Err(format!("`{text}` is no number")),
+    }
 }
 
 fn parse_start(text: &str) -> Result<Start, String> {
@@ -122,6 +162,12 @@ mod tests {
         assert!(parse(&["--help"]).unwrap_err().to_string().contains("--threads"));
         assert_eq!(parse(&["run", "chat", "-w", "3"]).unwrap().workers.threads, 3);
         assert_eq!(parse(&["-w", "2"]).unwrap().workers.threads, 2);
+        for args in [&["-h", "hosts"][..], &["run", "-h", "hosts"], &["cluster", "-h", "hosts"]] {
+            let hostfile = parse(args).unwrap().workers.hostfile;
+            assert_eq!(hostfile.as_deref(), Some(std::path::Path::new("hosts")));
+        }
+        assert!(parse(&["run", "--help"]).unwrap_err().to_string().contains("--hostfile"));
+        assert!(parse(&["-w", "0"]).unwrap_err().to_string().contains("one is the least"));
     }
 
     #[test]

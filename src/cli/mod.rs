@@ -12,6 +12,7 @@
 //! ```
 
 mod args;
+mod cluster;
 mod list;
 mod log;
 mod progress;
@@ -47,7 +48,7 @@ pub fn main(dataflows: &'static [Dataflow], generators: &'static [GeneratorKind]
     log::start(cli.verbose);
     log::install_panic_hook();
     match command(&cli, registry) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             log::say(&format!("error: {error}"));
             ExitCode::from(error.kind().exit_code() as u8)
@@ -55,12 +56,14 @@ pub fn main(dataflows: &'static [Dataflow], generators: &'static [GeneratorKind]
     }
 }
 
-fn command(cli: &Cli, registry: Registry) -> Result<()> {
+fn command(cli: &Cli, registry: Registry) -> Result<ExitCode> {
     match &cli.command {
-        None => run::run(&args::Run::default(), &cli.workers, registry),
-        Some(Command::Run(run)) => run::run(run, &cli.workers, registry),
-        Some(Command::List(list)) => list::list(list, registry),
+        None => run::run(&args::Run::default(), &cli.workers, registry)?,
+        Some(Command::Run(run)) => run::run(run, &cli.workers, registry)?,
+        Some(Command::Cluster(run)) => return cluster::cluster(run, cli, registry),
+        Some(Command::List(list)) => list::list(list, registry)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Help and version are no mistakes; everything else is exit code 64.

@@ -76,7 +76,7 @@ fn status(jobs: &[Arc<Job>], rate: f64) -> String {
     format!(
         "{} events/s  frontier {}{lag}  rows {}  late {}  dead {}",
         grouped(rate as u64),
-        frontier.map_or("-".into(), |frontier| behind(frontier)),
+        frontier.map_or("-".into(), behind),
         grouped(rows),
         grouped(late),
         grouped(dead),
@@ -165,7 +165,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at != 0 && (digits.len() - at) % 3 == 0 {
+        if at != 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

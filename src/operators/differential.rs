@@ -32,7 +32,7 @@ use crate::hash;
 use crate::parcel::Parcel;
 use crate::row::Rows;
 use crate::runtime::{Context, Phase};
-use crate::stream::{Loose, LooseKey, Merged, Operator};
+use crate::stream::{Loose, LooseKey, Merge, Merged, Operator};
 use crate::time::Millis;
 use crate::window::{Fixed, Window};
 
@@ -58,7 +58,7 @@ pub struct Kept {
 }
 
 /// Merges measures by the number of their root.
-pub type Merges = BTreeMap<u32, fn(&[(&Vec<u8>, isize)]) -> Vec<u8>>;
+pub type Merges = BTreeMap<u32, Merge>;
 
 type Update<D> = (D, u64, isize);
 type RowStreams<'s> = (Vec<(usize, StreamVec<'s, u64, Rows>)>, StreamVec<'s, u64, Rows>);

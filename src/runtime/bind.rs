@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::dataflow::Dataflow;
-use super::job::{BoundSink, BoundSource, Job};
+use super::job::{BoundSink, BoundSource, Describe, Job};
 use super::ticks::Pace;
 use crate::config::{
     Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding,
@@ -48,7 +48,7 @@ pub struct Surroundings {
 /// option, a combination that cannot work.
 pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings) -> Result<Job> {
     let describe = describe(dataflow, config);
-    let sketch = sketch(&*describe)?;
+    let sketch = sketch(&describe)?;
     config.check_names(&sketch.source_names(), &sketch.view_names())?;
     let mut job = Job {
         name: dataflow.name.into(),
@@ -84,8 +84,6 @@ pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings)
     Ok(job)
 }
 
-type Describe = Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>;
-
 fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
     let parameters = config.parameters();
     Box::new(move |flow| {
@@ -96,7 +94,7 @@ fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
 }
 
 /// The plan as the dataflow alone describes it: what ports there are.
-fn sketch(describe: &(dyn Fn(&Flow) -> Result<()> + Send + Sync)) -> Result<Plan> {
+fn sketch(describe: &Describe) -> Result<Plan> {
     let flow = Flow::new(Settings::default());
     describe(&flow)?;
     let plan = flow.take();

@@ -32,7 +32,7 @@ use crate::row::{Change, Rows};
 use crate::sink::queue::Queue;
 use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
-use crate::stream::{From, Loose, Operator, Plan};
+use crate::stream::{From, Loose, Operator, Plan, Unpack};
 use crate::text::Text;
 
 /// The probes of a job that was built.
@@ -130,7 +130,7 @@ fn reader_plans(
 
 /// What leaves the event-time scope.
 struct Left<'s> {
-    /// Rows, by port; a port may occur twice.
+    /// Rows, by port.
     ports: Vec<(usize, StreamVec<'s, u64, Rows>)>,
     letters: StreamVec<'s, u64, Rows>,
     /// Parts for the windows that differential dataflow keeps.
@@ -179,7 +179,9 @@ where
         into_ports.into_iter().zip(rows).for_each(|(port, stream)| ports[port].push(stream));
         letters.push(operator_letters);
     }
-    let left = ports.iter_mut().enumerate().map(|(port, streams)| {
+    // The ports of kept operators are filled in the tick scope.
+    let filled = ports.iter_mut().enumerate().filter(|(_, streams)| !streams.is_empty());
+    let left = filled.map(|(port, streams)| {
         let rows = one(inner, streams);
         (port, rows.leave(outer))
     });
@@ -194,7 +196,7 @@ where
 /// Takes parcels apart where they are made; differential dataflow moves the parts by itself.
 fn unpack<'s>(
     parcels: StreamVec<'s, Event, Parcel>,
-    unpack: Rc<dyn Fn(Parcel) -> Vec<Loose>>,
+    unpack: Unpack,
 ) -> StreamVec<'s, Event, (Loose, u64, isize)> {
     parcels.unary::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "unpack", move |_, _| {
         move |input, output| {

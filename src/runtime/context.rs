@@ -93,13 +93,34 @@ pub struct EpochPositions {
 }
 
 /// The first error that ends the process; shared by all threads.
-#[derive(Clone, Debug, Default)]
-pub struct Failure(Arc<Mutex<Option<Error>>>);
+#[derive(Clone, Default)]
+pub struct Failure(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    error: Mutex<Option<Error>>,
+    then: Option<OnFailure>,
+}
+
+/// What is done with the first error, by the thread that has met it.
+pub type OnFailure = fn(&Error);
 
 impl Failure {
+    /// One that acts on the first error before anybody else sees it: among several processes a
+    /// failed one has to be gone before it gives up its share of the watermark.
+    pub fn then(act: OnFailure) -> Failure {
+        Failure(Arc::new(Inner { error: Mutex::default(), then: Some(act) }))
+    }
+
     /// Keeps an error, unless there is one already.
     pub fn set(&self, error: Error) {
-        self.lock().get_or_insert(error);
+        let mut first = self.lock();
+        if first.is_none() {
+            if let Some(act) = self.0.then {
+                act(&error);
+            }
+            *first = Some(error);
+        }
     }
 
     /// The error.
@@ -113,6 +134,6 @@ impl Failure {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.error.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

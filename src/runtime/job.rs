@@ -23,7 +23,7 @@ pub struct Job {
     /// The system that it belongs to.
     pub system: String,
     /// Runs the dataflow function.
-    pub describe: Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>,
+    pub describe: Describe,
     /// What bindings say about the description.
     pub settings: Settings,
     /// Ticks and epochs.
@@ -39,6 +39,9 @@ pub struct Job {
     /// What others may see of it.
     pub board: Arc<JobBoard>,
 }
+
+/// Runs a dataflow function.
+pub type Describe = Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>;
 
 /// What a source is bound to.
 #[derive(Clone)]

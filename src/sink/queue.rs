@@ -77,6 +77,8 @@ enum Item {
     Rows(Rows),
     Epoch(u64),
     Finish,
+    /// The job ends before its time: what is written stays unfinished.
+    Leave,
 }
 
 impl Shared {
@@ -163,7 +165,8 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.hurry();
-        self.finish();
+        // A writer that has finished is not there any more to hear it.
+        self.push(Item::Leave);
         if let Some(thread) = self.thread.take() {
             // A panic of the thread has been reported by the hook already.
             let _ = thread.join();
@@ -192,6 +195,7 @@ struct Work {
     rows: Rows,
     epoch: Option<u64>,
     finish: bool,
+    leave: bool,
 }
 
 impl<W: Fn()> Thread<W> {
@@ -203,7 +207,7 @@ impl<W: Fn()> Thread<W> {
 
     fn serve(&mut self) -> Result<()> {
         loop {
-            let Work { rows, epoch, finish } = self.next();
+            let Work { rows, epoch, finish, leave } = self.next();
             if !rows.is_empty() {
                 let refusals = self.patiently(|writer| writer.write(&rows))?;
                 let written = rows.len() - refusals.len();
@@ -224,6 +228,8 @@ impl<W: Fn()> Thread<W> {
             if finish {
                 self.patiently(|writer| writer.finish())?;
                 self.tell(Answer::Finished);
+            }
+            if finish || leave {
                 return Ok(());
             }
         }
@@ -231,7 +237,7 @@ impl<W: Fn()> Thread<W> {
 
     /// Waits for something to do. Rows come alone or with the epochs behind them.
     fn next(&mut self) -> Work {
-        let mut work = Work { rows: Rows::default(), epoch: None, finish: false };
+        let mut work = Work { rows: Rows::default(), epoch: None, finish: false, leave: false };
         let shared = self.shared.clone();
         let mut state = shared.state();
         while state.items.is_empty() {
@@ -250,6 +256,7 @@ impl<W: Fn()> Thread<W> {
                 Some(Item::Rows(rows)) => work.rows.append(rows),
                 Some(Item::Epoch(epoch)) => work.epoch = Some(epoch),
                 Some(Item::Finish) => work.finish = true,
+                Some(Item::Leave) => work.leave = true,
                 None => break,
             }
             self.gathered -= 1;
@@ -265,7 +272,8 @@ impl<W: Fn()> Thread<W> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let more = 0 < state.rows && state.rows < self.options.rows_max;
-            let ends = state.hurry || matches!(state.items.back(), Some(Item::Finish));
+            let ends =
+                state.hurry || matches!(state.items.back(), Some(Item::Finish | Item::Leave));
             if left.is_zero() || !more || ends {
                 return state;
             }

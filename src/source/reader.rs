@@ -219,14 +219,16 @@ impl Reader {
         if self.held.is_empty() {
             return;
         }
-        if self.context.phase.get() == Phase::Halted || self.context.failure.is_set() {
+        if self.context.failure.is_set() {
+            // The capabilities stay: without them others would close windows that are open.
+            self.report();
+            return;
+        }
+        if self.context.phase.get() == Phase::Halted {
             self.end();
             return;
         }
         let (now, completed) = (self.context.clock.now(), self.context.completed.get());
-        // Asked before the tick moves on: between two activations of a busy worker it may jump by
-        // more than may be in flight, while nothing is.
-        let may_read = self.ticker.may_read(completed);
         let tick = self.ticker.advance(now, completed);
         self.context.reached.set(self.context.reached.get().max(tick));
         while self.epoch < self.context.pace.epoch(tick) {
@@ -235,7 +237,7 @@ impl Reader {
         self.promise();
         let mut more = false;
         let running = self.context.phase.get() == Phase::Running;
-        if running && may_read {
+        if running && self.ticker.may_read(completed) {
             match self.read() {
                 Ok(found) => more = found,
                 Err(error) => self.fail(error),

@@ -35,10 +35,16 @@ pub type Loose = (LooseKey, Vec<u8>);
 #[derive(Clone)]
 pub struct Erased {
     /// Takes a parcel apart: a part per window that it adds to.
-    pub unpack: Rc<dyn Fn(Parcel) -> Vec<Loose>>,
+    pub unpack: Unpack,
     /// Merges measures, each as often as its number says.
-    pub merge: fn(&[(&Vec<u8>, isize)]) -> Vec<u8>,
+    pub merge: Merge,
 }
+
+/// Takes a parcel apart.
+pub type Unpack = Rc<dyn Fn(Parcel) -> Vec<Loose>>;
+
+/// Merges measures, each as often as its number says.
+pub type Merge = fn(&[(&Vec<u8>, isize)]) -> Vec<u8>;
 
 impl Erased {
     /// For the `accumulate` with this number.
@@ -92,10 +98,13 @@ pub struct Merged {
     pub value: Vec<u8>,
 }
 
+/// By the bytes of the key: its hash and the bytes of its aggregate.
+type Panes = FixedMap<Vec<u8>, (u64, Vec<u8>)>;
+
 /// Open windows, as the collection last said.
 pub(super) struct MergedWindows<K, A> {
     panes: Rc<PaneNode<K, A>>,
-    open: BTreeMap<Window, FixedMap<Vec<u8>, (u64, Vec<u8>)>>,
+    open: BTreeMap<Window, Panes>,
     /// End of the last window that closed: what the collection takes back of it is no news.
     closed: Option<Time>,
     touched: Option<BTreeSet<(Window, Vec<u8>)>>,

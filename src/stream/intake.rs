@@ -186,7 +186,7 @@ impl<E: Wire> Decoder<E> {
             // One border for the whole batch: entering it per record would cost.
             let outcome = caught(|| {
                 while next < batch.records.len() {
-                    self.record((index, name), batch, next, options, partition, out);
+                    self.record((index, name), (batch, next), options, partition, out);
                     next += 1;
                 }
             });
@@ -207,8 +207,7 @@ impl<E: Wire> Decoder<E> {
     fn record(
         &mut self,
         (index, name): (u32, &Text),
-        batch: &Batch,
-        number: usize,
+        (batch, number): (&Batch, usize),
         options: &SourceOptions,
         partition: &mut PartitionState,
         out: &mut Outbox,

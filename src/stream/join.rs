@@ -31,7 +31,7 @@ where
     T: Clone + 'static,
     F: Fn(K, Window, L, Option<R>) -> Option<T>,
 {
-    pub(super) fn new(pair: F, below: Rc<PaneNode<K, T>>) -> Rc<RefCell<Join<K, L, R, T, F>>> {
+    pub(super) fn new(pair: F, below: Rc<PaneNode<K, T>>) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Join {
             pair,
             below,

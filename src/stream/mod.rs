@@ -25,7 +25,7 @@ mod plan;
 mod trailing;
 mod windowed;
 
-pub use differential::{Erased, Loose, LooseKey, Merged};
+pub use differential::{Erased, Loose, LooseKey, Merge, Merged, Unpack};
 pub use events::{Keyed, KeyedWindows, Stream};
 pub use flow::{Flow, Settings};
 pub use intake::{Intake, PartitionState, SourceOptions, SourceStats};

@@ -240,7 +240,7 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     /// Shows each final row the last `count` rows of its key before it, oldest first, and takes
     /// what the function makes of it. Updates pass as they are: only a closed row is compared.
     ///
-    /// A key's rows are forgotten when [`Flow::forget_after`] of event time lies between two of
+    /// A key's rows are forgotten when `forget_after` of event time lies between two of
     /// them (24 h unless the view's binding says otherwise).
     ///
     /// ```

@@ -185,11 +185,7 @@ fn options_have_timeouts_with_units() {
 
 /// Address of a server that tests may use; without one they say so and pass.
 fn server() -> Option<String> {
-    let url = std::env::var("HIGHWATER_TEST_POSTGRES").ok();
-    if url.is_none() {
-        eprintln!("skipped: HIGHWATER_TEST_POSTGRES names no server");
-    }
-    url
+    crate::testing::PostgresServer::shared().map(|server| server.url())
 }
 
 /// A table that is made for one test.

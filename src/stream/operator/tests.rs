@@ -81,7 +81,7 @@ fn a_restored_operator_gives_the_same_rows_and_half_of_it_half_of_them() {
 
         // The life of a key goes on where it was.
         let more = events(50);
-        let even = |key: &Text| hash::group(hash::of(key)) % 2 == 0;
+        let even = |key: &Text| hash::group(hash::of(key)).is_multiple_of(2);
         half.read(more.iter().filter(|event| even(&event.key)).cloned());
         for bench in [&mut bench, &mut restored] {
             bench.read(more.clone());

@@ -97,7 +97,7 @@ fn a_snapshot_holds_the_histories_by_key_group() {
         }
     }
     for key in 0..50 {
-        let even = hash::group(hash::of(&key)) % 2 == 0;
+        let even = hash::group(hash::of(&key)).is_multiple_of(2);
         assert_eq!(half.keys.contains_key(&key), even);
         let expected = push(&mut whole, key, 60, 3);
         assert_eq!(push(&mut restored, key, 60, 3), expected);
