@@ -28,3 +28,6 @@ pub mod window;
 
 // The derives name `::highwater::…`, also inside this crate.
 extern crate self as highwater;
+
+#[doc = include_str!("../docs/guide/dataflows.md")]
+pub mod guide {}

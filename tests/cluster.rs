@@ -160,7 +160,7 @@ fn the_command_line_and_the_host_file_are_checked() {
     };
     check("run chat -n 2", 64, &["highwater cluster … -n 2"]);
     check("run chat -n 2 -p 2", 64, &["there is no process 2 of 2"]);
-    check("run chat -n 0", 64, &["one is the least"]);
+    check("run chat -n 0", 64, &["write a number from 1"]);
     check("cluster chat -n 2 -p 1", 64, &["-p 1"]);
     check("cluster chatt -n 2", 64, &["`chat`"]);
     check("run chat -n 3 -p 0 -h HOSTS", 65, &["has 2 addresses for 3 processes", "hosts"]);

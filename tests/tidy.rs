@@ -95,7 +95,13 @@ const UNSAFE: [&str; 2] = ["src/source/kafka/queue.rs", "src/replay/abomonation.
 
 /// The only files of the engine that may write to stdout: the sink for rows, and commands whose
 /// answer is a text.
-const STDOUT: [&str; 3] = ["src/sink/console.rs", "src/sink/console/", "src/cli/list.rs"];
+const STDOUT: [&str; 5] = [
+    "src/sink/console.rs",
+    "src/sink/console/",
+    "src/cli/check.rs",
+    "src/cli/generate/target.rs",
+    "src/cli/list.rs",
+];
 
 /// Fails with all places that break a rule.
 fn none(rule: &str, broken: Vec<String>) {

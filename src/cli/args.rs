@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(hostfile.as_deref(), Some(std::path::Path::new("hosts")));
         }
         assert!(parse(&["run", "--help"]).unwrap_err().to_string().contains("--hostfile"));
-        assert!(parse(&["-w", "0"]).unwrap_err().to_string().contains("one is the least"));
+        assert!(parse(&["-w", "0"]).unwrap_err().to_string().contains("write a number from 1"));
     }
 
     #[test]

@@ -297,6 +297,7 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         rows_max: binding.queue_rows_max,
         gather: binding.trigger_interval,
         retry_max: binding.retry_max,
+        failure: None,
         latency: None,
     }
 }

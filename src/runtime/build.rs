@@ -29,7 +29,7 @@ use crate::operators::shell::shell;
 use crate::operators::sink::{MakeQueue, SinkPlan, sink};
 use crate::parcel::Parcel;
 use crate::row::{Change, Rows};
-use crate::sink::queue::Queue;
+use crate::sink::queue::{Queue, QueueOptions};
 use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
 use crate::stream::{From, Loose, Operator, Plan, Unpack};
@@ -277,7 +277,8 @@ fn sink_plan(view: &Text, bound: &BoundSink, context: &Rc<Context>) -> SinkPlan 
             let mut sink = bound.sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             sink.open(shard)
         };
-        let queue = writer.and_then(|writer| Queue::start(writer, bound.queue.clone(), wake));
+        let options = QueueOptions { failure: Some(failure.clone()), ..bound.queue.clone() };
+        let queue = writer.and_then(|writer| Queue::start(writer, options, wake));
         queue
             .map_err(|error| failure.set(error.within(format!("view `{}`", bound.queue.view))))
             .ok()

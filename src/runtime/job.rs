@@ -92,6 +92,7 @@ impl BoundSink {
             rows_max: 100_000,
             gather: None,
             retry_max: Duration::from_secs(600),
+            failure: None,
             latency: None,
         };
         let (rows, placement) = (sink.accepts(), sink.placement());

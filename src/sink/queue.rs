@@ -20,7 +20,7 @@ use super::{Refusal, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::observe::latency::ViewLatency;
 use crate::row::{Mark, Rows};
-use crate::runtime::wall_time;
+use crate::runtime::{Failure, wall_time};
 
 /// How a queue behaves.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct QueueOptions {
     pub gather: Option<Duration>,
     /// `sink.retry_max`: how long a full disk is waited for.
     pub retry_max: Duration,
+    /// Where an error goes that waiting does not cure, also when nobody listens any more.
+    pub failure: Option<Failure>,
     /// Where the latencies of the view are kept, if they are measured.
     pub latency: Option<Arc<ViewLatency>>,
 }
@@ -201,6 +203,9 @@ struct Work {
 impl<W: Fn()> Thread<W> {
     fn run(mut self) {
         if let Err(error) = self.serve() {
+            if let Some(failure) = &self.options.failure {
+                failure.set(error.clone());
+            }
             self.tell(Answer::Failed(error));
         }
     }

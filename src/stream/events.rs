@@ -127,9 +127,8 @@ impl<E: 'static> Stream<E> {
     /// # use highwater::testing::{Example, example::Event};
     /// let rows = Example::run([("a b", 1, 3)], |events| {
     ///     events.flat_map(|event| {
-    ///         let words = event.key.split(' ');
-    ///         let words = words.map(|word| Event { key: word.into(), ..event.clone() });
-    ///         words.collect::<Vec<_>>()
+    ///         let word = |word: &str| Event { key: word.into(), ..event.clone() };
+    ///         event.key.split(' ').map(word).collect::<Vec<_>>()
     ///     })
     /// });
     /// assert_eq!(rows, ["a 00:01 3", "b 00:01 3"]);

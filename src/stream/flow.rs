@@ -78,8 +78,8 @@ impl Flow {
     /// let rows = Example::flow(events, |flow| {
     ///     // Events may be up to a minute older than the latest one before them.
     ///     let events = flow.source("events", Lateness::Strict(minutes(1)), Example::time);
-    ///     let five = events.window(Tumbling::new(minutes(5)));
-    ///     let sums = five.accumulate(|event| Sum::<i64>::of(event.value));
+    ///     let windows = events.window(Tumbling::new(minutes(5)));
+    ///     let sums = windows.accumulate(|event| Sum::<i64>::of(event.value));
     ///     sums.rows(Example::row).sink("sums");
     /// });
     /// assert_eq!(rows, ["sums 00:00 6"]);

@@ -156,7 +156,7 @@ impl<E: Wire> Intake for SourceIntake<E> {
             records: &self.decoder.records,
         };
         self.judge.begin();
-        (self.times)(events, &mut self.judge.times);
+        read_times(&self.times, events, &mut self.judge.times);
         self.judge.run(&case, partition, out);
         if let Some(dedup) = &mut *self.dedup.borrow_mut() {
             let before = self.judge.kept.len();
@@ -249,6 +249,19 @@ fn read_arrivals(batch: &mut Batch, field: &str, options: &Options) {
     for record in records {
         let value = record.value.clone().map(|range| &bytes[range]);
         record.time = value.and_then(|value| json::instant(value, field, options));
+    }
+}
+
+/// Reads the event times of a batch; an event at which the author's function panics has none.
+fn read_times<E>(read: &Times<E>, events: &[E], times: &mut Vec<Option<Time>>) {
+    if caught(|| read(events, times)).is_ok() {
+        return;
+    }
+    times.clear();
+    for (index, event) in events.iter().enumerate() {
+        let outcome = caught(|| read(std::slice::from_ref(event), times));
+        times.truncate(index + usize::from(outcome.is_ok()));
+        times.resize(index + 1, None);
     }
 }
 

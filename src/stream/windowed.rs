@@ -125,8 +125,8 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     ///         .key_by(|event| event.key.clone())
     ///         .window(Tumbling::new(minutes(1)))
     ///         .accumulate(|event| Sum::<f64>::of(event.value))
-    ///         .filter_map(|sum| sum.get().filter(|sum| 0.0 < *sum))
-    ///         .filter_map(|sum| Some(stats::round2(sum.sqrt())))
+    ///         .filter_map(|sum| sum.get().filter(|sum| 0.0 < *sum).map(f64::sqrt))
+    ///         .filter_map(|root| Some(stats::round2(root)))
     ///         .rows(Example::row)
     /// });
     /// assert_eq!(rows, ["a 00:00 1.73"]);
@@ -277,7 +277,7 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     /// ```
     /// use highwater::prelude::*;
     /// # use highwater::testing::Example;
-    /// // A table after three events, when more may come: the second minute is still open.
+    /// // What a table holds after three events when more may come: the second minute is open.
     /// let rows = Example::updates([("a", 1, 3), ("a", 2, 4), ("a", 61, 5)], |events| {
     ///     events
     ///         .key_by(|event| event.key.clone())

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::Stamp;
 use crate::codec::{self, Wire};
 use crate::error::Result;
 use crate::key::Key;
@@ -215,11 +214,6 @@ impl Example {
     pub fn time(event: &Event) -> Option<Time> {
         event.time
     }
-
-    /// The second of a stamp, for measures that look at it.
-    pub fn second(stamp: &Stamp) -> i64 {
-        stamp.time.seconds()
-    }
 }
 
 fn read<V: Leaves>(flow: &Flow, describe: &impl Fn(Stream<Event>) -> V) {
@@ -373,5 +367,55 @@ fn clock(time: Time) -> String {
         format!("{:02}:{:02}", seconds / 60, seconds % 60)
     } else {
         time.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::Count;
+    use crate::time::minutes;
+    use crate::window::Tumbling;
+
+    #[test]
+    fn an_example_that_may_go_on_ends_and_shows_open_windows_only_as_updates() {
+        let counts = |events: Stream<Event>| {
+            let windows = events.window(Tumbling::new(minutes(1)));
+            windows.accumulate(|_| Count::one()).rows(Example::row)
+        };
+        let events = [("a", 1, 1), ("b", 2, 1), ("a", 61, 1)];
+        for _ in 0..3 {
+            assert_eq!(Example::updates(events, counts), ["00:00 2"]);
+            let updates = Example::updates(events, move |events| counts(events).updates());
+            assert_eq!(updates, ["00:00 2", "01:00 1"]);
+        }
+        assert_eq!(Example::run(events, counts), ["00:00 2", "01:00 1"]);
+    }
+
+    #[test]
+    fn no_event_gives_no_row() {
+        assert_eq!(Example::run([] as [Event; 0], |events| events), [""; 0]);
+        assert_eq!(Example::updates([] as [Event; 0], |events| events), [""; 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "two views are called `v`")]
+    fn a_wrong_description_is_told() {
+        Example::flow([("a", 1, 1)], |flow| {
+            let events = flow.source("events", minutes(1), Example::time);
+            events.sink("v");
+            events.sink("v");
+        });
+    }
+
+    #[test]
+    fn cells_are_told_apart_by_spaces_and_times_are_short_in_the_first_hour() {
+        let time = |micros| Cell::Time(Time::from_micros(micros));
+        let cells = [Cell::Null, Cell::I64(-1), Cell::F64(0.5), Cell::Text("a".into())];
+        assert_eq!(text(&cells), "NULL -1 0.5 a");
+        assert_eq!(text(&[time(3_599_000_000)]), "59:59");
+        assert_eq!(text(&[time(3_600_000_000)]), "1970-01-01T01:00:00.000000Z");
+        assert_eq!(text(&[time(1)]), "1970-01-01T00:00:00.000001Z");
+        assert_eq!(text(&[time(-1_000_000)]), "1969-12-31T23:59:59.000000Z");
     }
 }

@@ -92,7 +92,7 @@ fn rows(values: impl IntoIterator<Item = i64>) -> Rows {
 
 fn options() -> QueueOptions {
     let (view, retry_max) = ("v".into(), millis(150));
-    QueueOptions { view, rows_max: 10, gather: None, retry_max, latency: None }
+    QueueOptions { view, rows_max: 10, gather: None, retry_max, failure: None, latency: None }
 }
 
 fn start(options: QueueOptions) -> (Queue, Script) {

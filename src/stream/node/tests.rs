@@ -86,6 +86,19 @@ fn a_panic_in_a_key_or_a_measure_is_named_after_its_view() {
 }
 
 #[test]
+fn an_event_whose_time_cannot_be_read_without_a_panic_has_none() {
+    let mut bench = Bench::new(|flow| {
+        let time = |event: &Event| careful(event).then_some(event.time).flatten();
+        counted(&flow.source("events", seconds(0), time), "v");
+    });
+    bench.read(unlucky());
+    let missing = "no_event_time: it has no event time, or none that can be read";
+    assert_eq!(bench.letters(), [3, 8].map(|offset| format!("{offset} {missing}")));
+    bench.emit(Millis::MAX);
+    assert_eq!(bench.rows(), ["Final: a, 0, 8"]);
+}
+
+#[test]
 fn a_batch_of_which_every_event_panics_leaves_letters_alone() {
     let mut bench = Bench::new(|flow| counted(&source(flow).filter(careful), "v"));
     bench.read([("a", 1, 13), ("a", 2, 13)]);
