@@ -105,6 +105,12 @@ struct Inner {
 /// What is done with the first error, by the thread that has met it.
 pub type OnFailure = fn(&Error);
 
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Failure").field(&self.get()).finish()
+    }
+}
+
 impl Failure {
     /// One that acts on the first error before anybody else sees it: among several processes a
     /// failed one has to be gone before it gives up its share of the watermark.
