@@ -50,6 +50,7 @@ impl Bench<'_> {
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             letters: BoundSink::new("dead letters", void("dead letters")?),
+            latency: false,
             board: Arc::new(JobBoard::default()),
         };
         for (name, connector) in (self.sources)() {

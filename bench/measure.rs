@@ -163,8 +163,9 @@ mod tests {
         };
         let pairs = pairs(2, &mut first, &mut second).unwrap();
         assert_eq!(pairs.samples.len(), 2);
-        let mut order = order.into_inner();
+        let mut order: Vec<char> = order.into_inner().chars().collect();
         order.dedup();
+        let order: String = order.into_iter().collect();
         // A warm-up of each, then A B, B A.
         assert_eq!(order, "ababa");
     }

@@ -98,6 +98,12 @@ impl Error {
         self
     }
 
+    /// The same error as another kind: what is wrong in a file may be wrong on a command line too.
+    pub fn of_kind(mut self, kind: Kind) -> Error {
+        self.0.kind = kind;
+        self
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> Kind {
         self.0.kind

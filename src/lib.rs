@@ -21,7 +21,6 @@ pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stream;
-#[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;
 pub mod time;
@@ -29,3 +28,6 @@ pub mod window;
 
 // The derives name `::highwater::…`, also inside this crate.
 extern crate self as highwater;
+
+#[doc = include_str!("../docs/guide/dataflows.md")]
+pub mod guide {}

@@ -9,10 +9,14 @@ use std::any::Any;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::time::Time;
+
 /// Items of one type for one worker.
 pub struct Parcel {
     /// The worker that owns them.
     pub to: u32,
+    /// When the oldest record in it was due or sent, where the source tells; for latency.
+    pub sent: Option<Time>,
     body: Body,
 }
 
@@ -27,7 +31,13 @@ impl Parcel {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
-        Parcel { to: to as u32, body: Body::Here(Box::new(items)) }
+        Parcel { to: to as u32, sent: None, body: Body::Here(Box::new(items)) }
+    }
+
+    /// Says when its oldest record was due or sent.
+    pub fn sent(mut self, sent: Option<Time>) -> Parcel {
+        self.sent = sent;
+        self
     }
 
     /// The items.
@@ -73,23 +83,23 @@ impl<T: Serialize + Send + 'static> Goods for Vec<T> {
 
 impl Clone for Parcel {
     fn clone(&self) -> Parcel {
-        Parcel { to: self.to, body: Body::Wire(self.bytes()) }
+        Parcel { to: self.to, sent: self.sent, body: Body::Wire(self.bytes()) }
     }
 }
 
 impl Serialize for Parcel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.body {
-            Body::Here(goods) => (self.to, goods.encode()).serialize(serializer),
-            Body::Wire(bytes) => (self.to, bytes).serialize(serializer),
+            Body::Here(goods) => (self.to, self.sent, goods.encode()).serialize(serializer),
+            Body::Wire(bytes) => (self.to, self.sent, bytes).serialize(serializer),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Parcel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Parcel, D::Error> {
-        let (to, bytes) = Deserialize::deserialize(deserializer)?;
-        Ok(Parcel { to, body: Body::Wire(bytes) })
+        let (to, sent, bytes) = Deserialize::deserialize(deserializer)?;
+        Ok(Parcel { to, sent, body: Body::Wire(bytes) })
     }
 }
 

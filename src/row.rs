@@ -254,6 +254,8 @@ pub struct Rows {
     pub marks: Vec<Mark>,
     /// The cells of all rows; a row has as many as the schema has columns.
     pub cells: Vec<Cell>,
+    /// When the oldest record in them was due or sent, where the source tells; for latency.
+    pub sent: Option<Time>,
 }
 
 /// What a row is, beside its cells.
@@ -294,6 +296,7 @@ impl Rows {
         } else {
             self.marks.append(&mut other.marks);
             self.cells.append(&mut other.cells);
+            self.sent = oldest(self.sent, other.sent);
         }
     }
 
@@ -323,6 +326,14 @@ impl Rows {
                 Err(misfit)
             }
         }
+    }
+}
+
+/// The older of two times that may be unknown.
+pub fn oldest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -442,6 +453,15 @@ impl Field for Window {
         cells.push(Cell::Null);
         cells.push(Cell::Null);
     }
+}
+
+/// No column: the key of a window over all events together.
+impl Field for () {
+    fn columns(_name: &str, _nullable: bool, _columns: &mut Vec<Column>) {}
+
+    fn put(&self, _cells: &mut Cells) {}
+
+    fn put_null(_cells: &mut Cells) {}
 }
 
 impl<T: Field> Field for Option<T> {

@@ -76,7 +76,7 @@ impl Summary {
             stream_id,
             window,
             chat_count: chat.chat_count,
-            unique_chatters: chat.unique_chatters.get() as i64,
+            unique_chatters: chat.unique_chatters.get(),
             avg_sentiment: chat.avg_sentiment.get().unwrap_or(0.0),
             positive_count: chat.positive_count,
             negative_count: chat.negative_count,

@@ -1,3 +1,5 @@
+//! When records are due, how bursts lie, how many records are faulty and how.
+
 use super::*;
 use highwater::dataset::Faults;
 use highwater::time::seconds;

@@ -1,3 +1,5 @@
+//! That the real logs are as late, by line and by partition, as their cards say.
+
 use std::time::Duration;
 
 use super::*;

@@ -34,8 +34,8 @@
 use std::cmp::Ordering;
 use std::fmt::Debug;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use count::Count;
 pub use distinct::Distinct;
@@ -83,7 +83,7 @@ pub trait Aggregate: Clone + Default + Send + Serialize + DeserializeOwned + 'st
 /// When and where an event happened: what `accumulate_with` hands to a measure, and the order of
 /// events everywhere: by time, then position.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Stamp {
     /// Event time.

@@ -9,13 +9,23 @@ use crate::source::Start;
 use crate::source::generator::read_time;
 use crate::time::parse_duration;
 
+const EXAMPLES: &str = "Examples:
+  highwater                                        run chat on generated events: nothing to install
+  highwater list                                   what there is to run, and to bind it to
+  highwater check chat -c chat.kafka.toml          look whether Kafka and PostgreSQL are there
+  highwater run chat -c chat.kafka.toml -w 2       run it with two workers
+  highwater generate chat --rate 100 --kafka       write events for it to Kafka
+
+`highwater COMMAND --help` says more. Exit codes: 0 done, 64 the command line, 65 configuration,
+70 a bug, 74 storage, 75 unreachable: try again.";
+
 /// Windowed views over Kafka, kept by timely and differential dataflow.
 #[derive(Debug, Parser)]
 #[command(
     name = "highwater",
     version,
     about = "Windowed views over Kafka, kept by timely and differential dataflow",
-    after_help = "Without a command: `run chat` on generated events, nothing to install.",
+    after_help = EXAMPLES,
     disable_help_flag = true,
     disable_help_subcommand = true
 )]
@@ -32,25 +42,67 @@ pub(super) struct Cli {
     pub(super) command: Option<Command>,
 }
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub(super) struct WorkerArgs {
     /// Worker threads in each process.
-    #[arg(short = 'w', long, global = true, default_value_t = 1, value_name = "N")]
+    #[arg(short = 'w', long, global = true, default_value_t = 1, value_name = "N",
+          value_parser = parse_count)]
     pub(super) threads: usize,
+    /// Processes of the job; the same in each of them.
+    #[arg(short = 'n', long, global = true, default_value_t = 1, value_name = "N",
+          value_parser = parse_count)]
+    pub(super) processes: usize,
+    /// Index of this process, from 0.
+    #[arg(short = 'p', long, global = true, value_name = "INDEX")]
+    pub(super) process: Option<usize>,
+    /// A file with one `host:port` a line, one line a process; else localhost:2101 + index.
+    #[arg(short = 'h', long, global = true, value_name = "FILE")]
+    pub(super) hostfile: Option<PathBuf>,
+    /// Listens on this address (`ADDRESS` or `ADDRESS:PORT`) for other processes, instead of the
+    /// one that the host file names. The sockets are for a trusted network: there is no password.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(super) bind: Option<String>,
+    /// How long to wait for the other processes at the start.
+    #[arg(long, global = true, default_value = "60s", value_name = "DURATION",
+          value_parser = parse_duration)]
+    pub(super) connect_timeout: Duration,
+    /// Reports connection progress on standard error.
+    #[arg(short = 'r', long, global = true)]
+    pub(super) report: bool,
     /// Serialises between the threads of a process as well.
     #[arg(short = 'z', long, global = true)]
     pub(super) zerocopy: bool,
+    /// When workers tell each other of progress: at once, or when it may change something.
+    #[arg(long, global = true, default_value = "demand", value_name = "MODE",
+          value_parser = ["eager", "demand"])]
+    pub(super) progress_mode: String,
+}
+
+impl WorkerArgs {
+    /// How many workers there are, in words.
+    pub(super) fn summary(&self) -> String {
+        match self.threads {
+            1 => "1 worker".into(),
+            threads => format!("{threads} workers"),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Runs the jobs of a system, or some of them, in this process.
     Run(Run),
+    /// Runs the same in N processes of this machine (-n N); ends all of them when one ends.
+    Cluster(Run),
+    /// Binds jobs and looks whether everything is there; runs nothing, prints the plan.
+    Check(super::check::Check),
+    /// Writes the records of a data set: to standard output, to files or to Kafka.
+    Generate(super::generate::Generate),
     /// Lists what this binary has.
     List(List),
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
 pub(super) struct Run {
     /// The system; the first one if none is named.
     pub(super) system: Option<String>,
@@ -70,9 +122,19 @@ pub(super) struct Run {
     /// a time.
     #[arg(long, value_name = "WHERE", value_parser = parse_start)]
     pub(super) from: Option<Start>,
+    /// Writes the latencies of each view to a CSV file at the end; of a cluster to FILE.0, FILE.1,
+    /// and so on.
+    #[arg(long, value_name = "FILE")]
+    pub(super) latency: Option<PathBuf>,
+    /// Measures no latencies.
+    #[arg(long, conflicts_with = "latency")]
+    pub(super) no_latency: bool,
     /// Sets every option that makes results those of the replaced system.
     #[arg(long)]
     pub(super) compat: bool,
+    /// Stops when standard input ends, as `highwater cluster` asks of its processes.
+    #[arg(long)]
+    pub(super) stop_at_eof: bool,
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +142,14 @@ pub(super) struct List {
     /// What to list: all of it if nothing is named.
     #[arg(value_parser = ["systems", "jobs", "sources", "sinks", "codecs", "datasets"])]
     pub(super) what: Option<String>,
+}
+
+/// More threads or processes than this help no machine, and fewer than one do nothing.
+const COUNT_MAX: usize = 1_024;
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
+    count.ok_or_else(|| format!("write a number from 1 to {COUNT_MAX}"))
 }
 
 fn parse_start(text: &str) -> Result<Start, String> {
@@ -116,6 +186,12 @@ mod tests {
         assert!(parse(&["--help"]).unwrap_err().to_string().contains("--threads"));
         assert_eq!(parse(&["run", "chat", "-w", "3"]).unwrap().workers.threads, 3);
         assert_eq!(parse(&["-w", "2"]).unwrap().workers.threads, 2);
+        for args in [&["-h", "hosts"][..], &["run", "-h", "hosts"], &["cluster", "-h", "hosts"]] {
+            let hostfile = parse(args).unwrap().workers.hostfile;
+            assert_eq!(hostfile.as_deref(), Some(std::path::Path::new("hosts")));
+        }
+        assert!(parse(&["run", "--help"]).unwrap_err().to_string().contains("--hostfile"));
+        assert!(parse(&["-w", "0"]).unwrap_err().to_string().contains("write a number from 1"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::io;
 
-use super::Registry;
 use super::args::List;
+use super::{Registry, plan};
 use crate::config::Parameters;
 use crate::error::{Error, Result};
 use crate::sink::kinds::SINKS;
@@ -25,8 +25,9 @@ pub(super) fn list(list: &List, registry: Registry) -> Result<()> {
     if asked("sinks") {
         title(&mut text, "sinks");
         for kind in SINKS {
-            let promise = format!("{} ({:?}, {:?})", kind.about, kind.accepts, kind.guarantee);
-            line(&mut text, kind.name, &promise);
+            line(&mut text, kind.name, kind.about);
+            let (takes, promise) = (plan::accepts(kind.accepts), plan::guarantee(kind.guarantee));
+            line(&mut text, "", &format!("takes {takes}; {promise}"));
         }
     }
     if asked("codecs") {
@@ -38,7 +39,11 @@ pub(super) fn list(list: &List, registry: Registry) -> Result<()> {
         for kind in registry.generators {
             line(&mut text, kind.name, kind.about);
             for topic in kind.topics {
-                line(&mut text, &format!("  {}.{}", kind.name, topic.short), topic.name);
+                let about = format!(
+                    "topic {}, {} partitions, keyed by {}",
+                    topic.name, topic.partitions, topic.key
+                );
+                line(&mut text, &format!("  {}.{}", kind.name, topic.short), &about);
             }
         }
     }
@@ -59,8 +64,8 @@ fn jobs(text: &mut String, registry: Registry) -> Result<()> {
                 let null = if column.nullable { "?" } else { "" };
                 format!("{} {}{null}", column.name, column.kind)
             });
-            let columns: Vec<String> = columns.collect();
-            line(text, &format!("  view {}", port.view), &columns.join(", "));
+            line(text, &format!("  view {}", port.view), "");
+            plan::wrapped(text, "", columns);
         }
     }
     Ok(())
@@ -72,5 +77,6 @@ fn title(text: &mut String, title: &str) {
 }
 
 fn line(text: &mut String, name: &str, about: &str) {
-    let _ = writeln!(text, "  {name:<28} {about}");
+    let row = format!("  {name:<28} {about}");
+    let _ = writeln!(text, "{}", row.trim_end());
 }

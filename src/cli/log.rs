@@ -2,9 +2,13 @@
 
 use std::io::Write;
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::FormatTime;
+
+use crate::error::{Error, Kind};
+use crate::runtime::cluster::lost_peer;
 
 /// Starts logging. `LOG_LEVEL` or `HIGHWATER_LOG` decide, else the number of `-v`.
 pub(super) fn start(verbose: u8) {
@@ -34,7 +38,34 @@ impl FormatTime for UtcTime {
 
 /// Writes a line to standard error; a closed one is no reason to end.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    // In one piece, as other processes may write to the same terminal.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Whether this process is one of several: then no panic may leave it half alive.
+static AMONG_OTHERS: AtomicBool = AtomicBool::new(false);
+
+/// From here on every panic that is not caught on purpose ends the process, at once: a thread that
+/// is gone would keep all others waiting, in this process and in all of them.
+pub(super) fn end_at_panics() {
+    AMONG_OTHERS.store(true, Relaxed);
+}
+
+/// Ends a process among others with an error, before it gives up anything that others wait for.
+pub(super) fn end_with(error: &Error) {
+    last_words(&format!("error: {error}"), error.kind());
+}
+
+fn last_words(words: &str, kind: Kind) -> ! {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if SAID.swap(true, Relaxed) {
+        // Another thread is about to end the process, with the cause.
+        loop {
+            std::thread::park();
+        }
+    }
+    say(words);
+    signal_hook::low_level::exit(kind.exit_code())
 }
 
 /// Turns a panic into one line instead of a backtrace; one that will be caught and become a dead
@@ -45,11 +76,20 @@ pub(super) fn install_panic_hook() {
             return;
         }
         let text = info.payload_as_str().unwrap_or("no text");
-        let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
-        say(&format!(
-            "error: this is a bug of highwater: {text}{}\n  hint: please report it with the \
-             command and the job files",
-            place.unwrap_or_default()
-        ));
+        let lost = lost_peer(text, std::thread::current().name());
+        let words = if let Some(peer) = &lost {
+            format!("error: lost {peer}: {text}\n  hint: start the job again")
+        } else {
+            let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
+            format!(
+                "error: this is a bug of highwater: {text}{}\n  hint: please report it with the \
+                 command and the job files",
+                place.unwrap_or_default()
+            )
+        };
+        if !AMONG_OTHERS.load(Relaxed) {
+            return say(&words);
+        }
+        last_words(&words, if lost.is_some() { Kind::Unreachable } else { Kind::Bug });
     }));
 }

@@ -12,15 +12,19 @@
 //! ```
 
 mod args;
+mod check;
+mod cluster;
+mod generate;
 mod list;
 mod log;
+mod plan;
 mod progress;
 mod run;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
@@ -40,14 +44,14 @@ pub struct Registry {
 /// 65 configuration, 70 a bug, 74 storage, 75 unreachable.
 pub fn main(dataflows: &'static [Dataflow], generators: &'static [GeneratorKind]) -> ExitCode {
     let registry = Registry { dataflows, generators };
-    let cli = match Cli::try_parse() {
+    let cli = match parse(registry) {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };
     log::start(cli.verbose);
     log::install_panic_hook();
     match command(&cli, registry) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             log::say(&format!("error: {error}"));
             ExitCode::from(error.kind().exit_code() as u8)
@@ -55,12 +59,29 @@ pub fn main(dataflows: &'static [Dataflow], generators: &'static [GeneratorKind]
     }
 }
 
-fn command(cli: &Cli, registry: Registry) -> Result<()> {
-    match &cli.command {
-        None => run::run(&args::Run::default(), &cli.workers, registry),
-        Some(Command::Run(run)) => run::run(run, &cli.workers, registry),
-        Some(Command::List(list)) => list::list(list, registry),
+/// Parses the command line; the options of data sets are known only now.
+fn parse(registry: Registry) -> std::result::Result<Cli, clap::Error> {
+    let command = generate::with_options(Cli::command(), registry.generators);
+    let matches = command.try_get_matches()?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let (Some(Command::Generate(generate)), Some(matches)) =
+        (&mut cli.command, matches.subcommand_matches("generate"))
+    {
+        generate.take_options(matches, registry.generators);
     }
+    Ok(cli)
+}
+
+fn command(cli: &Cli, registry: Registry) -> Result<ExitCode> {
+    match &cli.command {
+        None => run::run(&args::Run::default(), &cli.workers, registry)?,
+        Some(Command::Run(run)) => run::run(run, &cli.workers, registry)?,
+        Some(Command::Cluster(run)) => return cluster::cluster(run, cli, registry),
+        Some(Command::Check(check)) => check::check(check, &cli.workers, registry)?,
+        Some(Command::Generate(generate)) => generate::generate(generate, registry)?,
+        Some(Command::List(list)) => list::list(list, registry)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Help and version are no mistakes; everything else is exit code 64.

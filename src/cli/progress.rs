@@ -2,11 +2,13 @@
 //! what became of every record.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::log::say;
+use crate::error::{Error, Result};
 use crate::runtime::{Job, wall_time};
 use crate::time::Millis;
 
@@ -74,7 +76,7 @@ fn status(jobs: &[Arc<Job>], rate: f64) -> String {
     format!(
         "{} events/s  frontier {}{lag}  rows {}  late {}  dead {}",
         grouped(rate as u64),
-        frontier.map_or("-".into(), |frontier| behind(frontier)),
+        frontier.map_or("-".into(), behind),
         grouped(rows),
         grouped(late),
         grouped(dead),
@@ -91,9 +93,12 @@ fn behind(frontier: Millis) -> String {
     format!("{} ({lag:.1} s behind)", &text[11..19])
 }
 
-/// Says what became of every record, and what is still open.
+/// Says what became of every record, and what is still open; of a job all at once, as other
+/// processes may write to the same terminal.
 pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
     for job in jobs {
+        let mut words = Vec::new();
+        let mut say = |line: &str| words.push(line.to_string());
         let board = &job.board;
         let how = if stopped { "stopped" } else { "ended" };
         say(&format!("\n{} {how} after {:.1} s", job.name, took.as_secs_f64()));
@@ -124,6 +129,17 @@ pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
         for ((source, field), count) in board.type_error_counts() {
             say(&format!("  {source}.{field}: {} values of the wrong type", grouped(count)));
         }
+        for line in board.latency_lines() {
+            say(&format!(
+                "  {} {} latency of {} rows: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+                line.view,
+                line.kind,
+                grouped(line.rows),
+                line.p50_ms,
+                line.p99_ms,
+                line.max_ms
+            ));
+        }
         let open = board.open();
         let windows = grouped(open.windows);
         match (stopped, open.windows) {
@@ -131,15 +147,29 @@ pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
             (true, _) => say(&format!("  {windows} windows were open and stay unwritten")),
             (false, _) => say("  all windows are closed"),
         }
+        super::log::say(&words.join("\n"));
     }
 }
 
+/// Writes the latencies of all views as CSV.
+pub(super) fn write_latencies(jobs: &[Arc<Job>], path: &Path) -> Result<()> {
+    let failed = |error: csv::Error| {
+        Error::storage(format!("cannot write `{}`: {error}", path.display()))
+            .hint("name a file in a folder that exists and can be written")
+    };
+    let mut csv = csv::Writer::from_path(path).map_err(failed)?;
+    for line in jobs.iter().flat_map(|job| job.board.latency_lines()) {
+        csv.serialize(line).map_err(failed)?;
+    }
+    csv.flush().map_err(|error| failed(error.into()))
+}
+
 /// A number with its thousands apart.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at != 0 && (digits.len() - at) % 3 == 0 {
+        if at != 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

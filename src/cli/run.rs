@@ -1,17 +1,20 @@
 //! `highwater run`: binds jobs, runs them, says at the end what became of every record.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::args::{Run, WorkerArgs};
-use super::{Registry, log, progress};
+use super::{Registry, log, plan, progress};
 use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
+use crate::runtime::cluster::{self, Connect, Peers, Seat};
 use crate::runtime::{
-    Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs, wall_time,
+    Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs, run_among,
+    wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;
@@ -19,8 +22,12 @@ use crate::source::kinds::SOURCE_NAMES;
 /// Runs jobs until their input ends or somebody asks for the end.
 pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Result<()> {
     let dataflows = choose(args.system.as_deref(), &args.jobs, registry)?;
+    let place = Place::of(workers)?;
     let stop = Stop::new();
     catch_signals(&stop)?;
+    if args.stop_at_eof {
+        stop_at_eof(&stop);
+    }
     let mut jobs = Vec::with_capacity(dataflows.len());
     for dataflow in dataflows {
         let config = load(dataflow, args)?;
@@ -31,24 +38,109 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
             generators: registry.generators,
             now: Arc::new(wall_time),
             threads: workers.threads,
+            latency: !args.no_latency,
             from: args.from.clone(),
         };
         let job = bind(dataflow, &config, &around)?;
         let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
         check(&job, patience, &stop)?;
+        log::say(&plan::summary(&job, &config, &workers.summary())?);
         jobs.push(Arc::new(job));
     }
+    let peers = match &place {
+        None => None,
+        Some(place) => match place.connect(workers, &jobs, &stop)? {
+            None => return Ok(()),
+            peers => peers,
+        },
+    };
     if let Some(time) = args.time {
         stop_after(&stop, time);
     }
     let begun = Instant::now();
     let boards: Vec<Arc<Job>> = jobs.clone();
     let progress = progress::start(boards.clone());
-    let workers = Workers { threads: workers.threads, zerocopy: workers.zerocopy };
-    let outcome = run_jobs(jobs, &workers, &stop);
+    let workers = Workers {
+        threads: workers.threads,
+        zerocopy: workers.zerocopy,
+        eager: workers.progress_mode == "eager",
+    };
+    let outcome = match peers {
+        None => run_jobs(jobs, &workers, &stop),
+        Some(peers) => {
+            log::end_at_panics();
+            run_among(peers, jobs, &workers, &stop, log::end_with)
+        }
+    };
     drop(progress);
     progress::last_words(&boards, begun.elapsed(), stop.is_asked());
+    if let Some(path) = &args.latency {
+        progress::write_latencies(&boards, path)?;
+    }
     outcome
+}
+
+/// Where this process is among several.
+struct Place {
+    index: usize,
+    addresses: Vec<String>,
+}
+
+impl Place {
+    /// `None` for a process alone.
+    fn of(workers: &WorkerArgs) -> Result<Option<Place>> {
+        let processes = workers.processes;
+        let index = match workers.process {
+            Some(index) if processes <= index => {
+                return Err(Error::usage(format!("there is no process {index} of {processes}"))
+                    .hint("indices count from 0: -p is below -n"));
+            }
+            None if 1 < processes => {
+                return Err(Error::usage(format!(
+                    "-n {processes} needs the index of this process"
+                ))
+                .hint(format!(
+                    "`highwater cluster … -n {processes}` starts all of them here; across \
+                         machines give each its -p, from 0 to {}",
+                    processes - 1
+                )));
+            }
+            index => index.unwrap_or(0),
+        };
+        if processes == 1 {
+            return Ok(None);
+        }
+        let addresses = cluster::addresses(workers.hostfile.as_deref(), processes)?;
+        Ok(Some(Place { index, addresses }))
+    }
+
+    /// Waits for all others; `None` if somebody asked for the end meanwhile.
+    fn connect(
+        &self,
+        workers: &WorkerArgs,
+        jobs: &[Arc<Job>],
+        stop: &Stop,
+    ) -> Result<Option<Peers>> {
+        let report = |line: &str| {
+            if workers.report {
+                log::say(line);
+            }
+        };
+        let seat = Seat {
+            index: self.index,
+            processes: workers.processes,
+            threads: workers.threads,
+            fingerprint: cluster::fingerprint(jobs)?,
+        };
+        let connect = Connect {
+            seat,
+            addresses: &self.addresses,
+            bind: workers.bind.as_deref(),
+            timeout: workers.connect_timeout,
+            report: &report,
+        };
+        cluster::connect(&connect, stop)
+    }
 }
 
 /// The configuration of a dataflow: its own file, then what the command line lays over it.
@@ -114,11 +206,14 @@ fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Cl
 const GRACE: Duration = Duration::from_secs(30);
 
 /// The first signal asks for the end; a second one, or too long a wait, ends the process at once.
-fn catch_signals(stop: &Stop) -> Result<()> {
+pub(super) fn catch_signals(stop: &Stop) -> Result<()> {
     let failed = |error| Error::bug(format!("cannot catch signals: {error}"));
+    // Not the flag of the stop: others may have asked for that, and this is the first signal.
+    let signalled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: at the first signal the flag is not set yet.
-        flag::register_conditional_shutdown(signal, 75, stop.flag()).map_err(failed)?;
+        flag::register_conditional_shutdown(signal, 75, signalled.clone()).map_err(failed)?;
+        flag::register(signal, signalled.clone()).map_err(failed)?;
         flag::register(signal, stop.flag()).map_err(failed)?;
     }
     let stop = stop.clone();
@@ -131,6 +226,17 @@ fn catch_signals(stop: &Stop) -> Result<()> {
         signal_hook::low_level::exit(75);
     });
     Ok(())
+}
+
+/// Whoever started this process holds the other end, and lets go of it to stop it; the end comes
+/// as well when that process is gone.
+fn stop_at_eof(stop: &Stop) {
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        // An input that cannot be read has ended as well.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        stop.ask();
+    });
 }
 
 fn stop_after(stop: &Stop, time: Duration) {

@@ -12,6 +12,7 @@
 
 mod coerce;
 mod document;
+mod instant;
 mod lexical;
 mod list;
 mod number;
@@ -24,6 +25,7 @@ use crate::letter::{Reason, Reject};
 use crate::text::Text;
 use crate::time::Time;
 use coerce::{Coerce, Context, EpochMillis, Typed};
+pub use instant::instant;
 
 /// What [`decode`] found so far; it only appends, so one value serves a whole batch.
 #[derive(Debug)]

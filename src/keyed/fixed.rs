@@ -105,13 +105,13 @@ fn absorb<K: Key, A: Aggregate>(sum: &mut Table<K, A>, other: Table<K, A>) {
 impl<K: Key, A: Aggregate> State<K, A> for FixedWindows<K, A> {
     fn apply(&mut self, part: Part<K, A>) {
         let Part { hash, place, key, measure } = part;
-        if self.touched.is_some() {
+        if let Some(mut touched) = self.touched.take() {
             let windows: Vec<Window> = match place {
                 Place::At(slice) => self.windows_of(slice).collect(),
                 Place::Patch(start) => vec![self.windows.starting(start)],
             };
-            let touched = self.touched.as_mut().expect("it is some");
             touched.extend(windows.into_iter().map(|window| (window, hash, key.clone())));
+            self.touched = Some(touched);
         }
         match place {
             Place::At(slice) => self.slices.entry(slice).or_default().add(hash, key, measure),
@@ -172,13 +172,8 @@ impl<K: Key, A: Aggregate> State<K, A> for FixedWindows<K, A> {
         for (closed, saved) in decode_group::<(Option<Time>, Saved<K, A>)>(bytes) {
             self.closed = self.closed.max(closed);
             let Saved { hash, place, key, value } = saved;
-            match place {
-                Place::At(slice) => self.slices.entry(slice).or_default().add(hash, key, value),
-                Place::Patch(start) => {
-                    let window = self.windows.starting(start);
-                    self.patches.entry(window).or_default().add(hash, key, value);
-                }
-            }
+            // What is open is shown again, as nobody remembers what was shown.
+            self.apply(Part { hash, place, key, measure: value });
         }
     }
 }
@@ -191,3 +186,6 @@ struct Saved<K, A> {
     key: K,
     value: A,
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ fn encode_groups<T: Serialize>(items: impl Iterator<Item = (u64, T)>) -> Vec<(u1
 fn decode_group<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
     bincode::deserialize(bytes).expect("a snapshot of this state, checked by its reader")
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,6 @@ fn mix(hash: u64, place: Place) -> u64 {
     let (Place::At(time) | Place::Patch(time)) = place;
     hash.rotate_left(29) ^ (time.micros() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
+
+#[cfg(test)]
+mod tests;

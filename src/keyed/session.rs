@@ -172,6 +172,10 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
     fn restore(&mut self, bytes: &[u8]) {
         for (key, visits) in decode_group::<(K, Visits<A>)>(bytes) {
             self.timers.arm(visits.armed, key.clone());
+            if let Some(touched) = &mut self.touched {
+                // What is open is shown again, as nobody remembers what was shown.
+                touched.now.extend(visits.list.iter().map(|visit| (key.clone(), visit.window)));
+            }
             self.open.insert(key, visits);
         }
     }
@@ -224,3 +228,6 @@ impl<K: Key> Timers<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

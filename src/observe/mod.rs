@@ -3,10 +3,13 @@
 //! Operators write to the [`JobBoard`] in batches, at most once per activation; whoever reports
 //! reads it. Nothing on the hot path waits for it.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub mod latency;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use self::latency::{LatencyLine, ViewLatency, WatermarkLog};
 use crate::keyed::Open;
 use crate::lateness::Ledger;
 use crate::letter::{Letter, Reason};
@@ -19,6 +22,7 @@ use crate::time::Millis;
 pub struct JobBoard {
     read: AtomicU64,
     rows: AtomicU64,
+    watermarks: Arc<WatermarkLog>,
     state: Mutex<State>,
 }
 
@@ -29,6 +33,7 @@ struct State {
     letters: BTreeMap<(Text, Reason), u64>,
     views: BTreeMap<Text, u64>,
     type_errors: BTreeMap<(Text, Text), u64>,
+    latencies: BTreeMap<Text, Arc<ViewLatency>>,
 }
 
 /// Where a partition stands.
@@ -113,7 +118,7 @@ impl JobBoard {
 
     /// Takes what a window operator says of itself.
     pub fn operator(&self, operator: &Operator, worker: usize, watermark: Millis) {
-        let (open, late_windows) = (operator.open(), operator.late_windows.get());
+        let (open, late_windows) = (operator.open(), operator.late_windows());
         let board = OperatorBoard { open, watermark, late_windows };
         self.state().operators.insert((operator.place.clone(), worker), board);
     }
@@ -148,6 +153,24 @@ impl JobBoard {
     /// Letters by source and reason.
     pub fn letter_counts(&self) -> BTreeMap<(Text, Reason), u64> {
         self.state().letters.clone()
+    }
+
+    /// When the readers of this process promised what.
+    pub fn watermarks(&self) -> &Arc<WatermarkLog> {
+        &self.watermarks
+    }
+
+    /// Where the latencies of a view are kept, which is made from some sources.
+    pub fn latency(&self, view: &Text, sources: &BTreeSet<usize>) -> Arc<ViewLatency> {
+        let make = || Arc::new(ViewLatency::new(sources.clone(), self.watermarks.clone()));
+        self.state().latencies.entry(view.clone()).or_insert_with(make).clone()
+    }
+
+    /// The latencies of all views.
+    pub fn latency_lines(&self) -> Vec<LatencyLine> {
+        let latencies = self.state().latencies.clone();
+        let lines = latencies.iter().map(|(view, of)| LatencyLine::of(view, &of.histograms()));
+        lines.flatten().collect()
     }
 
     /// Takes the counts of values of the wrong type of one worker, by field.

@@ -2,6 +2,8 @@
 //!
 //! Capabilities are held here and in `source/reader.rs`, nowhere else.
 
+pub mod differential;
+pub mod floors;
 pub mod shell;
 pub mod sink;
 mod timestamp;

@@ -28,10 +28,10 @@ use timely::progress::frontier::MutableAntichain;
 use super::Event;
 use crate::letter::Letter;
 use crate::parcel::Parcel;
-use crate::row::{Change, Mark, Origin, Rows};
+use crate::row::{Change, Mark, Origin, Rows, oldest};
 use crate::runtime::{Context, Phase};
 use crate::stream::Operator;
-use crate::time::Millis;
+use crate::time::{Millis, Time};
 
 type Output = OutputBuilder<Event, CapacityContainerBuilder<Vec<Rows>>>;
 
@@ -43,6 +43,8 @@ pub fn shell<'s>(
 ) -> (Vec<StreamVec<'s, Event, Rows>>, StreamVec<'s, Event, Rows>) {
     let scope = inputs[0].scope();
     let mut builder = OperatorBuilder::new(format!("window {}", operator.place), scope);
+    let activator = scope.activator_for(builder.operator_info().address);
+    context.operators.borrow_mut().push(activator);
     let mut handles: Vec<_> = inputs
         .into_iter()
         .map(|input| builder.new_input(input, Exchange::new(|parcel: &Parcel| parcel.to.into())))
@@ -84,6 +86,8 @@ struct Shell {
     last_tick: u64,
     watermark: Millis,
     applied: bool,
+    /// When the oldest record that was applied since the last emission was sent.
+    sent: Option<Time>,
     reported: Option<u64>,
     /// The times of all input frontiers; kept for its memory.
     times: Vec<Event>,
@@ -114,6 +118,7 @@ impl Shell {
             last_tick: 0,
             watermark: Millis::MIN,
             applied: false,
+            sent: None,
             reported: None,
             times: Vec::new(),
         }
@@ -122,11 +127,16 @@ impl Shell {
     fn take(&mut self, input: usize, time: Event, parcel: Parcel) {
         let epoch = self.context.pace.epoch(time.outer);
         if epoch <= self.open {
-            self.operator.apply(input, parcel);
-            self.applied = true;
+            self.apply(input, parcel);
         } else {
             self.stash.push_back(Stashed { epoch, event: time.inner, input, parcel });
         }
+    }
+
+    fn apply(&mut self, input: usize, parcel: Parcel) {
+        self.sent = oldest(self.sent, parcel.sent);
+        self.operator.apply(input, parcel);
+        self.applied = true;
     }
 
     fn work(&mut self, frontiers: &[MutableAntichain<Event>]) {
@@ -170,8 +180,7 @@ impl Shell {
         for _ in 0..self.stash.len() {
             let stashed = self.stash.pop_front().expect("counted");
             if stashed.epoch <= epoch {
-                self.operator.apply(stashed.input, stashed.parcel);
-                self.applied = true;
+                self.apply(stashed.input, stashed.parcel);
             } else {
                 self.stash.push_back(stashed);
             }
@@ -195,9 +204,11 @@ impl Shell {
         self.applied = false;
         self.operator.emit(watermark);
         for output in 0..self.operator.ports.len() {
-            let rows = self.operator.rows(output);
+            let mut rows = self.operator.rows(output);
+            rows.sent = self.sent;
             self.send(output, rows);
         }
+        self.sent = None;
         let letters = self.operator.letters();
         self.context.board.letters(&letters);
         let rows = letter_rows(&letters, &self.context.system);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::dataflow::Dataflow;
-use super::job::{BoundSink, BoundSource, Job};
+use super::job::{BoundSink, BoundSource, Describe, Job};
 use super::ticks::Pace;
-use crate::config::{Config, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding};
+use crate::config::{
+    Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding,
+};
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
 use crate::letter::Letter;
@@ -32,6 +34,8 @@ pub struct Surroundings {
     pub now: Now,
     /// Worker threads of this process.
     pub threads: usize,
+    /// Whether latencies are measured.
+    pub latency: bool,
     /// `--from`: where reading begins, whatever the bindings say.
     pub from: Option<Start>,
 }
@@ -43,9 +47,33 @@ pub struct Surroundings {
 /// A name that is bound to nothing or that the dataflow does not have, an unknown connector or
 /// option, a combination that cannot work.
 pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings) -> Result<Job> {
+    let (job, mistakes) = bind_all(dataflow, config, around);
+    match (job, mistakes.into_iter().next()) {
+        (Some(job), None) => Ok(job),
+        (_, Some(mistake)) => Err(mistake),
+        (None, None) => Err(Error::bug("a job that is neither bound nor refused")),
+    }
+}
+
+/// As [`bind`], but goes on after a mistake: what could be bound, and every mistake. There is no
+/// job if the dataflow cannot be described at all.
+pub fn bind_all(
+    dataflow: &'static Dataflow,
+    config: &Config,
+    around: &Surroundings,
+) -> (Option<Job>, Vec<Error>) {
     let describe = describe(dataflow, config);
-    let sketch = sketch(&*describe)?;
-    config.check_names(&sketch.source_names(), &sketch.view_names())?;
+    let sketch = match sketch(&describe) {
+        Ok(sketch) => sketch,
+        Err(mistakes) => return (None, mistakes),
+    };
+    let mut mistakes = Vec::new();
+    let names = config.check_names(&sketch.source_names(), &sketch.view_names());
+    mistakes.extend(names.err());
+    let letters = letters(config).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        shown_letters()
+    });
     let mut job = Job {
         name: dataflow.name.into(),
         system: dataflow.system.into(),
@@ -54,29 +82,53 @@ pub fn bind(dataflow: &'static Dataflow, config: &Config, around: &Surroundings)
         pace: pace(config),
         sources: BTreeMap::new(),
         sinks: BTreeMap::new(),
-        letters: letters(config)?,
+        letters,
+        latency: around.latency,
         board: Arc::new(JobBoard::default()),
     };
-    let bindings = sketch.source_names().into_iter().map(|name| Ok((name, config.source(name)?)));
-    let bindings: Vec<(&str, SourceBinding)> = bindings.collect::<Result<_>>()?;
-    for (name, binding) in &bindings {
-        job.settings.sources.insert((*name).into(), source_options(binding)?);
-        let delay = sketch.sources.iter().map(|source| source.lateness.delay()).max();
-        let back = back(&sketch, binding.lateness.or(delay).unwrap_or_default());
-        job.sources.insert((*name).into(), bind_source(binding, around, back)?);
+    for name in sketch.source_names() {
+        mistakes.extend(add_source(&mut job, name, &sketch, config, around).err());
     }
     for port in &sketch.ports {
-        let view = config.view(&port.view)?;
-        job.settings.key_bytes_max = view.key_bytes_max;
-        job.settings.forget_after = view.forget_after;
-        let sinks = config.sinks(&port.view)?;
-        let bound = sinks.iter().map(|sink| bind_sink(sink, port, &view.key));
-        job.sinks.insert(port.view.clone(), bound.collect::<Result<_>>()?);
+        add_view(&mut job, port, config, &mut mistakes);
     }
-    Ok(job)
+    (Some(job), mistakes)
 }
 
-type Describe = Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>;
+fn add_source(
+    job: &mut Job,
+    name: &str,
+    sketch: &Plan,
+    config: &Config,
+    around: &Surroundings,
+) -> Result<()> {
+    let binding = config.source(name)?;
+    job.settings.sources.insert(name.into(), source_options(&binding)?);
+    let delay = sketch.sources.iter().map(|source| source.lateness.delay()).max();
+    let back = back(sketch, binding.lateness.or(delay).unwrap_or_default());
+    job.sources.insert(name.into(), bind_source(&binding, around, back)?);
+    Ok(())
+}
+
+fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Error>) {
+    let (view, sinks) = match (config.view(&port.view), config.sinks(&port.view)) {
+        (Ok(view), Ok(sinks)) => (view, sinks),
+        (view, sinks) => return mistakes.extend(view.err().into_iter().chain(sinks.err())),
+    };
+    if view.engine == Engine::Differential {
+        job.settings.differential.insert(port.view.clone());
+    }
+    job.settings.key_bytes_max = view.key_bytes_max;
+    job.settings.forget_after = view.forget_after;
+    let mut bound = Vec::with_capacity(sinks.len());
+    for sink in &sinks {
+        match bind_sink(sink, port, &view.key) {
+            Ok(sink) => bound.push(sink),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    job.sinks.insert(port.view.clone(), bound);
+}
 
 fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
     let parameters = config.parameters();
@@ -88,12 +140,14 @@ fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
 }
 
 /// The plan as the dataflow alone describes it: what ports there are.
-fn sketch(describe: &(dyn Fn(&Flow) -> Result<()> + Send + Sync)) -> Result<Plan> {
+fn sketch(describe: &Describe) -> Result<Plan, Vec<Error>> {
     let flow = Flow::new(Settings::default());
-    describe(&flow)?;
-    let plan = flow.take();
-    plan.errors.first().map_or(Ok(()), |error| Err(error.clone()))?;
-    Ok(plan)
+    describe(&flow).map_err(|mistake| vec![mistake])?;
+    let mut plan = flow.take();
+    match std::mem::take(&mut plan.errors) {
+        mistakes if mistakes.is_empty() => Ok(plan),
+        mistakes => Err(mistakes),
+    }
 }
 
 fn pace(config: &Config) -> Pace {
@@ -122,7 +176,14 @@ fn source_options(binding: &SourceBinding) -> Result<SourceOptions> {
             .hint("call dedup(…) on the source in the dataflow")
             .within(&binding.place));
     }
+    if binding.arrival.is_some() && binding.kind != "file" {
+        let kind = &binding.kind;
+        return Err(Error::config(format!("`arrival` is a key of file sources, not of `{kind}`"))
+            .hint("leave it out: these records have a time of their own")
+            .within(&binding.place));
+    }
     Ok(SourceOptions {
+        arrival: binding.arrival.as_deref().map(Text::from),
         lateness: binding.lateness,
         strict: binding.lateness_rule.map(|rule| rule == Rule::Strict),
         future_skew: match binding.future_skew {
@@ -203,7 +264,7 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
 /// The sink of dead letters.
 fn letters(config: &Config) -> Result<BoundSink> {
     let Some(binding) = &config.dead_letters else {
-        return Ok(BoundSink::new("dead letters", Box::new(ShownLetters::default())));
+        return Ok(shown_letters());
     };
     let kind = SINKS.iter().find(|kind| kind.name == binding.kind);
     let kind = kind.ok_or_else(|| not_here("sink", &binding.kind, &binding.place))?;
@@ -216,6 +277,10 @@ fn letters(config: &Config) -> Result<BoundSink> {
     let sink = (kind.bind)(binding, &view, &common(binding, Accepts::Final))?;
     let bound = BoundSink::new("dead letters", sink);
     Ok(BoundSink { queue: queue(binding, &"dead letters".into()), ..bound })
+}
+
+fn shown_letters() -> BoundSink {
+    BoundSink::new("dead letters", Box::new(ShownLetters::default()))
 }
 
 fn common(binding: &SinkBinding, rows: Accepts) -> Common {
@@ -232,6 +297,8 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         rows_max: binding.queue_rows_max,
         gather: binding.trigger_interval,
         retry_max: binding.retry_max,
+        failure: None,
+        latency: None,
     }
 }
 

@@ -9,9 +9,14 @@
 //! └────────────────────────────────────────────┘   └─────► letters' sink
 //! ```
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use timely::dataflow::operators::{Concatenate, Leave, Probe};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator as _;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::{Concat, Concatenate, Leave, Probe};
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 use timely::worker::Worker;
 
@@ -19,14 +24,15 @@ use super::context::Context;
 use super::job::{BoundSink, Job};
 use crate::error::Result;
 use crate::operators::Event;
+use crate::operators::differential::{Announcement, Kept, differential};
 use crate::operators::shell::shell;
 use crate::operators::sink::{MakeQueue, SinkPlan, sink};
 use crate::parcel::Parcel;
 use crate::row::{Change, Rows};
-use crate::sink::queue::Queue;
+use crate::sink::queue::{Queue, QueueOptions};
 use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
-use crate::stream::{From, Operator, Plan};
+use crate::stream::{From, Loose, Operator, Plan, Unpack};
 use crate::text::Text;
 
 /// The probes of a job that was built.
@@ -44,19 +50,33 @@ pub struct Probes {
 /// A source cannot be opened, or the description is wrong.
 pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Probes> {
     let mut plan = job.plan()?;
-    let readers = reader_plans(job, &mut plan, context)?;
-    let operators = Operator::all(&mut plan);
+    let differential = !job.settings.differential.is_empty();
+    let readers = reader_plans(job, &mut plan, differential, context)?;
+    let operators = Operator::all(&mut plan, &job.settings.differential);
+    let (kept, shelled): (Vec<Operator>, Vec<Operator>) =
+        operators.into_iter().partition(|operator| !operator.erased.is_empty());
     let probes = Probes { flow: ProbeHandle::new(), confirmed: ProbeHandle::new() };
     worker.dataflow_named(&job.name, |outer: Scope<'_, u64>| {
-        let (ports, letters) = outer.scoped::<Event, _, _>("event-time", |inner| {
-            event_time_scope(outer, inner, readers, operators, &plan, context)
+        let left = outer.scoped::<Event, _, _>("event-time", |inner| {
+            event_time_scope((outer, inner), readers, shelled, &kept, &plan, context)
         });
+        let Left { mut ports, mut letters, parts, announcements } = left;
+        if !kept.is_empty() {
+            let (rows, more) = keep(outer, kept, &plan, parts, announcements, context);
+            ports.extend(rows);
+            letters = letters.concat(more);
+        }
         let mut refusals = Vec::new();
         for (port, rows) in ports {
             let port = &plan.ports[port];
             for bound in job.sinks.get(&port.view).into_iter().flatten() {
                 let rows = with(rows.clone(), bound.rows, port.updates);
-                let plan = sink_plan(&port.view, bound, context);
+                let mut bound = bound.clone();
+                if job.latency {
+                    let sources = plan.sources_of(port);
+                    bound.queue.latency = Some(job.board.latency(&port.view, &sources));
+                }
+                let plan = sink_plan(&port.view, &bound, context);
                 let outputs = sink(rows, None, plan, context);
                 outputs.flow.probe_with(&probes.flow);
                 outputs.confirmed.probe_with(&probes.confirmed);
@@ -72,13 +92,18 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
 }
 
 /// Opens the sources of a plan on this worker.
-fn reader_plans(job: &Job, plan: &mut Plan, context: &Context) -> Result<Vec<ReaderPlan>> {
+fn reader_plans(
+    job: &Job,
+    plan: &mut Plan,
+    announce: bool,
+    context: &Context,
+) -> Result<Vec<ReaderPlan>> {
     let counts = (plan.slots.len(), plan.ports.len());
     let sources = std::mem::take(&mut plan.sources);
     let mut readers = Vec::with_capacity(sources.len());
     for (index, source) in sources.into_iter().enumerate() {
         let bound = job.source(&source.name)?;
-        let fills = |sources: &std::collections::BTreeSet<usize>| sources.contains(&index);
+        let fills = |sources: &BTreeSet<usize>| sources.contains(&index);
         let slots = (0..counts.0).filter(|slot| fills(&plan.slots[*slot].sources)).collect();
         let ports = (0..counts.1).filter(|port| match &plan.ports[*port].from {
             From::Sources(sources) => fills(sources),
@@ -91,7 +116,9 @@ fn reader_plans(job: &Job, plan: &mut Plan, context: &Context) -> Result<Vec<Rea
             source: bound.connector.open(context.worker, context.peers)?,
             start: bound.start.clone(),
             catch_up_skew: bound.catch_up_skew,
+            idle_timeout: bound.idle_timeout,
             limits: bound.limits,
+            announce,
             slots,
             ports: ports.collect(),
             counts,
@@ -101,17 +128,26 @@ fn reader_plans(job: &Job, plan: &mut Plan, context: &Context) -> Result<Vec<Rea
     Ok(readers)
 }
 
-type LeftRows<'s> = (Vec<(usize, StreamVec<'s, u64, Rows>)>, StreamVec<'s, u64, Rows>);
+/// What leaves the event-time scope.
+struct Left<'s> {
+    /// Rows, by port.
+    ports: Vec<(usize, StreamVec<'s, u64, Rows>)>,
+    letters: StreamVec<'s, u64, Rows>,
+    /// Parts for the windows that differential dataflow keeps.
+    parts: StreamVec<'s, u64, (Loose, u64, isize)>,
+    /// What readers promise, on all workers.
+    announcements: StreamVec<'s, u64, Announcement>,
+}
 
-/// Everything that runs in event time; what leaves are the rows of each port, and letters.
+/// Everything that runs in event time.
 fn event_time_scope<'o, 's>(
-    outer: Scope<'o, u64>,
-    inner: Scope<'s, Event>,
+    (outer, inner): (Scope<'o, u64>, Scope<'s, Event>),
     readers: Vec<ReaderPlan>,
     operators: Vec<Operator>,
+    kept: &[Operator],
     plan: &Plan,
     context: &Rc<Context>,
-) -> LeftRows<'o>
+) -> Left<'o>
 where
     'o: 's,
 {
@@ -119,7 +155,7 @@ where
         plan.slots.iter().map(|_| vec![]).collect();
     let mut ports: Vec<Vec<StreamVec<'s, Event, Rows>>> =
         plan.ports.iter().map(|_| vec![]).collect();
-    let mut letters = Vec::new();
+    let (mut letters, mut announcements) = (Vec::new(), Vec::new());
     for plan in readers {
         let (into_slots, into_ports) = (plan.slots.clone(), plan.ports.clone());
         let outputs = reader(inner, plan, context);
@@ -128,6 +164,13 @@ where
         let filled = into_ports.into_iter().zip(outputs.rows);
         filled.for_each(|(port, stream)| ports[port].push(stream));
         letters.push(outputs.letters);
+        announcements.push(outputs.announcements);
+    }
+    let mut parts = Vec::new();
+    for operator in kept {
+        for (slot, erased) in operator.slots.iter().zip(operator.erased.values()) {
+            parts.push(unpack(one(inner, &mut slots[*slot]), erased.unpack.clone()));
+        }
     }
     for operator in operators {
         let into_ports = operator.ports.clone();
@@ -136,11 +179,60 @@ where
         into_ports.into_iter().zip(rows).for_each(|(port, stream)| ports[port].push(stream));
         letters.push(operator_letters);
     }
-    let left = ports.iter_mut().enumerate().map(|(port, streams)| {
+    // The ports of kept operators are filled in the tick scope.
+    let filled = ports.iter_mut().enumerate().filter(|(_, streams)| !streams.is_empty());
+    let left = filled.map(|(port, streams)| {
         let rows = one(inner, streams);
         (port, rows.leave(outer))
     });
-    (left.collect(), inner.concatenate(letters).leave(outer))
+    Left {
+        ports: left.collect(),
+        letters: inner.concatenate(letters).leave(outer),
+        parts: inner.concatenate(parts).leave(outer),
+        announcements: inner.concatenate(announcements).leave(outer).broadcast(),
+    }
+}
+
+/// Takes parcels apart where they are made; differential dataflow moves the parts by itself.
+fn unpack<'s>(
+    parcels: StreamVec<'s, Event, Parcel>,
+    unpack: Unpack,
+) -> StreamVec<'s, Event, (Loose, u64, isize)> {
+    parcels.unary::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "unpack", move |_, _| {
+        move |input, output| {
+            input.for_each(|time, parcels: &mut Vec<Parcel>| {
+                let tick = time.time().outer;
+                let parts = parcels.drain(..).flat_map(|parcel| unpack(parcel));
+                let updates = parts.map(|part| (part, tick, 1));
+                output.session(&time).give_iterator(updates);
+            });
+        }
+    })
+}
+
+type RowStreams<'s> = (Vec<(usize, StreamVec<'s, u64, Rows>)>, StreamVec<'s, u64, Rows>);
+
+/// Builds the windows that differential dataflow keeps.
+fn keep<'s>(
+    outer: Scope<'s, u64>,
+    operators: Vec<Operator>,
+    plan: &Plan,
+    parts: StreamVec<'s, u64, (Loose, u64, isize)>,
+    announcements: StreamVec<'s, u64, Announcement>,
+    context: &Rc<Context>,
+) -> RowStreams<'s> {
+    let merges = operators.iter().flat_map(|operator| &operator.erased);
+    let merges = merges.map(|(root, erased)| (*root, erased.merge)).collect();
+    let kept = operators.into_iter().map(|operator| {
+        let slots = operator.slots.iter().map(|slot| &plan.slots[*slot]);
+        let sources: BTreeSet<usize> = slots.flat_map(|s| s.sources.iter().copied()).collect();
+        Kept {
+            roots: operator.erased.keys().copied().collect(),
+            sources: sources.into_iter().collect(),
+            operator,
+        }
+    });
+    differential(outer, kept.collect(), merges, parts, announcements, context)
 }
 
 /// One stream of several.
@@ -185,7 +277,8 @@ fn sink_plan(view: &Text, bound: &BoundSink, context: &Rc<Context>) -> SinkPlan 
             let mut sink = bound.sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             sink.open(shard)
         };
-        let queue = writer.and_then(|writer| Queue::start(writer, bound.queue.clone(), wake));
+        let options = QueueOptions { failure: Some(failure.clone()), ..bound.queue.clone() };
+        let queue = writer.and_then(|writer| Queue::start(writer, options, wake));
         queue
             .map_err(|error| failure.set(error.within(format!("view `{}`", bound.queue.view))))
             .ok()

@@ -1,12 +1,16 @@
 //! What the operators of one job share on one worker.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use timely::scheduling::Activator;
 
 use super::ticks::Pace;
 use crate::error::Error;
 use crate::observe::JobBoard;
+use crate::operators::floors::Floors;
 
 /// Processing time since the start of the job.
 pub trait Clock {
@@ -49,6 +53,10 @@ pub struct Context {
     pub confirmed: Cell<u64>,
     /// What the job does.
     pub phase: Cell<Phase>,
+    /// The greatest tick at which a source of this worker may have read.
+    pub reached: Cell<u64>,
+    /// Wakes the operators that act on a change of the phase.
+    pub operators: RefCell<Vec<Activator>>,
     /// Index of this worker.
     pub worker: usize,
     /// How many workers there are.
@@ -59,8 +67,18 @@ pub struct Context {
     pub board: Arc<JobBoard>,
     /// The first error that ends the process.
     pub failure: Failure,
+    /// What readers say of idle partitions, and what was decided about them.
+    pub floors: Rc<Floors>,
     /// Positions by epoch, until all sinks have confirmed it.
     pub positions: RefCell<Vec<EpochPositions>>,
+}
+
+impl Context {
+    /// Moves on to a phase, and has every operator act on it.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.operators.borrow().iter().for_each(Activator::activate);
+    }
 }
 
 /// Where a source stood at the end of an epoch.
@@ -75,13 +93,40 @@ pub struct EpochPositions {
 }
 
 /// The first error that ends the process; shared by all threads.
-#[derive(Clone, Debug, Default)]
-pub struct Failure(Arc<Mutex<Option<Error>>>);
+#[derive(Clone, Default)]
+pub struct Failure(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    error: Mutex<Option<Error>>,
+    then: Option<OnFailure>,
+}
+
+/// What is done with the first error, by the thread that has met it.
+pub type OnFailure = fn(&Error);
+
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Failure").field(&self.get()).finish()
+    }
+}
 
 impl Failure {
+    /// One that acts on the first error before anybody else sees it: among several processes a
+    /// failed one has to be gone before it gives up its share of the watermark.
+    pub fn then(act: OnFailure) -> Failure {
+        Failure(Arc::new(Inner { error: Mutex::default(), then: Some(act) }))
+    }
+
     /// Keeps an error, unless there is one already.
     pub fn set(&self, error: Error) {
-        self.lock().get_or_insert(error);
+        let mut first = self.lock();
+        if first.is_none() {
+            if let Some(act) = self.0.then {
+                act(&error);
+            }
+            *first = Some(error);
+        }
     }
 
     /// The error.
@@ -95,6 +140,6 @@ impl Failure {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.error.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@ use super::ticks::Pace;
 use crate::error::{Error, Result};
 use crate::observe::JobBoard;
 use crate::row::Schema;
+use crate::sink::letters::ShownLetters;
 use crate::sink::queue::QueueOptions;
 use crate::sink::{Accepts, Placement, Sink};
 use crate::source::{BatchLimits, Connector, Start};
@@ -22,7 +23,7 @@ pub struct Job {
     /// The system that it belongs to.
     pub system: String,
     /// Runs the dataflow function.
-    pub describe: Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>,
+    pub describe: Describe,
     /// What bindings say about the description.
     pub settings: Settings,
     /// Ticks and epochs.
@@ -33,9 +34,14 @@ pub struct Job {
     pub sinks: BTreeMap<Text, Vec<BoundSink>>,
     /// Where dead letters go.
     pub letters: BoundSink,
+    /// Whether latencies are measured.
+    pub latency: bool,
     /// What others may see of it.
     pub board: Arc<JobBoard>,
 }
+
+/// Runs a dataflow function.
+pub type Describe = Box<dyn Fn(&Flow) -> Result<()> + Send + Sync>;
 
 /// What a source is bound to.
 #[derive(Clone)]
@@ -86,6 +92,8 @@ impl BoundSink {
             rows_max: 100_000,
             gather: None,
             retry_max: Duration::from_secs(600),
+            failure: None,
+            latency: None,
         };
         let (rows, placement) = (sink.accepts(), sink.placement());
         BoundSink { sink: Arc::new(Mutex::new(sink)), rows, placement, queue }
@@ -93,6 +101,22 @@ impl BoundSink {
 }
 
 impl Job {
+    /// A job that is bound to nothing yet: its letters are shown, its latencies not measured.
+    pub fn new(name: &str, describe: impl Fn(&Flow) -> Result<()> + Send + Sync + 'static) -> Job {
+        Job {
+            name: name.into(),
+            system: name.into(),
+            describe: Box::new(describe),
+            settings: Settings::default(),
+            pace: Pace::default(),
+            sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            letters: BoundSink::new("dead letters", Box::new(ShownLetters::default())),
+            latency: false,
+            board: Arc::default(),
+        }
+    }
+
     /// Runs the dataflow function.
     ///
     /// # Errors

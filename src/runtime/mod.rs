@@ -2,6 +2,7 @@
 
 mod bind;
 mod build;
+pub mod cluster;
 mod context;
 mod dataflow;
 mod job;
@@ -10,11 +11,11 @@ mod stop;
 mod ticks;
 mod worker;
 
-pub use bind::{Surroundings, bind};
-pub use context::{Clock, Context, EpochPositions, Failure, Phase, WallClock};
+pub use bind::{Surroundings, bind, bind_all};
+pub use context::{Clock, Context, EpochPositions, Failure, OnFailure, Phase, WallClock};
 pub use dataflow::Dataflow;
 pub use job::{BoundSink, BoundSource, Job};
-pub use run::{Patience, Workers, check, run};
+pub use run::{Patience, Workers, check, run, run_among};
 pub use stop::Stop;
 pub use ticks::{Pace, Ticker};
 

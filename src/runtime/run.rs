@@ -1,11 +1,19 @@
-//! Runs jobs on the workers of a process, from the checks at the start to the last answer.
+//! Runs jobs on the workers of a process, alone or among others, from the checks at the start to
+//! the last answer.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::context::Failure;
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::execute::execute_from;
+use timely::worker::ProgressMode;
+
+use super::cluster::Peers;
+use super::context::{Failure, OnFailure};
 use super::job::Job;
 use super::stop::Stop;
 use super::worker::work;
@@ -18,12 +26,21 @@ pub struct Workers {
     pub threads: usize,
     /// `--zerocopy`: serialise between the threads of a process as well.
     pub zerocopy: bool,
+    /// `--progress-mode eager`: send progress at once, even if it may change nothing.
+    pub eager: bool,
 }
 
 impl Workers {
-    /// So many threads in one process.
+    /// So many threads.
     pub fn threads(threads: usize) -> Workers {
-        Workers { threads, zerocopy: false }
+        Workers { threads, zerocopy: false, eager: false }
+    }
+
+    fn config(&self) -> timely::WorkerConfig {
+        timely::WorkerConfig::default().progress_mode(match self.eager {
+            true => ProgressMode::Eager,
+            false => ProgressMode::Demand,
+        })
     }
 }
 
@@ -36,30 +53,79 @@ pub struct Patience {
     pub every: Duration,
 }
 
-/// Runs jobs until their input ends, somebody asks for the end, or one fails.
+/// Runs jobs in this process until their input ends, somebody asks for the end, or one fails.
 ///
 /// # Errors
 ///
 /// What made the jobs end before their time.
 pub fn run(jobs: Vec<Arc<Job>>, workers: &Workers, stop: &Stop) -> Result<()> {
-    let failure = Failure::default();
-    let config = timely::Config {
-        communication: match workers.threads {
-            1 => timely::CommunicationConfig::Thread,
-            threads if workers.zerocopy => timely::CommunicationConfig::ProcessBinary(threads),
-            threads => timely::CommunicationConfig::Process(threads),
-        },
-        worker: timely::WorkerConfig::default(),
+    let communication = match workers.threads {
+        1 => timely::CommunicationConfig::Thread,
+        threads if workers.zerocopy => timely::CommunicationConfig::ProcessBinary(threads),
+        threads => timely::CommunicationConfig::Process(threads),
     };
+    let (builders, others) = communication.try_build().map_err(Error::unreachable)?;
+    execute(Communication { builders, others }, jobs, workers, stop, Failure::default())
+}
+
+/// Runs this process's share of jobs, as [`run`], among processes that are connected already.
+///
+/// An error here, or a lost peer, has to end the process at once: what it holds back must not be
+/// given up, or other processes would close windows that are open. So `fail` should not return,
+/// and the panic hook has to end the process as well: timely panics when a peer is lost.
+///
+/// # Errors
+///
+/// What made the jobs end before their time, if `fail` returns.
+pub fn run_among(
+    peers: Peers,
+    jobs: Vec<Arc<Job>>,
+    workers: &Workers,
+    stop: &Stop,
+    fail: OnFailure,
+) -> Result<()> {
+    let hooks = Hooks::default();
+    let (refill, spill) = (hooks.refill.clone(), hooks.spill.clone());
+    let inner = match workers.zerocopy {
+        true => ProcessBuilder::new_bytes_vector(workers.threads, refill, spill),
+        false => ProcessBuilder::new_typed_vector(workers.threads, refill, spill),
+    };
+    let Peers { index, sockets } = peers;
+    let connected =
+        initialize_networking_from_sockets(inner, sockets, index, workers.threads, hooks);
+    let (builders, guard) = connected.map_err(Error::unreachable)?;
+    let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+    let communication = Communication { builders, others: Box::new(guard) };
+    execute(communication, jobs, workers, stop, Failure::then(fail))
+}
+
+/// What timely needs to let workers talk to each other.
+struct Communication {
+    builders: Vec<AllocatorBuilder>,
+    others: Box<dyn Any + Send>,
+}
+
+fn execute(
+    communication: Communication,
+    jobs: Vec<Arc<Job>>,
+    workers: &Workers,
+    stop: &Stop,
+    failure: Failure,
+) -> Result<()> {
+    let Communication { builders, others } = communication;
     let (fail, stop, start) = (failure.clone(), stop.clone(), Instant::now());
-    let guards = timely::execute(config, move |worker| {
+    let guards = execute_from(builders, others, workers.config(), move |worker| {
         // A panic here would leave the other threads waiting for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| work(worker, &jobs, &stop, &fail, start)));
         if let Err(panic) = outcome {
             fail.set(Error::bug(format!("a worker panicked: {}", text(&*panic))));
         }
+        if fail.is_set() {
+            // timely would go on with what is left of the dataflows.
+            worker.installed_dataflows().into_iter().for_each(|flow| worker.drop_dataflow(flow));
+        }
     });
-    let guards = guards.map_err(|error| Error::new(Kind::Unreachable, error))?;
+    let guards = guards.map_err(Error::unreachable)?;
     for outcome in guards.join() {
         if let Err(error) = outcome {
             failure.set(Error::bug(format!("a worker panicked: {error}")));

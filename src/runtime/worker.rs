@@ -11,6 +11,7 @@ use super::build::{Probes, build};
 use super::context::{Context, Failure, Phase, WallClock};
 use super::job::Job;
 use super::stop::{Stop, Stopper};
+use crate::operators::floors::FloorExchange;
 
 /// How long a worker sleeps at most before it looks whether somebody asked for the end.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
@@ -26,6 +27,7 @@ pub(super) fn work(
     let (index, peers) = (worker.index(), worker.peers());
     let mut contexts = Vec::with_capacity(jobs.len());
     let mut probes: Vec<Probes> = Vec::with_capacity(jobs.len());
+    let mut floors = Vec::with_capacity(jobs.len());
     let mut stopper = Stopper::new(worker, stop.clone(), jobs.len());
     for job in jobs {
         let context = Rc::new(Context {
@@ -34,13 +36,17 @@ pub(super) fn work(
             completed: Cell::new(0),
             confirmed: Cell::new(0),
             phase: Cell::new(Phase::Running),
+            reached: Cell::new(0),
+            operators: RefCell::default(),
             worker: index,
             peers,
             system: job.system.clone(),
             board: job.board.clone(),
             failure: failure.clone(),
+            floors: Rc::default(),
             positions: RefCell::default(),
         });
+        floors.push(FloorExchange::new(worker, context.floors.clone()));
         match build(worker, job, &context) {
             Ok(built) => probes.push(built),
             Err(error) => return failure.set(error),
@@ -57,8 +63,10 @@ pub(super) fn work(
             return;
         }
         stopper.step(&contexts);
+        floors.iter_mut().for_each(FloorExchange::step);
         if probes.iter().all(|probes| probes.flow.done() && probes.confirmed.done()) {
             stopper.close();
+            floors.iter_mut().for_each(FloorExchange::close);
             if stopper.is_done() {
                 break;
             }

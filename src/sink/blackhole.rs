@@ -1,19 +1,27 @@
-//! The blackhole sink: takes every row and keeps none. For benchmarks of everything else.
+//! The blackhole sink: takes every row and keeps none. For benchmarks of everything else, and, when
+//! it is slow on purpose, for a look at what a job does that its sink holds up.
 //!
 //! A crash leaves nothing behind, as nothing was there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::{Accepts, Common, Guarantee, Refusal, Shard, Sink, View, Writer};
+use crate::config;
 use crate::error::Result;
 use crate::row::Rows;
 
-/// Options of the blackhole sink: it has none.
+/// Options of the blackhole sink.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Options {}
+pub struct Options {
+    /// How long it takes over each batch of rows, such as `"10ms"`.
+    #[serde(deserialize_with = "config::duration")]
+    pub slow: Duration,
+}
 
 static ROWS: AtomicU64 = AtomicU64::new(0);
 
@@ -27,11 +35,13 @@ pub fn rows() -> u64 {
 /// # Errors
 ///
 /// None.
-pub fn open(_options: Options, _view: &View, _common: &Common) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(Blackhole))
+pub fn open(options: Options, _view: &View, _common: &Common) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(Blackhole { slow: options.slow }))
 }
 
-struct Blackhole;
+struct Blackhole {
+    slow: Duration,
+}
 
 impl Sink for Blackhole {
     fn accepts(&self) -> Accepts {
@@ -43,12 +53,15 @@ impl Sink for Blackhole {
     }
 
     fn open(&mut self, _shard: Shard) -> Result<Box<dyn Writer>> {
-        Ok(Box::new(Blackhole))
+        Ok(Box::new(Blackhole { slow: self.slow }))
     }
 }
 
 impl Writer for Blackhole {
     fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>> {
+        if !self.slow.is_zero() {
+            thread::sleep(self.slow);
+        }
         ROWS.fetch_add(rows.len() as u64, Ordering::Relaxed);
         Ok(vec![])
     }
@@ -67,7 +80,7 @@ mod tests {
             key: vec![],
             stamp: None,
         };
-        let mut sink = open(Options {}, &view, &Common::default()).unwrap();
+        let mut sink = open(Options::default(), &view, &Common::default()).unwrap();
         let mut writer = sink.open(Shard { index: 0, count: 1 }).unwrap();
         let mut rows = Rows::default();
         let mark = Mark { change: Change::Final, origin: Origin::Record(Position::default()) };

@@ -138,7 +138,8 @@ impl Sink for Console {
             rows_max: self.options.rows.unwrap_or(in_table),
             json: JsonNames::new(names),
             table: Table::new(&self.view),
-            epoch: Vec::new(),
+            fresh: Vec::new(),
+            shown: 0,
             hidden: 0,
             console: self.clone(),
         }))
@@ -152,8 +153,10 @@ struct ConsoleWriter {
     console: Console,
     json: JsonNames,
     table: Table,
-    /// Rows of the open epoch; only the first in order if there are many.
-    epoch: Vec<Kept>,
+    /// Rows that were not shown yet; only the first in order if there are many.
+    fresh: Vec<Kept>,
+    /// How many rows of the open epoch were shown.
+    shown: usize,
     /// Rows of the open epoch that will not be shown.
     hidden: usize,
     rows_max: usize,
@@ -162,22 +165,24 @@ struct ConsoleWriter {
 impl ConsoleWriter {
     /// Keeps only the rows that will be shown, in their order.
     fn trim(&mut self) {
-        self.epoch.sort_by(|a, b| in_file((&a.0, &a.1), (&b.0, &b.1)));
-        self.hidden += self.epoch.len().saturating_sub(self.rows_max);
-        self.epoch.truncate(self.rows_max);
+        self.fresh.sort_by(|a, b| in_file((&a.0, &a.1), (&b.0, &b.1)));
+        let room = self.rows_max.saturating_sub(self.shown);
+        self.hidden += self.fresh.len().saturating_sub(room);
+        self.fresh.truncate(room);
     }
 
-    fn show(&mut self) -> Result<()> {
-        if self.epoch.is_empty() && self.hidden == 0 {
+    /// Shows the fresh rows, and how many others there were if the epoch is over.
+    fn show(&mut self, hidden: usize) -> Result<()> {
+        if self.fresh.is_empty() && hidden == 0 {
             return Ok(());
         }
-        self.trim();
-        let ConsoleWriter { console, json, table, epoch, hidden, .. } = self;
+        self.shown += self.fresh.len();
+        let ConsoleWriter { console, json, table, fresh, .. } = self;
         let Console { view, screen, options, common } = console;
         screen.show(&view.name, |same, out| match options.format {
-            Format::Table => table.block(epoch, *hidden, same, out),
+            Format::Table => table.block(fresh, hidden, same, out),
             Format::Json => {
-                for row in epoch.iter() {
+                for row in fresh.iter() {
                     json.object(&described(view, row), out);
                     out.push(b'\n');
                 }
@@ -186,13 +191,12 @@ impl ConsoleWriter {
                 if !same {
                     csv_line(["view", "change"].into_iter().chain(view.names()), out);
                 }
-                for row in epoch.iter() {
+                for row in fresh.iter() {
                     csv_row(&described(view, row), common.formula_guard, out);
                 }
             }
         })?;
-        self.epoch.clear();
-        self.hidden = 0;
+        self.fresh.clear();
         Ok(())
     }
 }
@@ -216,19 +220,24 @@ impl Writer for ConsoleWriter {
         let slack = self.rows_max.saturating_mul(2).saturating_add(1_000);
         let stamp = self.console.view.stamp.is_some().then(|| Cell::Time(now()));
         for (mark, cells) in rows.iter() {
-            self.epoch.push((*mark, cells.iter().chain(&stamp).cloned().collect()));
-            if slack <= self.epoch.len() {
+            self.fresh.push((*mark, cells.iter().chain(&stamp).cloned().collect()));
+            if slack <= self.fresh.len() {
                 self.trim();
             }
         }
+        self.trim();
+        self.show(0)?;
         Ok(vec![])
     }
 
     fn epoch(&mut self, _epoch: u64) -> Result<()> {
-        self.show()
+        let hidden = std::mem::take(&mut self.hidden);
+        self.show(hidden)?;
+        self.shown = 0;
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.show()
+        self.epoch(0)
     }
 }

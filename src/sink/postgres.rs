@@ -16,7 +16,8 @@
 mod connection;
 mod statements;
 mod table;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(feature = "testing")]
+#[cfg(test)]
 mod tests;
 mod writer;
 

@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use super::{Refusal, Writer};
 use crate::error::{Error, Kind, Result};
+use crate::observe::latency::ViewLatency;
 use crate::row::{Mark, Rows};
+use crate::runtime::{Failure, wall_time};
 
 /// How a queue behaves.
 #[derive(Clone, Debug)]
@@ -31,6 +33,10 @@ pub struct QueueOptions {
     pub gather: Option<Duration>,
     /// `sink.retry_max`: how long a full disk is waited for.
     pub retry_max: Duration,
+    /// Where an error goes that waiting does not cure, also when nobody listens any more.
+    pub failure: Option<Failure>,
+    /// Where the latencies of the view are kept, if they are measured.
+    pub latency: Option<Arc<ViewLatency>>,
 }
 
 /// The operator's end.
@@ -73,6 +79,8 @@ enum Item {
     Rows(Rows),
     Epoch(u64),
     Finish,
+    /// The job ends before its time: what is written stays unfinished.
+    Leave,
 }
 
 impl Shared {
@@ -95,8 +103,8 @@ impl Queue {
         let shared =
             Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
         let (answer, answers) = mpsc::channel();
-        let worker =
-            Thread { writer, options: options.clone(), shared: shared.clone(), answer, wake };
+        let (own, theirs) = (options.clone(), shared.clone());
+        let worker = Thread { writer, options: own, shared: theirs, answer, wake, gathered: 0 };
         let thread = std::thread::Builder::new()
             .name(format!("sink {}", options.view))
             .spawn(move || worker.run())
@@ -159,7 +167,8 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.hurry();
-        self.finish();
+        // A writer that has finished is not there any more to hear it.
+        self.push(Item::Leave);
         if let Some(thread) = self.thread.take() {
             // A panic of the thread has been reported by the hook already.
             let _ = thread.join();
@@ -179,6 +188,8 @@ struct Thread<W> {
     shared: Arc<Shared>,
     answer: Sender<Answer>,
     wake: W,
+    /// How many items of the queue have been gathered and are not yet taken.
+    gathered: usize,
 }
 
 /// What is to be done next.
@@ -186,24 +197,31 @@ struct Work {
     rows: Rows,
     epoch: Option<u64>,
     finish: bool,
+    leave: bool,
 }
 
 impl<W: Fn()> Thread<W> {
     fn run(mut self) {
         if let Err(error) = self.serve() {
+            if let Some(failure) = &self.options.failure {
+                failure.set(error.clone());
+            }
             self.tell(Answer::Failed(error));
         }
     }
 
     fn serve(&mut self) -> Result<()> {
         loop {
-            let Work { rows, epoch, finish } = self.next();
+            let Work { rows, epoch, finish, leave } = self.next();
             if !rows.is_empty() {
                 let refusals = self.patiently(|writer| writer.write(&rows))?;
                 let written = rows.len() - refusals.len();
                 for refusal in refusals {
                     let mark = rows.marks[refusal.row];
                     self.tell(Answer::Refused(mark, refusal));
+                }
+                if let Some(latency) = &self.options.latency {
+                    latency.written(&rows, Instant::now(), wall_time());
                 }
                 self.shared.state().rows -= rows.len();
                 self.tell(Answer::Written(written as u64));
@@ -215,52 +233,54 @@ impl<W: Fn()> Thread<W> {
             if finish {
                 self.patiently(|writer| writer.finish())?;
                 self.tell(Answer::Finished);
+            }
+            if finish || leave {
                 return Ok(());
             }
         }
     }
 
     /// Waits for something to do. Rows come alone or with the epochs behind them.
-    fn next(&self) -> Work {
-        let mut work = Work { rows: Rows::default(), epoch: None, finish: false };
-        let mut state = self.shared.state();
-        let mut deadline = None;
+    fn next(&mut self) -> Work {
+        let mut work = Work { rows: Rows::default(), epoch: None, finish: false, leave: false };
+        let shared = self.shared.clone();
+        let mut state = shared.state();
+        while state.items.is_empty() {
+            state = self.wait(state, None);
+        }
+        if self.gathered == 0 {
+            state = self.gather(state);
+            self.gathered = state.items.len();
+        }
+        while 0 < self.gathered && work.rows.len() < BATCH_ROWS_MAX {
+            match state.items.pop_front() {
+                Some(Item::Rows(rows)) if work.epoch.is_some() => {
+                    state.items.push_front(Item::Rows(rows));
+                    break;
+                }
+                Some(Item::Rows(rows)) => work.rows.append(rows),
+                Some(Item::Epoch(epoch)) => work.epoch = Some(epoch),
+                Some(Item::Finish) => work.finish = true,
+                Some(Item::Leave) => work.leave = true,
+                None => break,
+            }
+            self.gathered -= 1;
+        }
+        work
+    }
+
+    /// Waits while more rows may join those that are there. What has been gathered, over however
+    /// many epochs, is then written without another pause.
+    fn gather<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let Some(gather) = self.options.gather else { return state };
+        let deadline = Instant::now() + gather;
         loop {
-            while let Some(item) = state.items.pop_front() {
-                match item {
-                    Item::Rows(rows) if work.epoch.is_none() => work.rows.append(rows),
-                    Item::Epoch(epoch) => work.epoch = Some(epoch),
-                    Item::Finish => {
-                        work.finish = true;
-                        return work;
-                    }
-                    Item::Rows(_) => {
-                        state.items.push_front(item);
-                        return work;
-                    }
-                }
-                if BATCH_ROWS_MAX <= work.rows.len() {
-                    return work;
-                }
-            }
-            if work.rows.is_empty() && work.epoch.is_some() {
-                return work;
-            }
-            let Some(gather) = self.options.gather.filter(|_| !state.hurry) else {
-                if !work.rows.is_empty() {
-                    return work;
-                }
-                state = self.wait(state, None);
-                continue;
-            };
-            if work.rows.is_empty() {
-                state = self.wait(state, None);
-                continue;
-            }
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + gather);
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return work;
+            let more = 0 < state.rows && state.rows < self.options.rows_max;
+            let ends =
+                state.hurry || matches!(state.items.back(), Some(Item::Finish | Item::Leave));
+            if left.is_zero() || !more || ends {
+                return state;
             }
             state = self.wait(state, Some(left));
         }
@@ -316,3 +336,6 @@ impl<W: Fn()> Thread<W> {
         (self.wake)();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ use crate::row::Cell;
 
 /// Appends a header or any other line of CSV whose fields are texts.
 pub fn csv_line<'a>(fields: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
-    separated(fields, out, |field, out| csv_text(field, out));
+    separated(fields, out, csv_text);
 }
 
 /// Appends the cells of a row as a line of CSV. With `formula_guard` a text that a spreadsheet

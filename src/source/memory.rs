@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::{Batch, Connector, Decoded, Partition, Poll, Source, Start, Wake};
 use crate::error::Result;
+use crate::time::Time;
 
 /// Partitions in memory.
 #[derive(Clone, Default)]
@@ -22,6 +23,7 @@ struct Log {
     events: Arc<dyn Any + Send + Sync>,
     len: usize,
     batches: Arc<[usize]>,
+    record_times: Option<Arc<Vec<Option<Time>>>>,
 }
 
 impl Memory {
@@ -42,7 +44,19 @@ impl Memory {
     ) -> Memory {
         assert!(batches.iter().any(|size| 0 < *size), "batches of nothing never end");
         let (len, batches) = (events.len(), batches.into());
-        self.partitions.push(Log { events, len, batches });
+        self.partitions.push(Log { events, len, batches, record_times: None });
+        self
+    }
+
+    /// Gives the events of the last partition the times that a service would have for them.
+    ///
+    /// # Panics
+    ///
+    /// When there is no partition, or another number of times than events.
+    pub fn record_times(mut self, times: Vec<Option<Time>>) -> Memory {
+        let log = self.partitions.last_mut().expect("times belong to a partition");
+        assert_eq!(log.len, times.len(), "one time per event");
+        log.record_times = Some(Arc::new(times));
         self
     }
 }
@@ -94,7 +108,8 @@ impl Partition for Reading {
         self.at = range.end;
         batch.next_offset = range.end as i64;
         let (events, offset) = (self.log.events.clone(), range.start as i64);
-        batch.events = Some(Decoded { events, range, offset });
+        let record_times = self.log.record_times.clone();
+        batch.events = Some(Decoded { events, range, offset, record_times });
         Ok(Poll::Ready)
     }
 

@@ -180,6 +180,8 @@ pub struct Decoded {
     pub range: Range<usize>,
     /// Offset of the first one.
     pub offset: i64,
+    /// The service's own time of each event of the vector, where there are any.
+    pub record_times: Option<Arc<Vec<Option<Time>>>>,
 }
 
 /// When a batch is full.
@@ -214,6 +216,11 @@ impl Batch {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// When its first record was due or sent, where the source tells.
+    pub fn sent(&self) -> Option<Time> {
+        self.records.first().and_then(|record| record.sent)
     }
 
     /// Whether another record should wait for the next poll.

@@ -25,7 +25,10 @@ use timely::scheduling::Activator;
 use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
+use crate::observe::latency::ReaderLog;
 use crate::operators::Event;
+use crate::operators::differential::Announcement;
+use crate::operators::floors::{Report, watermark_of};
 use crate::operators::shell::letter_rows;
 use crate::parcel::Parcel;
 use crate::row::Rows;
@@ -50,12 +53,16 @@ pub struct ReaderPlan {
     pub start: Start,
     /// `catch_up_skew`.
     pub catch_up_skew: Duration,
+    /// `idle_timeout`.
+    pub idle_timeout: Option<Duration>,
     /// Limits of a batch.
     pub limits: super::BatchLimits,
     /// The slots that it fills, by their number in the plan.
     pub slots: Vec<usize>,
     /// The ports that it fills, by their number in the plan.
     pub ports: Vec<usize>,
+    /// Whether its promises are sent as data too, for views that differential dataflow keeps.
+    pub announce: bool,
     /// How many slots and ports the plan has.
     pub counts: (usize, usize),
 }
@@ -68,6 +75,8 @@ pub struct ReaderOutputs<'s> {
     pub rows: Vec<StreamVec<'s, Event, Rows>>,
     /// Dead letters.
     pub letters: StreamVec<'s, Event, Rows>,
+    /// Its promises, as data.
+    pub announcements: StreamVec<'s, Event, Announcement>,
 }
 
 type Output<T> = OutputBuilder<Event, CapacityContainerBuilder<Vec<T>>>;
@@ -81,12 +90,13 @@ pub fn reader<'s>(
     let mut builder = OperatorBuilder::new(format!("source {}", plan.name), scope);
     let info = builder.operator_info();
     let activator = scope.activator_for(info.address.clone());
+    context.operators.borrow_mut().push(activator.clone());
     let remote = scope.worker().sync_activator_for(info.address.to_vec());
     let wake: Wake = Arc::new(move || {
         // When the worker has ended, nobody needs waking.
         let _ = remote.activate();
     });
-    let mut outputs = Outputs { parcels: vec![], rows: vec![], letters: None };
+    let mut outputs = Outputs { parcels: vec![], rows: vec![], letters: None, announcements: None };
     let (mut parcels, mut rows) = (vec![], vec![]);
     for _ in &plan.slots {
         let (output, stream) = builder.new_output();
@@ -100,25 +110,28 @@ pub fn reader<'s>(
     }
     let (output, letters) = builder.new_output();
     outputs.letters = Some(Output::from(output));
+    let (output, announcements) = builder.new_output();
+    outputs.announcements = Some(Output::from(output));
     let context = context.clone();
     builder.build(move |held| {
         let mut reader = Reader::new(plan, context, outputs, held, activator, wake);
         move |_frontiers| reader.activate()
     });
-    ReaderOutputs { parcels, rows, letters }
+    ReaderOutputs { parcels, rows, letters, announcements }
 }
 
 struct Outputs {
     parcels: Vec<Output<Parcel>>,
     rows: Vec<Output<Rows>>,
     letters: Option<Output<Rows>>,
+    announcements: Option<Output<Announcement>>,
 }
 
 struct Reader {
     plan: ReaderPlan,
     context: Rc<Context>,
     outputs: Outputs,
-    /// One per output: slots, ports, letters.
+    /// One per output: slots, ports, letters, announcements.
     held: Vec<Capability<Event>>,
     activator: Activator,
     wake: Wake,
@@ -132,6 +145,8 @@ struct Reader {
     known: u32,
     outbox: Outbox,
     batch: Batch,
+    /// When this reader promised what; for latency.
+    promises: Arc<ReaderLog>,
     timer: Option<Instant>,
     /// When the first of the partitions that say so has something again.
     due: Option<Duration>,
@@ -143,6 +158,16 @@ struct Reading {
     partition: Box<dyn Partition>,
     state: PartitionState,
     last: Poll,
+    /// When its last record arrived, or when it was opened.
+    arrived: Duration,
+}
+
+impl Reading {
+    /// Read to its end, and silent for so long.
+    fn is_idle(&self, now: Duration, timeout: Duration) -> bool {
+        matches!(self.last, Poll::CaughtUp | Poll::After(_))
+            && timeout <= now.saturating_sub(self.arrived)
+    }
 }
 
 impl Reader {
@@ -162,6 +187,7 @@ impl Reader {
             letters: Vec::new(),
         };
         let ticker = Ticker::new(context.pace);
+        let promises = context.board.watermarks().reader(plan.index);
         let batch = Batch { limits: plan.limits, ..Batch::default() };
         let mut reader = Reader {
             plan,
@@ -178,6 +204,7 @@ impl Reader {
             known: 0,
             outbox,
             batch,
+            promises,
             timer: None,
             due: None,
             committed: None,
@@ -192,19 +219,25 @@ impl Reader {
         if self.held.is_empty() {
             return;
         }
-        if self.context.phase.get() == Phase::Halted || self.context.failure.is_set() {
+        if self.context.failure.is_set() {
+            // The capabilities stay: without them others would close windows that are open.
+            self.report();
+            return;
+        }
+        if self.context.phase.get() == Phase::Halted {
             self.end();
             return;
         }
-        let now = self.context.clock.now();
-        let tick = self.ticker.advance(now, self.context.completed.get());
+        let (now, completed) = (self.context.clock.now(), self.context.completed.get());
+        let tick = self.ticker.advance(now, completed);
+        self.context.reached.set(self.context.reached.get().max(tick));
         while self.epoch < self.context.pace.epoch(tick) {
             self.end_epoch();
         }
         self.promise();
         let mut more = false;
         let running = self.context.phase.get() == Phase::Running;
-        if running && self.ticker.may_read(self.context.completed.get()) {
+        if running && self.ticker.may_read(completed) {
             match self.read() {
                 Ok(found) => more = found,
                 Err(error) => self.fail(error),
@@ -242,7 +275,8 @@ impl Reader {
             if self.watermark != Millis::MAX {
                 state.watermark.raise(self.watermark);
             }
-            self.partitions.push(Reading { partition, state, last: Poll::Waiting });
+            let arrived = self.context.clock.now();
+            self.partitions.push(Reading { partition, state, last: Poll::Waiting, arrived });
         }
         self.known = count;
         Ok(())
@@ -263,17 +297,22 @@ impl Reader {
             }
             self.batch.clear();
             reading.last = reading.partition.poll(&mut self.batch)?;
-            if let Some(promise) = self.batch.promise.take() {
-                reading.state.watermark.raise(promise);
-            }
             more |= reading.last == Poll::Ready;
             if let Poll::After(pause) = reading.last {
                 self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
             }
             let records = self.batch.len();
             if 0 < records {
-                self.plan.intake.take(&self.batch, &mut reading.state, &mut self.outbox);
+                reading.arrived = self.context.clock.now();
+                self.plan.intake.take(&mut self.batch, &mut reading.state, &mut self.outbox);
                 self.context.board.count_read(records as u64);
+            }
+            // It speaks of what comes behind the batch, so it judges none of its records.
+            if let Some(promise) = self.batch.promise.take() {
+                reading.state.watermark.raise(promise);
+                reading.state.next_offset = Some(self.batch.next_offset);
+            }
+            if 0 < records {
                 self.send();
             }
         }
@@ -295,12 +334,15 @@ impl Reader {
             if !parcels.is_empty() {
                 let held = &self.held[output];
                 let mut activated = self.outputs.parcels[output].activate();
-                activated.session(held).give_iterator(parcels.drain(..));
+                let due = self.batch.sent();
+                let stamped = parcels.drain(..).map(|parcel| parcel.sent(due));
+                activated.session(held).give_iterator(stamped);
                 sent = true;
             }
         }
         for (output, port) in self.plan.ports.iter().enumerate() {
-            let rows = std::mem::take(&mut self.outbox.rows[*port]);
+            let mut rows = std::mem::take(&mut self.outbox.rows[*port]);
+            rows.sent = self.batch.sent();
             if !rows.is_empty() {
                 let held = &self.held[self.plan.slots.len() + output];
                 self.outputs.rows[output].activate().session(held).give(rows);
@@ -311,7 +353,7 @@ impl Reader {
             self.context.board.letters(&self.outbox.letters);
             let rows = letter_rows(&self.outbox.letters, &self.context.system);
             self.outbox.letters.clear();
-            let held = self.held.last().expect("the capability of the letters");
+            let held = &self.held[self.plan.slots.len() + self.plan.ports.len()];
             let output = self.outputs.letters.as_mut().expect("set when built");
             output.activate().session(held).give(rows);
             sent = true;
@@ -325,9 +367,25 @@ impl Reader {
     fn promise(&mut self) {
         let open = self.partitions.iter().filter(|reading| reading.last != Poll::Finished);
         let least = open.map(|reading| reading.state.watermark.get()).min();
-        self.watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
+        let watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
+        if watermark != self.watermark {
+            self.promises.note(watermark, Instant::now());
+            self.watermark = watermark;
+            self.announce();
+        }
         let time = Product::new(self.ticker.tick(), self.watermark);
         self.held.iter_mut().for_each(|held| held.downgrade(&time));
+    }
+
+    /// Says as data what the capabilities promise, at the tick that they are at.
+    fn announce(&mut self) {
+        if !self.plan.announce {
+            return;
+        }
+        let (source, worker, watermark) = (self.plan.index, self.context.worker, self.watermark);
+        let held = self.held.last().expect("the capability of the announcements");
+        let output = self.outputs.announcements.as_mut().expect("set when built");
+        output.activate().session(held).give(Announcement { source, worker, watermark });
     }
 
     fn is_finished(&self) -> bool {
@@ -342,12 +400,46 @@ impl Reader {
         let offsets = read.filter_map(|r| Some((r.state.id, r.state.next_offset?))).collect();
         let positions = EpochPositions { epoch: self.epoch, source: self.plan.index, offsets };
         self.context.positions.borrow_mut().push(positions);
+        if let Some(timeout) = self.plan.idle_timeout {
+            self.floor(timeout);
+        }
         self.epoch += 1;
         self.report();
         if let Err(error) = self.discover() {
             self.fail(error);
         }
         self.commit();
+    }
+
+    /// Raises idle partitions to the floor of the source, and reports for the next one.
+    fn floor(&mut self, timeout: Duration) {
+        let now = self.context.clock.now();
+        let (floors, delay) = (self.context.floors.clone(), self.plan.delay);
+        let mut report = Report {
+            source: self.plan.index,
+            worker: self.context.worker,
+            epoch: self.epoch,
+            busy: None,
+            idle: false,
+            greatest: None,
+            quiet: Duration::MAX,
+        };
+        for reading in self.partitions.iter_mut().filter(|r| r.last != Poll::Finished) {
+            let watermark = &mut reading.state.watermark;
+            let greatest = watermark.greatest().map(|time| watermark_of(time, delay));
+            report.greatest = report.greatest.max(greatest);
+            report.quiet = report.quiet.min(now.saturating_sub(reading.arrived));
+            if !reading.is_idle(now, timeout) {
+                let own = reading.state.watermark.get();
+                report.busy = Some(report.busy.map_or(own, |busy| busy.min(own)));
+            } else {
+                report.idle = true;
+                if let Some(floor) = floors.of(self.plan.index) {
+                    reading.state.watermark.raise(floor);
+                }
+            }
+        }
+        floors.report(report);
     }
 
     /// Tells the service the positions of the last epoch that the sinks of all workers confirmed.
@@ -407,6 +499,7 @@ impl Reader {
         self.report();
         let counts = self.plan.intake.stats().type_errors;
         self.context.board.type_errors(&self.plan.name, counts);
+        self.promises.note(Millis::MAX, Instant::now());
         self.held.clear();
     }
 }

@@ -54,8 +54,9 @@ impl<E, K: Key, F: Fn(&E) -> K> Seen<E> for SeenKeys<K, F> {
         let stamps = &judge.stamps;
         judge.kept.retain(|&index| {
             let key = (self.key)(&events[index as usize]);
-            let first = !memory.until.contains_key(&key);
-            if first {
+            // Two events without a key are not the same event.
+            let first = key.is_null() || !memory.until.contains_key(&key);
+            if first && !key.is_null() {
                 let until = stamps[index as usize].time.plus(self.memory);
                 memory.order.entry(until).or_default().push(key.clone());
                 memory.until.insert(key, until);
@@ -78,3 +79,6 @@ impl<K: Key> Memory<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::dedup::Dedup;
+use super::differential::{Erased, MergedWindows};
 use super::flow::Flow;
 use super::node::{Filter, Made, Make, Node, Outbox, Pass, Step};
-use super::operator::{Root, TypedRoot};
+use super::operator::TypedRoot;
 use super::panes::PaneNode;
-use super::plan::{From, RootPlan, Slot};
+use super::plan::{From, MakeRoot, RootPlan, Slot, Wanted};
 use super::windowed::Windowed;
 use crate::aggregate::{Aggregate, Stamp};
 use crate::error::Error;
@@ -70,6 +71,14 @@ impl<E: 'static> Stream<E> {
     }
 
     /// Keeps the events that a function finds true.
+    ///
+    /// ```
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("a", 2, 40)], |events| {
+    ///     events.filter(|event| 10 <= event.value)
+    /// });
+    /// assert_eq!(rows, ["a 00:02 40"]);
+    /// ```
     pub fn filter(&self, keep: impl Fn(&E) -> bool + 'static) -> Stream<E> {
         let below = Node::new();
         let step = Filter { keep, selected: Vec::new(), below: below.clone() };
@@ -78,6 +87,14 @@ impl<E: 'static> Stream<E> {
     }
 
     /// Makes another event of each.
+    ///
+    /// ```
+    /// # use highwater::testing::{Example, example::Event};
+    /// let rows = Example::run([("a", 1, 3)], |events| {
+    ///     events.map(|event| Event { value: -event.value, ..event.clone() })
+    /// });
+    /// assert_eq!(rows, ["a 00:01 -3"]);
+    /// ```
     pub fn map<U: 'static>(&self, make: impl Fn(&E) -> U + 'static) -> Stream<U> {
         self.make("map", move |event, made| {
             made.push(make(event));
@@ -86,6 +103,17 @@ impl<E: 'static> Stream<E> {
     }
 
     /// Makes another event of each, or none.
+    ///
+    /// ```
+    /// # use highwater::testing::{Example, example::Event};
+    /// let rows = Example::run([("a", 1, 8), ("a", 2, 3)], |events| {
+    ///     events.filter_map(|event| {
+    ///         let half = (event.value % 2 == 0).then_some(event.value / 2)?;
+    ///         Some(Event { value: half, ..event.clone() })
+    ///     })
+    /// });
+    /// assert_eq!(rows, ["a 00:01 4"]);
+    /// ```
     pub fn filter_map<U: 'static>(&self, make: impl Fn(&E) -> Option<U> + 'static) -> Stream<U> {
         self.make("filter_map", move |event, made| {
             made.extend(make(event));
@@ -94,6 +122,17 @@ impl<E: 'static> Stream<E> {
     }
 
     /// Makes any number of events of each.
+    ///
+    /// ```
+    /// # use highwater::testing::{Example, example::Event};
+    /// let rows = Example::run([("a b", 1, 3)], |events| {
+    ///     events.flat_map(|event| {
+    ///         let word = |word: &str| Event { key: word.into(), ..event.clone() };
+    ///         event.key.split(' ').map(word).collect::<Vec<_>>()
+    ///     })
+    /// });
+    /// assert_eq!(rows, ["a 00:01 3", "b 00:01 3"]);
+    /// ```
     pub fn flat_map<I>(&self, make: impl Fn(&E) -> I + 'static) -> Stream<I::Item>
     where
         I: IntoIterator,
@@ -106,6 +145,21 @@ impl<E: 'static> Stream<E> {
     }
 
     /// Makes another event of each, or a dead letter `rejected` with the text of the refusal.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::{Example, example::Event};
+    ///
+    /// fn checked(event: &Event) -> Result<Event, Reject> {
+    ///     if event.value < 0 {
+    ///         return Err(Reject::because(format!("{} is negative", event.value)));
+    ///     }
+    ///     Ok(event.clone())
+    /// }
+    /// let events = [("a", 1, 3), ("a", 2, -3)];
+    /// let letters = Example::letters(events, |events| events.try_map(checked));
+    /// assert_eq!(letters, ["1 rejected: -3 is negative"]);
+    /// ```
     pub fn try_map<U: 'static>(
         &self,
         make: impl Fn(&E) -> Result<U, Reject> + 'static,
@@ -117,6 +171,16 @@ impl<E: 'static> Stream<E> {
     }
 
     /// The events of both streams.
+    ///
+    /// ```
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("b", 2, 4), ("c", 3, 5)], |events| {
+    ///     let first = events.filter(|event| event.key == "a");
+    ///     let last = events.filter(|event| event.key == "c");
+    ///     first.concat(&last)
+    /// });
+    /// assert_eq!(rows, ["a 00:01 3", "c 00:03 5"]);
+    /// ```
     pub fn concat(&self, other: &Stream<E>) -> Stream<E> {
         let below = Node::new();
         for stream in [self, other] {
@@ -127,8 +191,18 @@ impl<E: 'static> Stream<E> {
         Stream { flow: self.flow.clone(), node: below, sources: Rc::new(sources), dedup: None }
     }
 
-    /// Drops events whose key their partition has shown before, within `memory` of event time.
-    /// Stands directly behind its source, as duplicates are part of the source's ledger.
+    /// Drops events whose key their partition has shown before, within `memory` of event time. An
+    /// event whose key is NULL is never a duplicate. Stands directly behind its source, as
+    /// duplicates are part of the source's ledger.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 7), ("a", 2, 8), ("b", 3, 7)], |events| {
+    ///     events.dedup(|event| event.value, hours(1))
+    /// });
+    /// assert_eq!(rows, ["a 00:01 7", "a 00:02 8"]);
+    /// ```
     pub fn dedup<K: Key>(&self, key: impl Fn(&E) -> K + 'static, memory: Duration) -> Stream<E> {
         let refuse = |why: &str| {
             let hint = "call dedup directly on flow.source(…), once, and use what it returns";
@@ -143,6 +217,19 @@ impl<E: 'static> Stream<E> {
     }
 
     /// Groups the events.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("b", 2, 4), ("a", 3, 5)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|_| Count::one())
+    ///         .rows(Example::row)
+    /// });
+    /// assert_eq!(rows, ["a 00:00 2", "b 00:00 1"]);
+    /// ```
     pub fn key_by<K: Key>(&self, key: impl Fn(&E) -> K + 'static) -> Keyed<K, E> {
         let keys = move |chunk: &Chunk<'_, E>, keys: &mut Vec<K>| {
             keys.reserve(chunk.len());
@@ -152,6 +239,18 @@ impl<E: 'static> Stream<E> {
     }
 
     /// Windows over all events together: `key_by(|_| ())`.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("b", 2, 4), ("a", 60, 5)], |events| {
+    ///     events
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|_| Count::one())
+    ///         .rows(Example::row)
+    /// });
+    /// assert_eq!(rows, ["00:00 2", "01:00 1"]);
+    /// ```
     pub fn window(&self, windows: impl Into<Windows>) -> KeyedWindows<(), E> {
         self.key_by(|_| ()).window(windows)
     }
@@ -159,6 +258,16 @@ impl<E: 'static> Stream<E> {
 
 impl<E: Row + 'static> Stream<E> {
     /// Names the view: each event is a row.
+    ///
+    /// ```
+    /// # use highwater::testing::Example;
+    /// let rows = Example::flow([("a", 1, 3)], |flow| {
+    ///     let events = flow.source("events", highwater::time::seconds(10), Example::time);
+    ///     events.sink("all");
+    ///     events.filter(|event| event.value < 0).sink("negative");
+    /// });
+    /// assert_eq!(rows, ["all a 00:01 3"]);
+    /// ```
     pub fn sink(&self, view: &str) {
         let rows = self.flow.add_port::<E>(view, From::Sources((*self.sources).clone()), false);
         let port = self.flow.with(|plan| {
@@ -216,6 +325,20 @@ pub struct Keyed<K, E> {
 
 impl<K: Key, E: 'static> Keyed<K, E> {
     /// Cuts event time into windows.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("a", 31, 4)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Sliding::new(minutes(1), seconds(30)).offset(seconds(15)))
+    ///         .accumulate(|_| Count::one())
+    ///         .rows(|key, window, count| Example::row(key, window, count.get()))
+    ///         .filter(|row| Time::default() <= row.window.start)
+    /// });
+    /// assert_eq!(rows, ["a 00:15 1"]);
+    /// ```
     pub fn window(&self, windows: impl Into<Windows>) -> KeyedWindows<K, E> {
         let windows = windows.into();
         self.stream.flow.with(|plan| plan.errors.extend(windows.check().err()));
@@ -232,11 +355,41 @@ pub struct KeyedWindows<K, E> {
 
 impl<K: Key, E: 'static> KeyedWindows<K, E> {
     /// Adds the measure of each event to its windows.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("a", 59, 4)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|event| (Count::one(), Max::of(event.value)))
+    ///         .rows(|key, window, (count, max)| {
+    ///             let row = (count.get(), max.get().copied());
+    ///             Example::row(key, window, format!("{row:?}"))
+    ///         })
+    /// });
+    /// assert_eq!(rows, ["a 00:00 (2, Some(4))"]);
+    /// ```
     pub fn accumulate<A: Aggregate>(&self, measure: impl Fn(&E) -> A + 'static) -> Windowed<K, A> {
         self.accumulate_with(move |event, _| measure(event))
     }
 
     /// As [`KeyedWindows::accumulate`], for measures that need the event's time or position.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// // What came last by event time, though it was read first.
+    /// let rows = Example::run([("a", 30, 3), ("a", 29, 4)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate_with(|event, stamp| Last::of(event.value, *stamp))
+    ///         .rows(Example::row)
+    /// });
+    /// assert_eq!(rows, ["a 00:00 3"]);
+    /// ```
     pub fn accumulate_with<A: Aggregate>(
         &self,
         measure: impl Fn(&E, &Stamp) -> A + 'static,
@@ -251,7 +404,13 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
             let operator = plan.add_operator();
             let sources = (*self.stream.sources).clone();
             plan.slots.push(Slot { sources, root: plan.roots.len() });
-            plan.roots.push(RootPlan { operator, windows, make: make_root(windows, &panes) });
+            plan.root_operators.push(operator);
+            let erased = match windows {
+                Windows::Fixed(fixed) => Some(Erased::new::<K, A>(plan.roots.len() as u32, fixed)),
+                Windows::Session(_) => None,
+            };
+            let make = make_root(windows, &panes);
+            plan.roots.push(RootPlan { operator, windows, make, erased });
             (operator, plan.slots.len() - 1, plan.operators[operator].clone())
         });
         let step = Accumulate {
@@ -272,12 +431,10 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
 }
 
 /// Makes the state of an `accumulate`, once it is known whether updates are wanted.
-fn make_root<K: Key, A: Aggregate>(
-    windows: Windows,
-    panes: &Rc<PaneNode<K, A>>,
-) -> Box<dyn FnOnce(bool) -> Box<dyn Root>> {
+fn make_root<K: Key, A: Aggregate>(windows: Windows, panes: &Rc<PaneNode<K, A>>) -> MakeRoot {
     let panes = panes.clone();
-    Box::new(move |updates| match windows {
+    Box::new(move |Wanted { updates, differential }| match windows {
+        Windows::Fixed(_) if differential => Box::new(MergedWindows::<K, A>::new(panes, updates)),
         Windows::Fixed(fixed) => {
             Box::new(TypedRoot::new(FixedWindows::<K, A>::new(fixed, updates), panes))
         }

@@ -37,18 +37,31 @@ pub struct Settings {
     pub sources: BTreeMap<Text, SourceOptions>,
     /// `view.key_bytes_max`.
     pub key_bytes_max: usize,
+    /// Views with `engine = "differential"`.
+    pub differential: BTreeSet<Text>,
     /// `forget_after` of trailing histories.
     pub forget_after: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { sources: BTreeMap::new(), key_bytes_max: 1 << 10, forget_after: hours(24) }
+        Settings {
+            sources: BTreeMap::new(),
+            key_bytes_max: 1 << 10,
+            differential: BTreeSet::new(),
+            forget_after: hours(24),
+        }
     }
 }
 
 impl Flow {
     /// An empty description.
+    ///
+    /// ```
+    /// use highwater::stream::{Flow, Settings};
+    ///
+    /// assert!(Flow::new(Settings::default()).take().view_names().is_empty());
+    /// ```
     pub fn new(settings: Settings) -> Flow {
         let streams = RefCell::default();
         Flow { inner: Rc::new(Inner { settings, plan: RefCell::default(), streams }) }
@@ -57,6 +70,20 @@ impl Flow {
     /// The events of a source: its name is the port that a binding binds; `lateness` says how far
     /// its watermarks run behind, `time` when an event happened. An event without a time is a
     /// dead letter. The same name is the same source.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let events = [("a", 10, 1), ("a", 1, 2), ("a", 100, 3), ("a", 2, 4)];
+    /// let rows = Example::flow(events, |flow| {
+    ///     // Events may be up to a minute older than the latest one before them.
+    ///     let events = flow.source("events", Lateness::Strict(minutes(1)), Example::time);
+    ///     let windows = events.window(Tumbling::new(minutes(5)));
+    ///     let sums = windows.accumulate(|event| Sum::<i64>::of(event.value));
+    ///     sums.rows(Example::row).sink("sums");
+    /// });
+    /// assert_eq!(rows, ["sums 00:00 6"]);
+    /// ```
     pub fn source<E: Wire, T: Into<Option<Time>>>(
         &self,
         name: &str,
@@ -115,11 +142,17 @@ impl Flow {
         Stream { flow: self.clone(), node, sources, dedup: Some(dedup) }
     }
 
-    /// Ends the description.
+    /// Ends the description: what was described moves out, and nothing is left.
     ///
-    /// # Panics
+    /// ```
+    /// use highwater::stream::{Flow, Settings};
+    /// use highwater::testing::Example;
     ///
-    /// When it was taken already.
+    /// let flow = Flow::new(Settings::default());
+    /// flow.source("events", highwater::time::seconds(10), Example::time).sink("all");
+    /// let plan = flow.take();
+    /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
+    /// ```
     pub fn take(&self) -> Plan {
         self.inner.plan.take()
     }

@@ -35,6 +35,8 @@ pub struct SourceOptions {
     pub strict: Option<bool>,
     /// How far ahead of its record's own time an event may be; `None`: not looked at.
     pub future_skew: Option<Duration>,
+    /// Field whose time is the record's own time, of a source that has none.
+    pub arrival: Option<Text>,
     /// Whether a record's own time stands in for a missing event time.
     pub record_time_as_event_time: bool,
     /// Decoding.
@@ -47,6 +49,7 @@ impl Default for SourceOptions {
             lateness: None,
             strict: None,
             future_skew: Some(minutes(5)),
+            arrival: None,
             record_time_as_event_time: false,
             codec: Options::default(),
         }
@@ -78,8 +81,9 @@ impl PartitionState {
 
 /// Decodes, judges and runs the steps behind a source.
 pub trait Intake {
-    /// Takes a batch of one partition.
-    fn take(&mut self, batch: &Batch, partition: &mut PartitionState, out: &mut Outbox);
+    /// Takes a batch of one partition; gives its records a time of their own where a binding says
+    /// which field has it.
+    fn take(&mut self, batch: &mut Batch, partition: &mut PartitionState, out: &mut Outbox);
 
     /// Values that had the wrong type and became NULL, by field.
     fn stats(&self) -> SourceStats;
@@ -125,7 +129,11 @@ impl<E> Default for Decoder<E> {
 }
 
 impl<E: Wire> Intake for SourceIntake<E> {
-    fn take(&mut self, batch: &Batch, partition: &mut PartitionState, out: &mut Outbox) {
+    fn take(&mut self, batch: &mut Batch, partition: &mut PartitionState, out: &mut Outbox) {
+        if let Some(field) = &self.options.arrival {
+            read_arrivals(batch, field, &self.options.codec);
+        }
+        let batch = &*batch;
         let events: &[E] = match &batch.events {
             Some(ready) => {
                 partition.ledger.read += ready.range.len() as u64;
@@ -149,7 +157,7 @@ impl<E: Wire> Intake for SourceIntake<E> {
             records: &self.decoder.records,
         };
         self.judge.begin();
-        (self.times)(events, &mut self.judge.times);
+        read_times(&self.times, events, &mut self.judge.times);
         self.judge.run(&case, partition, out);
         if let Some(dedup) = &mut *self.dedup.borrow_mut() {
             let before = self.judge.kept.len();
@@ -187,7 +195,7 @@ impl<E: Wire> Decoder<E> {
             // One border for the whole batch: entering it per record would cost.
             let outcome = caught(|| {
                 while next < batch.records.len() {
-                    self.record((index, name), batch, next, options, partition, out);
+                    self.record((index, name), (batch, next), options, partition, out);
                     next += 1;
                 }
             });
@@ -208,8 +216,7 @@ impl<E: Wire> Decoder<E> {
     fn record(
         &mut self,
         (index, name): (u32, &Text),
-        batch: &Batch,
-        number: usize,
+        (batch, number): (&Batch, usize),
         options: &SourceOptions,
         partition: &mut PartitionState,
         out: &mut Outbox,
@@ -234,6 +241,28 @@ impl<E: Wire> Decoder<E> {
                 self.records.resize(decoded.events.len(), number as u32);
             }
         }
+    }
+}
+
+/// Gives each record the time that one of its fields says.
+fn read_arrivals(batch: &mut Batch, field: &str, options: &Options) {
+    let Batch { bytes, records, .. } = batch;
+    for record in records {
+        let value = record.value.clone().map(|range| &bytes[range]);
+        record.time = value.and_then(|value| json::instant(value, field, options));
+    }
+}
+
+/// Reads the event times of a batch; an event at which the author's function panics has none.
+fn read_times<E>(read: &Times<E>, events: &[E], times: &mut Vec<Option<Time>>) {
+    if caught(|| read(events, times)).is_ok() {
+        return;
+    }
+    times.clear();
+    for (index, event) in events.iter().enumerate() {
+        let outcome = caught(|| read(std::slice::from_ref(event), times));
+        times.truncate(index + usize::from(outcome.is_ok()));
+        times.resize(index + 1, None);
     }
 }
 

@@ -31,7 +31,7 @@ where
     T: Clone + 'static,
     F: Fn(K, Window, L, Option<R>) -> Option<T>,
 {
-    pub(super) fn new(pair: F, below: Rc<PaneNode<K, T>>) -> Rc<RefCell<Join<K, L, R, T, F>>> {
+    pub(super) fn new(pair: F, below: Rc<PaneNode<K, T>>) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Join {
             pair,
             below,
@@ -55,11 +55,20 @@ where
         change: Live<K, V>,
         side: impl Fn(&mut (Option<L>, Option<R>), Option<V>),
     ) {
-        let (at, value) = match change {
-            Live::Now(Pane { key, window, value }) => ((window, key), Some(value)),
-            Live::Gone(key, window) => ((window, key), None),
+        let at = match change {
+            Live::Now(Pane { key, window, value }) => {
+                let at = (window, key);
+                side(self.shown.entry(at.clone()).or_default(), Some(value));
+                at
+            }
+            Live::Gone(key, window) => {
+                let at = (window, key);
+                // What was never shown need not go: closing rows that a filter drops are many.
+                let Some(sides) = self.shown.get_mut(&at) else { return };
+                side(sides, None);
+                at
+            }
         };
-        side(self.shown.entry(at.clone()).or_default(), value);
         self.touched.insert(at);
     }
 }
@@ -76,6 +85,9 @@ where
         let touched = take(&mut self.touched);
         let changes = touched.into_iter().map(|at| {
             let sides = self.shown.get(&at).cloned().unwrap_or_default();
+            if let (None, None) = sides {
+                self.shown.remove(&at);
+            }
             let (window, key) = at;
             match sides {
                 (Some(left), right) => self.make(key, window, left, right),
@@ -87,6 +99,8 @@ where
     }
 
     fn settle_finals(&mut self) {
+        // A side that closed without a row has taken back what it showed.
+        self.settle_changes();
         if self.left.is_empty() && self.right.is_empty() {
             return;
         }
@@ -160,3 +174,6 @@ where
         changes.into_iter().for_each(|change| join.change(change, |sides, value| sides.1 = value));
     }
 }
+
+#[cfg(test)]
+mod tests;

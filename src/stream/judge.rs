@@ -60,7 +60,10 @@ impl Case<'_> {
     }
 
     fn record_time(&self, event: usize) -> Option<Time> {
-        self.batch.records.get(self.record(event)).and_then(|record| record.time)
+        match &self.batch.events {
+            Some(ready) => ready.record_times.as_ref()?[ready.range.start + event],
+            None => self.batch.records.get(self.record(event)).and_then(|record| record.time),
+        }
     }
 
     /// The event time, or why there is none.
@@ -208,6 +211,11 @@ impl Case<'_> {
 /// Counts positions that carried no record.
 fn count_gaps(batch: &Batch, partition: &mut PartitionState) {
     let mut expected = partition.next_offset;
+    if let Some(ready) = &batch.events {
+        let gap = expected.map_or(0, |expected| ready.offset - expected);
+        partition.ledger.gaps += gap.max(0) as u64;
+        expected = Some(ready.offset + ready.range.len() as i64);
+    }
     for record in &batch.records {
         let gap = expected.map_or(0, |expected| record.offset - expected);
         partition.ledger.gaps += gap.max(0) as u64;
@@ -216,3 +224,6 @@ fn count_gaps(batch: &Batch, partition: &mut PartitionState) {
     let gap = expected.map_or(0, |expected| batch.next_offset - expected);
     partition.ledger.gaps += gap.max(0) as u64;
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@
 
 mod chunk;
 mod dedup;
+mod differential;
 mod events;
 mod flow;
 mod intake;
@@ -24,10 +25,16 @@ mod plan;
 mod trailing;
 mod windowed;
 
+pub use differential::{Erased, Loose, LooseKey, Merge, Merged, Unpack};
 pub use events::{Keyed, KeyedWindows, Stream};
 pub use flow::{Flow, Settings};
 pub use intake::{Intake, PartitionState, SourceOptions, SourceStats};
 pub use node::{Outbox, is_catching};
 pub use operator::{Durable, Operator, Root, Settle, Snapshot};
-pub use plan::{From, JoinPlan, OperatorPlan, Plan, Port, RootPlan, Slot, SourcePlan};
+pub use plan::{
+    From, JoinPlan, MakeRoot, OperatorPlan, Plan, Port, RootPlan, Slot, SourcePlan, Wanted,
+};
 pub use windowed::{Updates, Windowed};
+
+#[cfg(test)]
+mod tests;

@@ -241,3 +241,6 @@ impl<E> Step<E> for Pass<E> {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,13 @@
 //! It is a root per `accumulate`, the joins between them, and the panes' way to the ports. All of
 //! it is plain state: the shell calls, the operator answers with rows.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::differential::Erased;
 use super::panes::PaneNode;
-use super::plan::Plan;
+use super::plan::{OperatorPlan, Plan, RootPlan, Wanted};
 use crate::aggregate::Aggregate;
 use crate::key::Key;
 use crate::keyed::{Live, Open, Pane, Part, State};
@@ -70,33 +72,39 @@ pub struct Operator {
     pub slots: Vec<usize>,
     /// The ports it fills, in the order of its outputs.
     pub ports: Vec<usize>,
-    /// Refused (record, window) pairs.
-    pub late_windows: Rc<Cell<u64>>,
+    /// Its roots by number, if differential dataflow keeps its windows.
+    pub erased: BTreeMap<u32, Erased>,
     updates: bool,
     roots: Vec<Box<dyn Root>>,
     joins: Vec<Rc<RefCell<dyn Settle>>>,
     durables: Vec<Rc<RefCell<dyn Durable>>>,
     rows: Vec<Rc<RefCell<Rows>>>,
-    letters: Rc<RefCell<Vec<Letter>>>,
+    /// What the operators that joins made one share with their steps.
+    shared: Vec<Rc<OperatorPlan>>,
 }
 
 impl Operator {
-    /// Takes the operators out of a plan.
-    pub fn all(plan: &mut Plan) -> Vec<Operator> {
+    /// Takes the operators out of a plan; differential dataflow keeps the windows of those that
+    /// feed one of the views.
+    pub fn all(plan: &mut Plan, differential: &BTreeSet<Text>) -> Vec<Operator> {
         let count = plan.operators.len();
-        let mut makes: Vec<Vec<(usize, _)>> = (0..count).map(|_| Vec::new()).collect();
+        let mut makes: Vec<Vec<(usize, RootPlan)>> = (0..count).map(|_| Vec::new()).collect();
         let roots = std::mem::take(&mut plan.roots);
         for (index, root) in roots.into_iter().enumerate() {
-            makes[plan.operator(root.operator)].push((index, root.make));
+            makes[plan.operator(root.operator)].push((index, root));
         }
         let kept = (0..count).filter(|index| plan.operators[*index].joined.get().is_none());
-        kept.map(|index| Operator::new(plan, index, std::mem::take(&mut makes[index]))).collect()
+        kept.map(|index| {
+            Operator::new(plan, index, std::mem::take(&mut makes[index]), differential)
+        })
+        .collect()
     }
 
     fn new(
         plan: &Plan,
         index: usize,
-        makes: Vec<(usize, Box<dyn FnOnce(bool) -> Box<dyn Root>>)>,
+        makes: Vec<(usize, RootPlan)>,
+        differential: &BTreeSet<Text>,
     ) -> Operator {
         let mine = |other: usize| plan.operator(other) == index;
         let merged = || (0..plan.operators.len()).filter(|other| mine(*other));
@@ -108,19 +116,25 @@ impl Operator {
                 super::plan::From::Sources(_) => false,
             })
             .collect();
-        let shared = &plan.operators[index];
         let first = ports.first().map(|port| plan.ports[*port].view.clone());
         for other in merged() {
             *plan.operators[other].place.borrow_mut() = first.clone().unwrap_or_default();
         }
+        let asked = ports.iter().any(|port| differential.contains(&plan.ports[*port].view));
+        let erased: BTreeMap<u32, Erased> = makes
+            .iter()
+            .filter_map(|(number, root)| Some((*number as u32, root.erased.clone()?)))
+            .collect();
+        // Sessions stay with the hash tables.
+        let wanted = Wanted { updates, differential: asked && erased.len() == makes.len() };
         Operator {
             place: first.unwrap_or_default(),
             slots: makes.iter().map(|(root, _)| slot(*root).expect("it has a slot")).collect(),
             rows: ports.iter().map(|port| plan.ports[*port].rows.clone()).collect(),
             ports,
-            late_windows: shared.late_windows.clone(),
             updates,
-            roots: makes.into_iter().map(|(_, make)| make(updates)).collect(),
+            erased: if wanted.differential { erased } else { BTreeMap::new() },
+            roots: makes.into_iter().map(|(_, root)| (root.make)(wanted)).collect(),
             joins: {
                 let joins = plan.joins.iter().filter(|join| mine(join.operator));
                 joins.map(|join| join.settle.clone()).collect()
@@ -129,7 +143,7 @@ impl Operator {
                 let durables = plan.durables.iter().filter(|(operator, _)| mine(*operator));
                 durables.map(|(_, durable)| durable.clone()).collect()
             },
-            letters: shared.letters.clone(),
+            shared: merged().map(|other| plan.operators[other].clone()).collect(),
         }
     }
 
@@ -156,7 +170,13 @@ impl Operator {
 
     /// Takes the letters that were written.
     pub fn letters(&mut self) -> Vec<Letter> {
-        std::mem::take(&mut *self.letters.borrow_mut())
+        let letters = self.shared.iter().flat_map(|shared| shared.letters.take());
+        letters.collect()
+    }
+
+    /// Refused (record, window) pairs.
+    pub fn late_windows(&self) -> u64 {
+        self.shared.iter().map(|shared| shared.late_windows.get()).sum()
     }
 
     /// How much is open.
@@ -225,3 +245,6 @@ impl<K: Key, A: Aggregate, S: State<K, A>> Root for TypedRoot<K, A, S> {
         self.state.restore(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::differential::Erased;
 use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
 use crate::error::Error;
@@ -33,6 +34,8 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// Parts of window operators, one per `accumulate`.
     pub roots: Vec<RootPlan>,
+    /// The operator of each root, also when the roots have been taken out.
+    pub root_operators: Vec<usize>,
     /// Joins of them.
     pub joins: Vec<JoinPlan>,
     /// Further state that a snapshot holds, with the operator it belongs to.
@@ -71,8 +74,22 @@ pub struct RootPlan {
     pub operator: usize,
     /// Its windows.
     pub windows: Windows,
-    /// Makes its state, once it is known whether updates are wanted.
-    pub make: Box<dyn FnOnce(bool) -> Box<dyn Root>>,
+    /// Makes its state, once it is known what is wanted of it.
+    pub make: MakeRoot,
+    /// What differential dataflow needs to keep it; not for sessions.
+    pub erased: Option<Erased>,
+}
+
+/// Makes the state of an `accumulate`.
+pub type MakeRoot = Box<dyn FnOnce(Wanted) -> Box<dyn Root>>;
+
+/// What is wanted of the state of an `accumulate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whether panes are shown while they are open.
+    pub updates: bool,
+    /// Whether differential dataflow keeps the windows.
+    pub differential: bool,
 }
 
 /// One `join` or `left_join`.
@@ -154,6 +171,20 @@ impl Plan {
     /// Names of the views.
     pub fn view_names(&self) -> Vec<&str> {
         self.ports.iter().map(|port| port.view.as_str()).collect()
+    }
+
+    /// The sources that a view is made from.
+    pub fn sources_of(&self, port: &Port) -> BTreeSet<usize> {
+        match &port.from {
+            From::Sources(sources) => sources.clone(),
+            From::Operator(operator) => {
+                let (operator, mine) = (self.operator(*operator), |root: usize| {
+                    self.operator(self.root_operators[root])
+                });
+                let slots = self.slots.iter().filter(|slot| mine(slot.root) == operator);
+                slots.flat_map(|slot| slot.sources.iter().copied()).collect()
+            }
+        }
     }
 
     /// The windows of an operator.

@@ -77,10 +77,11 @@ impl<K: Key, R: Clone> History<K, R> {
         if count == 0 {
             return compare(&[]);
         }
-        let past = self
-            .keys
-            .entry(key.clone())
-            .or_insert_with(|| Past { last: end, rows: Vec::with_capacity(count) });
+        let mut is_new = false;
+        let past = self.keys.entry(key.clone()).or_insert_with(|| {
+            is_new = true;
+            Past { last: end, rows: Vec::with_capacity(count) }
+        });
         if past.last.plus(forget_after) < end {
             past.rows.clear();
         }
@@ -90,7 +91,7 @@ impl<K: Key, R: Clone> History<K, R> {
         }
         past.rows.push(row.clone());
         // Noted once per key: `forget` notes it again if more rows came meanwhile.
-        if past.rows.len() == 1 {
+        if is_new {
             self.ends.entry(end.plus(forget_after)).or_default().push(key.clone());
         }
         past.last = end;
@@ -158,3 +159,6 @@ impl<K: Key, R: Serialize + DeserializeOwned + Clone> Durable for History<K, R> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ use crate::window::{Window, Windows};
 ///     events
 ///         .key_by(|event| event.key.clone())
 ///         .window(Tumbling::new(minutes(1)))
-///         .accumulate(|event| Sum::of(event.value))
+///         .accumulate(|event| Sum::<i64>::of(event.value))
 ///         .rows(Example::row)
 /// });
 /// assert_eq!(rows, ["a 00:00 7", "a 01:00 5"]);
@@ -58,6 +58,27 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     }
 
     /// Names the columns: makes a row of each key, window and aggregate.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    ///
+    /// #[derive(Clone, Row)]
+    /// struct Busy {
+    ///     name: Text,
+    ///     window: Window,
+    ///     busy: bool,
+    /// }
+    ///
+    /// let rows = Example::run([("a", 1, 3), ("a", 2, 4)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|_| Count::one())
+    ///         .rows(|name, window, count| Busy { name, window, busy: 1 < count.get() })
+    /// });
+    /// assert_eq!(rows, ["a 00:00 01:00 true"]);
+    /// ```
     pub fn rows<S: Clone + 'static>(
         &self,
         row: impl Fn(K, Window, R) -> S + 'static,
@@ -73,6 +94,20 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     }
 
     /// Keeps the rows that a function finds true.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("a", 2, 4), ("b", 3, 5)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|_| Count::one())
+    ///         .filter(|count| 1 < count.get())
+    ///         .rows(Example::row)
+    /// });
+    /// assert_eq!(rows, ["a 00:00 2"]);
+    /// ```
     pub fn filter(&self, keep: impl Fn(&R) -> bool + 'static) -> Windowed<K, R> {
         let below = PaneNode::new();
         let make = move |pane: Pane<K, R>| keep(&pane.value).then_some(pane);
@@ -81,6 +116,21 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     }
 
     /// Makes another row of each, or none.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 3), ("b", 3, -5)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|event| Sum::<f64>::of(event.value))
+    ///         .filter_map(|sum| sum.get().filter(|sum| 0.0 < *sum).map(f64::sqrt))
+    ///         .filter_map(|root| Some(stats::round2(root)))
+    ///         .rows(Example::row)
+    /// });
+    /// assert_eq!(rows, ["a 00:00 1.73"]);
+    /// ```
     pub fn filter_map<S: Clone + 'static>(
         &self,
         make: impl Fn(R) -> Option<S> + 'static,
@@ -96,6 +146,23 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
 
     /// Pairs each row with the row of the same key and window on the other side, if there is one.
     /// Both must have the same windows. A NULL key joins nothing, but its left rows stay.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 1), ("a", 2, 20), ("b", 3, 1)], |events| {
+    ///     let count = |least| {
+    ///         let events = events.filter(move |event| least <= event.value);
+    ///         let events = events.key_by(|event| event.key.clone());
+    ///         events.window(Tumbling::new(minutes(1))).accumulate(|_| Count::one())
+    ///     };
+    ///     let (all, large) = (count(0), count(10));
+    ///     all.left_join(large, |key, window, all, large| {
+    ///         Example::row(key, window, stats::percent(large.map_or(0, |n| n.get()), all.get()))
+    ///     })
+    /// });
+    /// assert_eq!(rows, ["a 00:00 50", "b 00:00 0"]);
+    /// ```
     pub fn left_join<S, T>(
         &self,
         right: Windowed<K, S>,
@@ -110,6 +177,23 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
 
     /// Pairs the rows of equal key and window; rows without a partner are left out. Both must have
     /// the same windows. A NULL key joins nothing.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::run([("a", 1, 1), ("a", 2, 20), ("b", 3, 1)], |events| {
+    ///     let count = |least| {
+    ///         let events = events.filter(move |event| least <= event.value);
+    ///         let events = events.key_by(|event| event.key.clone());
+    ///         events.window(Tumbling::new(minutes(1))).accumulate(|_| Count::one())
+    ///     };
+    ///     let (all, large) = (count(0), count(10));
+    ///     all.join(large, |key, window, all, large| {
+    ///         Example::row(key, window, stats::percent(large.get(), all.get()))
+    ///     })
+    /// });
+    /// assert_eq!(rows, ["a 00:00 50"]);
+    /// ```
     pub fn join<S, T>(
         &self,
         right: Windowed<K, S>,
@@ -156,8 +240,27 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     /// Shows each final row the last `count` rows of its key before it, oldest first, and takes
     /// what the function makes of it. Updates pass as they are: only a closed row is compared.
     ///
-    /// A key's rows are forgotten when [`Flow::forget_after`] of event time lies between two of
+    /// A key's rows are forgotten when `forget_after` of event time lies between two of
     /// them (24 h unless the view's binding says otherwise).
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// // Each minute's sum minus that of the minute before.
+    /// let rows = Example::run([("a", 1, 3), ("a", 61, 10), ("a", 121, 4)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|event| Max::of(event.value))
+    ///         .rows(|key, window, max| (Example::row(key, window, None), max.get().copied()))
+    ///         .trailing(1, |past, (mut row, value)| {
+    ///             row.value = past.last().and_then(|(_, before)| Some(value? - (*before)?));
+    ///             (row, value)
+    ///         })
+    ///         .rows(|_, _, (row, _)| row)
+    /// });
+    /// assert_eq!(rows, ["a 00:00 NULL", "a 01:00 7", "a 02:00 -6"]);
+    /// ```
     pub fn trailing(&self, count: usize, compare: impl Fn(&[R], R) -> R + 'static) -> Windowed<K, R>
     where
         R: serde::Serialize + serde::de::DeserializeOwned,
@@ -170,6 +273,21 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     }
 
     /// Declares that rows are shown while their window is open, each time they change.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// // What a table holds after three events when more may come: the second minute is open.
+    /// let rows = Example::updates([("a", 1, 3), ("a", 2, 4), ("a", 61, 5)], |events| {
+    ///     events
+    ///         .key_by(|event| event.key.clone())
+    ///         .window(Tumbling::new(minutes(1)))
+    ///         .accumulate(|_| Count::one())
+    ///         .rows(Example::row)
+    ///         .updates()
+    /// });
+    /// assert_eq!(rows, ["a 00:00 2", "a 01:00 1"]);
+    /// ```
     pub fn updates(&self) -> Updates<K, R> {
         self.flow.with(|plan| {
             let operator = plan.operator(self.operator);
@@ -182,6 +300,17 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
 
 impl<K: Key, R: Row + Clone + 'static> Windowed<K, R> {
     /// Names the view: each row leaves once, when its window has closed.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::flow([("a", 1, 3), ("a", 2, 4)], |flow| {
+    ///     let events = flow.source("events", seconds(10), Example::time);
+    ///     let counts = events.window(Tumbling::new(minutes(1))).accumulate(|_| Count::one());
+    ///     counts.rows(Example::row).sink("counts");
+    /// });
+    /// assert_eq!(rows, ["counts 00:00 2"]);
+    /// ```
     pub fn sink(&self, view: &str) {
         self.leave(view, false);
     }
@@ -203,6 +332,17 @@ pub struct Updates<K, R>(Windowed<K, R>);
 
 impl<K: Key, R: Row + Clone + 'static> Updates<K, R> {
     /// Names the view: upserts of each row that changed, the last one marked final.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::flow([("a", 1, 3), ("a", 2, 4)], |flow| {
+    ///     let events = flow.source("events", seconds(10), Example::time);
+    ///     let counts = events.window(Tumbling::new(minutes(1))).accumulate(|_| Count::one());
+    ///     counts.rows(Example::row).updates().sink("counts");
+    /// });
+    /// assert_eq!(rows, ["counts 00:00 2"]);
+    /// ```
     pub fn sink(&self, view: &str) {
         self.0.leave(view, true);
     }

@@ -1,5 +1,5 @@
 //! A server process: started in the background with its output in a file, waited for until it is
-//! ready, ended by its own pid. A [`Guard`] ends it if this process dies first.
+//! ready, ended by its own pid. A guard ends it if this process dies first.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};

@@ -291,7 +291,8 @@ fn trailing(table: &mut Table) {
         |nudge| {
             let kind = Kind::Tumbling { size_us: MS, offset_us: 0 };
             let mut case = case(kind, vec![log(&[0, MS, 2 * MS, 5 * MS + nudge])]);
-            case.job.views[0] = View::Trailing { of: 0, rows: 2, forget_after_us: 3 * MS };
+            case.job.views[0] = View::Trailing { of: 0, rows: 2 };
+            case.job.forget_after_us = 3 * MS;
             case
         },
         [
@@ -355,7 +356,12 @@ fn source(partitions: Vec<Partition>) -> Source {
 /// One view of one source without lateness, to its end.
 pub(super) fn case(kind: Kind, partitions: Vec<Partition>) -> Case {
     let windows = vec![Windowed { sources: vec![0], filter: None, kind }];
-    let job = Job { sources: vec![source(partitions)], windows, views: vec![View::Rows { of: 0 }] };
+    let job = Job {
+        sources: vec![source(partitions)],
+        windows,
+        views: vec![View::Rows { of: 0 }],
+        forget_after_us: 86_400 * S,
+    };
     Case { seed: 0, interleaving: 0, end: End::Finished, job }
 }
 

@@ -40,7 +40,8 @@ impl Case {
         let mut random = Random(seed);
         let scale_us = random.pick(&[1_000, 10_000, 1_000_000, 60_000_000]);
         let base_us = random.pick(&[0, 0, -20 * scale_us, 1_767_225_600_000_000]);
-        let mut job = Job { sources: Vec::new(), windows: Vec::new(), views: Vec::new() };
+        let forget_after_us = random.pick(&[3 * scale_us, 12 * scale_us, 86_400_000_000]);
+        let mut job = Job { sources: vec![], windows: vec![], views: vec![], forget_after_us };
         for _ in 0..random.pick(&[1, 1, 2]) {
             job.sources.push(random.source(scale_us));
         }
@@ -115,7 +116,6 @@ impl Random {
             70..92 => View::Trailing {
                 of: self.windowed(job, scale_us),
                 rows: self.between(1, 4) as usize,
-                forget_after_us: self.pick(&[3 * scale_us, 12 * scale_us, 86_400_000_000]),
             },
             _ => View::Raw { source: self.index(job.sources.len()), filter: self.filter() },
         };
@@ -328,11 +328,13 @@ impl fmt::Debug for Case {
                 View::LeftJoin { left, right } => {
                     writeln!(f, "view {number}: windows {left} left join windows {right}")?;
                 }
-                View::Trailing { of, rows, forget_after_us } => writeln!(
-                    f,
-                    "view {number}: trailing {rows} of windows {of}, \
-                     forgets after {forget_after_us} us"
-                )?,
+                View::Trailing { of, rows } => {
+                    let after_us = self.job.forget_after_us;
+                    writeln!(
+                        f,
+                        "view {number}: trailing {rows} of windows {of}, for {after_us} us"
+                    )?;
+                }
                 View::Raw { source, filter } => {
                     writeln!(f, "view {number}: raw source {source}, {}", Kept(filter))?;
                 }

@@ -14,6 +14,9 @@ pub(crate) struct Job {
     pub(crate) windows: Vec<Windowed>,
     /// What is written.
     pub(crate) views: Vec<View>,
+    /// A larger distance between the ends of two rows of a key ends the history that
+    /// [`View::Trailing`] keeps of it.
+    pub(crate) forget_after_us: i64,
 }
 
 /// A source and all records that it will ever deliver.
@@ -48,6 +51,22 @@ pub(crate) struct Partition {
     /// Sizes of successive polls, for the engine alone; see [`Partition::polls`]. 0 is a poll that
     /// finds nothing.
     pub(crate) batches: Vec<usize>,
+}
+
+impl Job {
+    /// Per entry of `windows` the first one of those that joins connect it with, directly or not.
+    /// They are one operator: they close together.
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        let mut groups: Vec<usize> = (0..self.windows.len()).collect();
+        for view in &self.views {
+            if let View::Join { left, right } | View::LeftJoin { left, right } = view {
+                let (one, other) = (groups[*left], groups[*right]);
+                let is_either = |group: &&mut usize| **group == one || **group == other;
+                groups.iter_mut().filter(is_either).for_each(|group| *group = one.min(other));
+            }
+        }
+        groups
+    }
 }
 
 impl Partition {
@@ -137,9 +156,8 @@ pub(crate) enum View {
     /// `left_join` of two equal fixed windows: all rows of the left side.
     LeftJoin { left: usize, right: usize },
     /// `trailing(rows)` over `windows[of]`: each final row with the sum of the counts of at most so
-    /// many rows of its key before it. A distance between the ends of two neighbours of more than
-    /// `forget_after_us` ends the history.
-    Trailing { of: usize, rows: usize, forget_after_us: i64 },
+    /// many rows of its key before it.
+    Trailing { of: usize, rows: usize },
     /// `filter` and `sink` of a source, without a window.
     Raw { source: usize, filter: Option<Filter> },
 }

@@ -8,14 +8,20 @@
 //! | `boundaries.rs`, `late.rs` | the rules W1 to W17 at their borders, worked out by hand |
 //! | `cases.rs` | seeded random jobs with logs that sit on those borders |
 //! | `shrink.rs` | the smallest case that still fails |
+//! | `event.rs`, `delivery.rs`, `engine.rs` | the engine's answer to the same cases |
+//! | `agreement.rs` | both answers are the same |
 //!
-//! Whoever runs the engine on a [`cases::Case`] builds its sources, windows and views in the order
-//! of their indices, delivers `Partition::polls`, fills an [`outcome::Outcome`], and compares it
-//! with [`reference::run`] by `difference`; for a boundary, its `summary` with the expected one.
-//! Two sides of a join are two windows: what they refuse is counted for each.
+//! The engine's side builds sources, windows and views in the order of their indices, delivers
+//! `Partition::polls`, fills an [`outcome::Outcome`], and compares it with [`reference::run`] by
+//! `difference`; for a boundary, its `summary` with the expected one. Windows that joins connect
+//! are one operator of the engine, so `Outcome::by_operator` puts their refusals together.
 
+mod agreement;
 pub(crate) mod boundaries;
 pub(crate) mod cases;
+pub(crate) mod delivery;
+pub(crate) mod engine;
+pub(crate) mod event;
 pub(crate) mod job;
 pub(crate) mod late;
 pub(crate) mod outcome;

@@ -1,15 +1,15 @@
 //! The form of an answer, the same for the reference and for the engine: compare by `==`.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Everything that a run leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// Per source and partition.
     pub(crate) ledgers: Vec<Vec<Ledger>>,
-    /// All dead letters.
-    pub(crate) letters: BTreeSet<Letter>,
+    /// All dead letters, sorted.
+    pub(crate) letters: Vec<Letter>,
     /// Per entry of `Job::windows`: (record, window) pairs refused behind the filter.
     pub(crate) refused: Vec<u64>,
     /// Per entry of `Job::views`: its rows, sorted.
@@ -48,6 +48,7 @@ pub(crate) enum Reason {
     NoEventTime,
     Future,
     Late,
+    UserPanic,
 }
 
 /// A row of a view.
@@ -152,13 +153,27 @@ impl Outcome {
         if self.refused != found.refused {
             lines.push(format!("refused: {:?}\n  found: {:?}", self.refused, found.refused));
         }
-        let letters = |outcome: &Outcome| outcome.letters.iter().copied().collect::<Vec<_>>();
-        compare("letters", &letters(self), &letters(found), &mut lines);
+        compare("letters", &self.letters, &found.letters, &mut lines);
         for view in 0..self.rows.len().max(found.rows.len()) {
             let rows = |outcome: &Outcome| outcome.rows.get(view).cloned().unwrap_or_default();
             compare(&format!("view {view}"), &rows(self), &rows(found), &mut lines);
         }
         (self != found).then(|| lines.join("\n"))
+    }
+
+    /// As an engine tells it that makes one operator of windows which joins connect: what they
+    /// refuse is told of the first window of their group.
+    pub(crate) fn by_operator(mut self, groups: &[usize]) -> Outcome {
+        let mut refused = vec![0; self.refused.len()];
+        for (windows, pairs) in self.refused.iter().enumerate() {
+            refused[groups[windows]] += pairs;
+        }
+        self.refused = refused;
+        for letter in &mut self.letters {
+            letter.place = letter.place.map(|windows| groups[windows]);
+        }
+        self.letters.sort_unstable();
+        self
     }
 
     /// The outcome in few words.

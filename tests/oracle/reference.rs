@@ -26,7 +26,7 @@ pub(crate) fn run(job: &Job, end: End) -> Outcome {
             for (offset, fate) in judged.fates.into_iter().enumerate() {
                 let position = Position { source, partition, offset };
                 let mut letter = |reason| {
-                    outcome.letters.insert(Letter { position, reason, place: None });
+                    outcome.letters.push(Letter { position, reason, place: None });
                 };
                 match fate {
                     Fate::Dead(reason) => letter(reason),
@@ -51,11 +51,12 @@ pub(crate) fn run(job: &Job, end: End) -> Outcome {
         let judged = fill(job, windowed, &events);
         for position in judged.refused_by_all {
             let letter = Letter { position, reason: Reason::Late, place: Some(place) };
-            outcome.letters.insert(letter);
+            outcome.letters.push(letter);
         }
         outcome.refused.push(judged.refused_pairs);
         panes.push(judged.panes);
     }
+    outcome.letters.sort_unstable();
 
     // STEP 3. Each view on its own: the rows of the panes that have closed.
     for view in &job.views {
@@ -276,16 +277,22 @@ fn merge_sessions(singles: Panes) -> Panes {
     sessions.into_iter().collect()
 }
 
-/// W10: the least watermark of all partitions of all sources of a view; `None` when the input has
-/// ended, and nothing can come any more.
+/// W10: the least watermark of all partitions of all sources of a view, and of those that its
+/// windows are joined with in any view; `None` when the input has ended, and nothing can come any
+/// more.
 fn frontier_ms(job: &Job, view: &View, watermarks_ms: &[i64], end: End) -> Option<i64> {
     if end == End::Finished {
         return None;
     }
+    let groups = job.groups();
     let sources: Vec<usize> = match view {
-        View::Rows { of } | View::Trailing { of, .. } => job.windows[*of].sources.clone(),
-        View::Join { left, right } | View::LeftJoin { left, right } => {
-            [&job.windows[*left].sources[..], &job.windows[*right].sources[..]].concat()
+        View::Rows { of: left }
+        | View::Trailing { of: left, .. }
+        | View::Join { left, .. }
+        | View::LeftJoin { left, .. } => {
+            let with = |other: &usize| groups[*other] == groups[*left];
+            let others = (0..job.windows.len()).filter(with);
+            others.flat_map(|other| job.windows[other].sources.iter().copied()).collect()
         }
         View::Raw { source, .. } => vec![*source],
     };
@@ -337,9 +344,7 @@ fn rows(
                 .filter(|row| is_outer || matches!(row, Row::Joined { right: Some(_), .. }))
                 .collect()
         }
-        View::Trailing { of, rows, forget_after_us } => {
-            trailing(&closed(of), rows, forget_after_us)
-        }
+        View::Trailing { of, rows } => trailing(&closed(of), rows, job.forget_after_us),
         View::Raw { source, filter } => events
             .iter()
             .filter(|event| event.position.source == source)

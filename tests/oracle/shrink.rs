@@ -98,14 +98,19 @@ fn changes(case: &Case) -> Vec<Change> {
     changes
 }
 
+/// The next lower multiple of a step; the least of all where there is none.
+fn floor(time_us: i64, step_us: i64) -> i64 {
+    time_us.div_euclid(step_us).saturating_mul(step_us)
+}
+
 /// What can be simpler in a record.
 const RECORD: [fn(&mut Record); 6] = [
     |record| record.key = Some(0),
     |record| record.value = 1,
     |record| record.id = None,
     |record| record.record_time_us = None,
-    |record| record.time_us = record.time_us.map(|time| time.div_euclid(1_000_000) * 1_000_000),
-    |record| record.time_us = record.time_us.map(|time| time.div_euclid(1_000) * 1_000),
+    |record| record.time_us = record.time_us.map(|time| floor(time, 1_000_000)),
+    |record| record.time_us = record.time_us.map(|time| floor(time, 1_000)),
 ];
 
 /// What can be simpler in the whole case.
@@ -153,7 +158,7 @@ fn shift(case: &mut Case) {
     let partitions = || case.job.sources.iter().flat_map(|source| &source.partitions);
     let times = partitions().flat_map(|log| &log.records).filter_map(|record| record.time_us);
     let Some(first_us) = times.min() else { return };
-    let days_us = first_us.div_euclid(86_400_000_000) * 86_400_000_000;
+    let days_us = floor(first_us, 86_400_000_000);
     for source in &mut case.job.sources {
         for record in source.partitions.iter_mut().flat_map(|log| &mut log.records) {
             for time in [&mut record.time_us, &mut record.record_time_us] {

@@ -1,3 +1,5 @@
+//! What the records of the chat system look like, and how often each kind comes.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use highwater::dataset::{COMMON_OPTIONS, Records, find};

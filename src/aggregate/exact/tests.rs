@@ -1,3 +1,5 @@
+//! Sums at the borders of floats, against integers of 128 bits, and what bytes hold one.
+
 use super::*;
 use crate::aggregate::laws::Random;
 

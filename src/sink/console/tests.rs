@@ -1,3 +1,5 @@
+//! What stands on the screen, line by line: tables, row limits, JSON and CSV.
+
 use super::*;
 use crate::row::{Column, Origin, Schema, Type};
 use crate::time::Time;

@@ -1,3 +1,5 @@
+//! What stands in the file, byte by byte, and which targets are refused.
+
 use std::sync::{Arc, Mutex};
 
 use super::*;

@@ -144,8 +144,8 @@ fn what_does_not_fit_is_named_and_the_way_out_with_it() {
         "there is no table `moments`\n  hint: `highwater check --create` makes it",
     );
     check(found(&columns, &["id", "timestamp,stream_id"]), "ok");
-    let hint = "hint: ALTER TABLE \"moments\" ADD CONSTRAINT \"moments_key\" UNIQUE (\"stream_id\", \
-        \"timestamp\");";
+    let hint = "hint: ALTER TABLE \"moments\" ADD CONSTRAINT \"moments_key\" \
+        UNIQUE (\"stream_id\", \"timestamp\");";
     check(
         found(&columns, &["id", "stream_id", "stream_id,timestamp,id"]),
         &format!("table `moments` has no unique key on `stream_id`, `timestamp`\n  {hint}"),
@@ -185,11 +185,7 @@ fn options_have_timeouts_with_units() {
 
 /// Address of a server that tests may use; without one they say so and pass.
 fn server() -> Option<String> {
-    let url = std::env::var("HIGHWATER_TEST_POSTGRES").ok();
-    if url.is_none() {
-        eprintln!("skipped: HIGHWATER_TEST_POSTGRES names no server");
-    }
-    url
+    crate::testing::PostgresServer::shared().map(|server| server.url())
 }
 
 /// A table that is made for one test.
@@ -290,7 +286,7 @@ fn every_type_comes_back_as_it_was() {
         Cell::Bool(true),
         Cell::I64(i64::MIN),
         Cell::F64(0.1 + 0.2),
-        Cell::Decimal(-9_999_999_999_999_999_999_999_05),
+        Cell::Decimal(-999_999_999_999_999_999_999_905),
         Cell::Text("it's \"quoted\" \\ \t".into()),
         Cell::Time(Time::from_micros(-1)),
         Cell::TextList(texts.into_iter().chain([None]).collect()),

@@ -1,3 +1,5 @@
+//! Lines and their offsets, files as partitions, starts, mistakes in options.
+
 use std::sync::Arc;
 
 use super::*;

@@ -185,8 +185,8 @@ impl Client {
         let near: Vec<String> =
             nearest(topic, names).into_iter().map(|name| format!("`{name}`")).collect();
         let create = format!(
-            "create it: kafka-topics.sh --bootstrap-server {brokers} --create --topic {topic} \
-             --partitions 4"
+            "`highwater check --create` makes it, or: kafka-topics.sh --bootstrap-server {brokers} \
+             --create --topic {topic} --partitions 3"
         );
         let hint = match near.as_slice() {
             [] => create,

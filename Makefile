@@ -1,0 +1,28 @@
+# `make` prints what there is to do. The logic lives in Rust and in .ci/.
+
+.DEFAULT_GOAL := help
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+
+help: ## Prints this list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+run: ## Runs the chat job on events that it makes itself; Ctrl-C ends it.
+	cargo run --release
+test: ## Installs the servers that tests start, if they are missing, and runs all tests.
+	.ci/setup && cargo test --workspace --all-features
+check: ## Checks the formatting and lints everything; warnings are errors.
+	cargo fmt --all --check && cargo clippy --workspace --all-targets --all-features -- -D warnings
+docs: ## Builds the documentation of the API; warnings are errors.
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps --all-features
+deny: ## Checks licences, duplicates and advisories of all dependencies.
+	.ci/deny
+ci: ## Runs everything that a change must pass, and prints what each stage cost.
+	.ci/run
+bench: ## Lists and runs the experiments.
+	cargo run --release --package highwater-bench
+services-up: ## Starts Kafka and PostgreSQL on this machine and prints how to reach them.
+	@cargo run --quiet --example services --features testing -- up
+services-down: ## Stops them; their data stay.
+	@cargo run --quiet --example services --features testing -- down
+oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
+	HIGHWATER_CASES=100000 cargo test --test highwater --all-features oracle
+torture: oracle-full ## Runs what is too long for `make test`: so far the full oracle.

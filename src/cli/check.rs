@@ -1,0 +1,194 @@
+//! `highwater check`: binds jobs, looks whether everything is there, runs nothing, prints the plan.
+//!
+//! Every problem is reported, not only the first; the exit code is that of the worst, and what is
+//! wrong (65) is worse than what is away (75). There is no waiting: one try each.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+use clap::Args;
+
+use super::args::{Run, WorkerArgs};
+use super::{Registry, log, plan, run};
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::runtime::{BoundSink, Dataflow, Job, Surroundings, bind_all, wall_time};
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The system; the first one if none is named.
+    system: Option<String>,
+    /// Its jobs; all of them if none is named.
+    jobs: Vec<String>,
+    /// A job file, laid over the embedded one; as for `run`.
+    #[arg(short, long = "config", value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Sets one key, as for `run`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// Makes what is missing: topics of Kafka, tables.
+    #[arg(long)]
+    create: bool,
+    /// Sets every option that makes results those of the replaced system.
+    #[arg(long)]
+    compat: bool,
+}
+
+/// Looks at jobs, and prints their plans if nothing is wrong.
+pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> Result<()> {
+    let mut findings = Findings { create: args.create, registry, problems: vec![], made: vec![] };
+    let mut text = String::new();
+    for dataflow in run::choose(args.system.as_deref(), &args.jobs, registry)? {
+        let bindings = Run {
+            config: args.config.clone(),
+            sets: args.sets.clone(),
+            compat: args.compat,
+            ..Run::default()
+        };
+        let config = match run::load(dataflow, &bindings) {
+            Ok(config) => config,
+            Err(problem) => {
+                findings.problems.push(problem);
+                continue;
+            }
+        };
+        let around = Surroundings {
+            latency: false,
+            generators: registry.generators,
+            now: Arc::new(wall_time),
+            threads: workers.threads,
+            from: None,
+        };
+        let (job, problems) = bind_all(dataflow, &config, &around);
+        findings.problems.extend(problems);
+        if let Some(job) = &job {
+            findings.look(dataflow, job, &config, &mut text);
+        }
+    }
+    findings.made.iter().for_each(|made| log::say(&format!("made {made}")));
+    report(findings.problems)?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Error::storage(format!("cannot write to standard output: {error}")))
+}
+
+/// What was found, and made.
+struct Findings {
+    create: bool,
+    registry: Registry,
+    problems: Vec<Error>,
+    made: Vec<String>,
+}
+
+impl Findings {
+    /// Looks at every source and sink of a job.
+    fn look(&mut self, dataflow: &Dataflow, job: &Job, config: &Config, text: &mut String) {
+        for (name, source) in &job.sources {
+            let made = if self.create { self.make_topic(name, config) } else { Ok(()) };
+            let found = made.and_then(|()| source.connector.check());
+            self.note(&format!("source `{name}`"), found);
+        }
+        for (view, sinks) in &job.sinks {
+            for sink in sinks {
+                let found = self.look_at_sink(sink);
+                self.note(&format!("view `{view}`"), found);
+            }
+        }
+        let found = self.look_at_sink(&job.letters);
+        self.note("dead letters", found);
+        if self.problems.is_empty() {
+            match plan::describe(dataflow, job, config) {
+                Ok(plan) => {
+                    let gap = if text.is_empty() { "" } else { "\n" };
+                    let _ = write!(text, "{gap}{plan}");
+                }
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    fn note(&mut self, place: &str, found: Result<()>) {
+        self.problems.extend(found.err().map(|problem| problem.within(place)));
+    }
+
+    fn look_at_sink(&mut self, bound: &BoundSink) -> Result<()> {
+        let mut sink = bound.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.create {
+            self.made.extend(sink.create()?);
+        }
+        sink.check()
+    }
+
+    /// Makes the topic of a source, if it is one of Kafka and is missing.
+    #[cfg(feature = "kafka")]
+    fn make_topic(&mut self, source: &str, config: &Config) -> Result<()> {
+        use crate::source::kafka::{Admin, Options, look};
+        let binding = config.source(source)?;
+        if binding.kind != "kafka" {
+            return Ok(());
+        }
+        let options: Options = crate::config::options(&binding.options, &binding.place)?;
+        // Also because an administrative call waits longer for a broker that is away.
+        match look(&options) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+            Err(_) => {}
+        }
+        let topics = self.registry.generators.iter().flat_map(|kind| kind.topics);
+        let known = topics.into_iter().find(|topic| topic.name == options.topic);
+        let partitions = known.map_or(PARTITIONS, |topic| topic.partitions);
+        let admin = Admin::new(&options.brokers, &options.client)?;
+        let partitions = admin.create_topic(&options.topic, partitions)?;
+        self.made.push(format!("topic `{}` with {partitions} partitions", options.topic));
+        Ok(())
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    fn make_topic(&mut self, _source: &str, _config: &Config) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Partitions of a new topic that no data set knows.
+#[cfg(feature = "kafka")]
+const PARTITIONS: u32 = 3;
+
+/// Says what is wrong, the worst first. A single problem is the error itself.
+fn report(mut problems: Vec<Error>) -> Result<()> {
+    problems.sort_by_key(|problem| badness(problem.kind()));
+    let count = problems.len();
+    let Some(worst) = problems.first() else { return Ok(()) };
+    if count == 1 {
+        return Err(problems.remove(0));
+    }
+    problems.iter().for_each(|problem| log::say(&format!("error: {problem}")));
+    let summary = format!("there are {count} problems");
+    Err(Error::new(worst.kind(), summary).hint("see above; nothing was run"))
+}
+
+/// The order in which problems matter: what waiting cannot cure comes first.
+fn badness(kind: Kind) -> u8 {
+    match kind {
+        Kind::Bug => 0,
+        Kind::Usage => 1,
+        Kind::Config => 2,
+        Kind::Storage => 3,
+        Kind::Unreachable => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_worse_than_what_is_away() {
+        let kind = |problems| report(problems).unwrap_err().kind();
+        assert_eq!(report(vec![]), Ok(()));
+        assert_eq!(kind(vec![Error::unreachable("a")]), Kind::Unreachable);
+        assert_eq!(kind(vec![Error::unreachable("a"), Error::config("b")]), Kind::Config);
+        assert_eq!(kind(vec![Error::storage("a"), Error::unreachable("b")]), Kind::Storage);
+    }
+}

@@ -1,0 +1,92 @@
+//! What the tests of all states share: parts, panes as texts, the way through a snapshot.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::aggregate::Sum;
+use crate::hash;
+use crate::text::Text;
+
+/// A part that adds a value to a key at a second.
+pub(super) fn part(key: &str, second: i64, value: i64) -> Part<Text, Sum<i64>> {
+    at(key, Place::At(Time::from_seconds(second)), value)
+}
+
+/// A part that adds a value to a key in a place.
+pub(super) fn at(key: &str, place: Place, value: i64) -> Part<Text, Sum<i64>> {
+    let key = Text::from(key);
+    Part { hash: hash::of(&key), place, key, measure: Sum::<i64>::of(value) }
+}
+
+/// A pane as `key start..end value`, in seconds.
+pub(super) fn text(pane: &Pane<Text, Sum<i64>>) -> String {
+    let value = pane.value.get().expect("every part has a value");
+    format!("{} {value}", place(&pane.key, pane.window))
+}
+
+fn place(key: &str, window: Window) -> String {
+    format!("{key} {}..{}", window.start.seconds(), window.end.seconds())
+}
+
+/// What closes at a watermark, in the order of windows and then keys.
+pub(super) fn close(state: &mut impl State<Text, Sum<i64>>, watermark: Millis) -> Vec<String> {
+    let mut finals = Vec::new();
+    state.advance(watermark, &mut finals);
+    assert!(finals.is_sorted_by_key(|pane| pane.window), "{finals:?}");
+    finals.sort_by(|a, b| (a.window, &a.key).cmp(&(b.window, &b.key)));
+    finals.iter().map(text).collect()
+}
+
+/// What changed since the last time, sorted; what has gone is `-key start..end`.
+pub(super) fn flush(state: &mut impl State<Text, Sum<i64>>) -> Vec<String> {
+    let mut changes = Vec::new();
+    state.flush(&mut changes);
+    let texts = changes.iter().map(|change| match change {
+        Live::Now(pane) => text(pane),
+        Live::Gone(key, window) => format!("-{}", place(key, *window)),
+    });
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort();
+    texts
+}
+
+/// Restores a snapshot into empty states and compares what closes: of all groups the same rows,
+/// of half of the groups the rows of the keys in them.
+pub(super) fn survives<S: State<Text, Sum<i64>>>(mut state: S, empty: impl Fn() -> S) {
+    let snapshot = state.snapshot();
+    assert!(snapshot.is_sorted_by_key(|(group, _)| *group), "groups are in order");
+    let groups: BTreeSet<u16> = snapshot.iter().map(|(group, _)| *group).collect();
+    assert_eq!(groups.len(), snapshot.len(), "a group occurs once");
+    assert!(1 < groups.len(), "one group is no test");
+
+    let mut whole = empty();
+    let mut halves = [empty(), empty()];
+    for (group, bytes) in &snapshot {
+        whole.restore(bytes);
+        halves[usize::from(group % 2)].restore(bytes);
+    }
+    assert_eq!(whole.open(), state.open());
+    let expected = close(&mut state, Millis::MAX);
+    assert_eq!(close(&mut whole, Millis::MAX), expected);
+    for (half, state) in halves.iter_mut().enumerate() {
+        let mine = |row: &&String| {
+            let key = row.split(' ').next().expect("a row begins with its key");
+            usize::from(hash::group(hash::of(&Text::from(key))) % 2) == half
+        };
+        let expected: Vec<String> = expected.iter().filter(mine).cloned().collect();
+        assert!(!expected.is_empty(), "half of the groups have rows");
+        assert_eq!(close(state, Millis::MAX), expected);
+    }
+}
+
+#[test]
+fn two_counts_of_what_is_open_add_up_and_the_first_end_is_the_earlier_one() {
+    let open = |windows, second: Option<i64>| Open {
+        windows,
+        entries: 2 * windows,
+        first_end: second.map(Time::from_seconds),
+    };
+    assert_eq!(open(1, Some(9)).and(open(2, Some(7))), open(3, Some(7)));
+    assert_eq!(open(1, None).and(open(2, Some(7))), open(3, Some(7)));
+    assert_eq!(open(0, None).and(Open::default()), Open::default());
+}

@@ -1,0 +1,130 @@
+//! Sockets that never block, so that one slow stranger keeps nobody waiting.
+
+use std::io::{self, ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+
+use super::hello::ANSWER_BYTES;
+
+/// A socket and the message of fixed size that comes in on it.
+pub(super) struct Wire {
+    pub(super) stream: TcpStream,
+    bytes: [u8; ANSWER_BYTES],
+    length: usize,
+}
+
+impl Wire {
+    /// Takes a socket that does not block.
+    pub(super) fn new(stream: TcpStream) -> Wire {
+        Wire { stream, bytes: [0; ANSWER_BYTES], length: 0 }
+    }
+
+    /// What has come of a message of `size` bytes so far, and no byte of the next one.
+    ///
+    /// # Errors
+    ///
+    /// The other side has hung up.
+    pub(super) fn receive(&mut self, size: usize) -> io::Result<&[u8]> {
+        while self.length < size {
+            match self.stream.read(&mut self.bytes[self.length..size]) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.length += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(&self.bytes[..self.length])
+    }
+}
+
+/// Begins to call an address; [`is_answered`] tells when somebody is there.
+///
+/// # Errors
+///
+/// Nobody will be.
+pub(super) fn call(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if refused(&error) => Err(error),
+        // All other errors say that it is not connected yet.
+        _ => Ok(socket.into()),
+    }
+}
+
+fn refused(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::AddrNotAvailable
+            | ErrorKind::AddrInUse
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::HostUnreachable
+            | ErrorKind::PermissionDenied
+            | ErrorKind::TimedOut
+    )
+}
+
+/// Whether a call has been answered.
+///
+/// # Errors
+///
+/// Nobody is there, or the socket has called itself: a call to a free port of this machine may
+/// come from that very port, and would keep its owner from listening there.
+pub(super) fn is_answered(stream: &TcpStream) -> io::Result<bool> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(peer) if peer == stream.local_addr()? => Err(ErrorKind::ConnectionRefused.into()),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads one byte if it has come.
+///
+/// # Errors
+///
+/// The other side has hung up.
+pub(super) fn byte(mut stream: &TcpStream) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    match stream.read(&mut byte) {
+        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+        Ok(_) => Ok(Some(byte[0])),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the other side has hung up.
+pub(super) fn is_gone(stream: &TcpStream) -> bool {
+    match stream.peek(&mut [0]) {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+/// Makes a socket what timely wants: it blocks, and sends at once. A peer whose machine is gone
+/// without a word is noticed after about 15 s.
+///
+/// # Errors
+///
+/// The system refuses an option.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    const SILENCE: Duration = Duration::from_secs(5);
+    const INTERVAL: Duration = Duration::from_secs(2);
+    const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(15);
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(SILENCE).with_interval(INTERVAL);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! `dedup`: which occurrence counts as the first, and when it is forgotten.
+
+use super::super::tests::Bench;
+use super::*;
+use crate::hash::FixedMap;
+use crate::testing::Example;
+use crate::testing::example::Event;
+use crate::time::seconds;
+use crate::window::Tumbling;
+
+/// A source with a lateness of ten seconds whose values are ids that live for a minute.
+fn ids() -> Bench {
+    Bench::new(|flow| {
+        flow.source("events", seconds(10), Example::time)
+            .dedup(|event: &Event| event.value, seconds(60))
+            .window(Tumbling::new(seconds(10)))
+            .accumulate(|_| crate::aggregate::Count::one())
+            .rows(Example::row)
+            .sink("v");
+    })
+}
+
+/// Reads ids at seconds, one batch each, and says which of them were duplicates.
+fn duplicates(bench: &mut Bench, events: &[(i64, i64)]) -> Vec<bool> {
+    let counted = events.iter().map(|(second, id)| {
+        let before = bench.partition.ledger.duplicates;
+        bench.read([("", *second, *id)]);
+        before < bench.partition.ledger.duplicates
+    });
+    counted.collect()
+}
+
+#[test]
+fn the_first_occurrence_is_used_and_later_ones_are_duplicates() {
+    let mut bench = ids();
+    bench.read([("", 1, 7), ("", 2, 8), ("", 3, 7)]);
+    bench.read([("", 4, 8), ("", 5, 9)]);
+    let ledger = bench.partition.ledger;
+    assert_eq!((ledger.read, ledger.used, ledger.duplicates), (5, 3, 2));
+    bench.emit(Millis::MAX);
+    assert_eq!(bench.rows(), ["Final: 0, 3"]);
+    assert!(bench.letters().is_empty(), "a duplicate is no dead letter");
+}
+
+#[test]
+fn an_id_is_forgotten_when_the_watermark_has_passed_its_time_and_memory() {
+    // Remembered until second 60; the watermark is ten seconds behind the greatest time.
+    let check = |second, expect| {
+        let found = duplicates(&mut ids(), &[(0, 7), (second, 8), (second, 7)]);
+        assert_eq!(found, [false, false, expect], "at {second} s");
+    };
+    check(69, true);
+    check(70, true);
+    check(71, false);
+}
+
+#[test]
+fn a_duplicate_does_not_prolong_the_memory() {
+    let found = duplicates(&mut ids(), &[(0, 7), (50, 7), (71, 8), (71, 7), (72, 7)]);
+    assert_eq!(found, [false, true, false, false, true]);
+}
+
+#[test]
+fn a_late_event_is_late_and_not_the_first() {
+    let mut bench = ids();
+    bench.read([("", 100, 1), ("", 1, 7), ("", 100, 7), ("", 2, 1)]);
+    let ledger = bench.partition.ledger;
+    assert_eq!((ledger.used, ledger.late, ledger.duplicates), (2, 2, 0));
+}
+
+#[test]
+fn batches_do_not_show() {
+    let events: Vec<(&str, i64, i64)> = (0..300).map(|n| ("", n * 7 % 200, n % 11)).collect();
+    let mut whole = ids();
+    whole.read(events.iter().copied());
+    let mut single = ids();
+    events.iter().for_each(|event| single.read([*event]));
+    assert_eq!(whole.partition.ledger, single.partition.ledger);
+    assert!(0 < whole.partition.ledger.duplicates);
+    whole.emit(Millis::MAX);
+    single.emit(Millis::MAX);
+    assert_eq!(whole.rows(), single.rows());
+}
+
+#[test]
+fn what_is_forgotten_is_released() {
+    let mut memory = Memory { until: FixedMap::default(), order: BTreeMap::new() };
+    for id in 0..1_000i64 {
+        let until = Time::from_seconds(id);
+        memory.order.entry(until).or_default().push(id);
+        memory.until.insert(id, until);
+        memory.forget(Millis(id * 1_000 - 5_000));
+        assert_eq!(memory.until.len() as i64, (id + 1).min(6));
+        assert_eq!(memory.order.len(), memory.until.len());
+    }
+    memory.forget(Millis::MAX);
+    assert!(memory.until.is_empty() && memory.order.is_empty());
+}

@@ -1,0 +1,147 @@
+//! What the tests of the façade share: a description that runs without timely.
+//!
+//! ```text
+//! events ─► intake ─► parcels ─► operators ─► rows         one worker, one source, one partition
+//! ```
+
+use std::sync::Arc;
+
+use super::*;
+use crate::letter::Letter;
+use crate::row::{Cell, Mark};
+use crate::source::{Batch, Decoded};
+use crate::testing::example::Event;
+use crate::time::{Millis, seconds};
+
+/// A description with all of its parts, stepped by hand.
+pub(super) struct Bench {
+    pub(super) operators: Vec<Operator>,
+    pub(super) partition: PartitionState,
+    pub(super) out: Outbox,
+    plan: Plan,
+    read: i64,
+}
+
+impl Bench {
+    /// Runs a dataflow function; its source is called `events`, its lateness is zero.
+    pub(super) fn new(describe: impl Fn(&Flow)) -> Bench {
+        let flow = Flow::new(Settings::default());
+        describe(&flow);
+        let mut plan = flow.take();
+        assert_eq!(plan.errors, []);
+        let operators = Operator::all(&mut plan, &Default::default());
+        let out = Outbox {
+            peers: 1,
+            parcels: plan.slots.iter().map(|_| Vec::new()).collect(),
+            rows: plan.ports.iter().map(|_| Default::default()).collect(),
+            letters: Vec::new(),
+        };
+        let partition = PartitionState::new(0, plan.sources[0].lateness.delay());
+        Bench { operators, partition, out, plan, read: 0 }
+    }
+
+    /// Reads a batch of events that are decoded already, and applies what it adds up to.
+    pub(super) fn read(&mut self, events: impl IntoIterator<Item = impl Into<Event>>) {
+        let events: Vec<Event> = events.into_iter().map(Into::into).collect();
+        let (range, offset) = (0..events.len(), self.read);
+        self.read += events.len() as i64;
+        let (events, record_times) = (Arc::new(events), None);
+        let decoded = Decoded { events, range, offset, record_times };
+        let mut batch =
+            Batch { events: Some(decoded), next_offset: self.read, ..Default::default() };
+        self.take(&mut batch);
+    }
+
+    /// Reads a batch.
+    pub(super) fn take(&mut self, batch: &mut Batch) {
+        self.plan.sources[0].intake.take(batch, &mut self.partition, &mut self.out);
+        assert!(self.partition.ledger.adds_up(), "{:?}", self.partition.ledger);
+        for operator in &mut self.operators {
+            for (input, slot) in operator.slots.clone().into_iter().enumerate() {
+                for parcel in self.out.parcels[slot].drain(..) {
+                    operator.apply(input, parcel);
+                }
+            }
+        }
+    }
+
+    /// Shows updates and closes windows.
+    pub(super) fn emit(&mut self, watermark: Millis) {
+        self.operators.iter_mut().for_each(|operator| operator.emit(watermark));
+    }
+
+    /// The rows that the only operator made for its first view, sorted.
+    pub(super) fn rows(&mut self) -> Vec<String> {
+        let rows = self.operators[0].rows(0);
+        let mut texts: Vec<String> = rows.iter().map(|(mark, cells)| text(mark, cells)).collect();
+        texts.sort();
+        texts
+    }
+
+    /// Letters of the intake as `offset reason: detail`.
+    pub(super) fn letters(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.out.letters).iter().map(letter).collect()
+    }
+}
+
+/// A letter as `offset reason: detail`.
+pub(super) fn letter(letter: &Letter) -> String {
+    format!("{} {}: {}", letter.position.offset, letter.reason, letter.detail)
+}
+
+/// A row as `Change: cell, cell, …`.
+fn text(mark: &Mark, cells: &[Cell]) -> String {
+    let cells: Vec<String> = cells
+        .iter()
+        .map(|cell| match cell {
+            Cell::Null => "NULL".into(),
+            Cell::I64(value) => value.to_string(),
+            Cell::Text(value) => value.to_string(),
+            Cell::Time(time) => time.seconds().to_string(),
+            other => panic!("no test has a cell like {other:?}"),
+        })
+        .collect();
+    format!("{:?}: {}", mark.change, cells.join(", "))
+}
+
+#[test]
+fn a_description_that_is_wrong_says_what_to_do() {
+    use crate::testing::Example;
+    use crate::window::{Session, Tumbling};
+    let check = |describe: &dyn Fn(&Flow, Stream<Event>), part: &str| {
+        let flow = Flow::new(Settings::default());
+        describe(&flow, flow.source("events", seconds(0), Example::time));
+        let errors: Vec<String> = flow.take().errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].contains(part) && errors[0].contains("hint: "), "{errors:?}");
+    };
+    let key = |event: &Event| event.key.clone();
+    let counts = |events: &Stream<Event>, windows: crate::window::Windows| {
+        events.window(windows).accumulate(|_| crate::aggregate::Count::one())
+    };
+    check(&|_, events| drop(events.filter(|_| true).dedup(key, seconds(1))), "another step");
+    check(&|_, events| drop(events.dedup(key, seconds(1)).dedup(key, seconds(1))), "two `dedup`s");
+    check(&|_, events| drop(events.window(Tumbling::new(seconds(0)))), "holds nothing");
+    check(
+        &|_, events| {
+            events.sink("v");
+            events.sink("v");
+        },
+        "two views are called `v`",
+    );
+    check(
+        &|_, events| {
+            let right = counts(&events, Tumbling::new(seconds(2)).into());
+            let left = counts(&events, Tumbling::new(seconds(1)).into());
+            drop(left.join(right, |(), _, left, _| left));
+        },
+        "equal tumbling or sliding windows",
+    );
+    check(
+        &|_, events| {
+            let sessions = counts(&events, Session::new(seconds(1)).into());
+            drop(sessions.join(sessions.clone(), |(), _, left, _| left));
+        },
+        "equal tumbling or sliding windows",
+    );
+}
