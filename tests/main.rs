@@ -1,5 +1,8 @@
 //! The test binary: everything that needs more than one room of the engine.
 
+// A test that unwraps fails where it stands.
+#![allow(clippy::unwrap_used)]
+
 mod binary;
 mod cluster;
 mod kafka;

@@ -45,6 +45,7 @@ impl Source {
             batch: &batch,
             elements: &vec![0; times.len()],
             records: &records,
+            dedup: false,
         };
         self.judge.begin();
         self.judge.times.extend(times.iter().map(|(time, _)| *time));
