@@ -1,3 +1,5 @@
 //! Tests.
 
+mod exit_codes;
 mod oracle;
+mod support;
