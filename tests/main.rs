@@ -5,6 +5,8 @@
 
 mod binary;
 mod cluster;
+mod exit_codes;
 mod kafka;
 mod oracle;
+mod support;
 mod tidy;
