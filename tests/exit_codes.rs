@@ -7,7 +7,7 @@ use std::fs;
 
 use highwater::testing::{KafkaServer, Scratch};
 
-use crate::support::highwater;
+use crate::binary::run_in;
 
 /// Words of which every answer has one: a hint of ours, one of the parser, or a form to copy.
 const WAYS_OUT: &[&str] =
@@ -30,7 +30,7 @@ fn check(line: &str, code: i32, part: &str) {
         fs::write(dir.path().join(name), text).expect("a file of the case");
     }
     let args: Vec<&str> = line.split_whitespace().collect();
-    let ended = highwater(dir.path(), &args);
+    let ended = run_in(dir.path(), &args);
     let said = &ended.stderr;
     assert_eq!(ended.code, Some(code), "highwater {line}\n{said}");
     assert!(said.contains(part), "highwater {line}\n{said}\nexpected: {part}");
@@ -189,7 +189,7 @@ fn a_password_is_never_shown() {
     let set = format!("sink.moments.postgres={{url=\"{url}\",table=\"moments\"}}");
     for command in ["check", "run"] {
         let wait = "connect.attempts=1";
-        let ended = highwater(dir.path(), &[command, "chat", "-vv", "--set", &set, "--set", wait]);
+        let ended = run_in(dir.path(), &[command, "chat", "-vv", "--set", &set, "--set", wait]);
         assert_eq!(ended.code, Some(75), "{}", ended.stderr);
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     }
@@ -202,7 +202,7 @@ fn a_missing_topic_is_65_until_it_is_made() {
     let brokers = kafka.brokers();
     let set = format!("source.chat.kafka={{topic=\"exit.codes\",brokers=\"{brokers}\"}}");
     let run =
-        |command: &[&str]| highwater(dir.path(), &[command, &["chat", "--set", &set]].concat());
+        |command: &[&str]| run_in(dir.path(), &[command, &["chat", "--set", &set]].concat());
     for command in ["run", "check"] {
         let ended = run(&[command]);
         assert_eq!(ended.code, Some(65), "{}", ended.stderr);
@@ -239,10 +239,10 @@ fn the_same_seed_and_start_give_the_same_bytes_in_files_and_on_stdout() {
     let dir = Scratch::new("files");
     let same = ["generate", "chat", "--events", "300", "--unpaced", "--seed", "9"];
     let same = [&same[..], &["--start", "2026-01-31T12:00:00Z"]].concat();
-    let lines = highwater(dir.path(), &same);
+    let lines = run_in(dir.path(), &same);
     assert_eq!(lines.code, Some(0), "{}", lines.stderr);
-    assert_eq!(lines.stdout, highwater(dir.path(), &same).stdout);
-    let files = highwater(dir.path(), &[&same[..], &["--files", "out"]].concat());
+    assert_eq!(lines.stdout, run_in(dir.path(), &same).stdout);
+    let files = run_in(dir.path(), &[&same[..], &["--files", "out"]].concat());
     assert_eq!((files.code, files.stdout.as_str()), (Some(0), ""), "{}", files.stderr);
     let read = fs::read_dir(dir.path().join("out")).expect("the folder").flatten();
     let mut found: Vec<String> = read
@@ -263,7 +263,7 @@ fn the_same_seed_and_start_give_the_same_bytes_in_files_and_on_stdout() {
 fn a_plan_is_open_loop_and_for_ends_it() {
     let dir = Scratch::new("pace");
     let begun = std::time::Instant::now();
-    let ended = highwater(dir.path(), &["generate", "chat", "--rate", "200", "--for", "1s"]);
+    let ended = run_in(dir.path(), &["generate", "chat", "--rate", "200", "--for", "1s"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stdout.lines().count(), 200);
     assert!(900 < begun.elapsed().as_millis());

@@ -3,10 +3,12 @@
 // A test that unwraps fails where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod arrival;
 mod binary;
 mod cluster;
 mod exit_codes;
+mod golden;
 mod kafka;
 mod oracle;
-mod support;
+mod real_logs;
 mod tidy;
