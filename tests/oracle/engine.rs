@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use highwater::error::Result;
 use highwater::observe::JobBoard;
 use highwater::prelude::*;
 use highwater::row::{Cell, Mark, Origin, Schema};
@@ -70,13 +71,23 @@ pub(crate) fn run_until(
     workers: &Workers,
     is_enough: Option<&dyn Fn() -> bool>,
 ) {
+    let seeds = || prepared.iter().map(|prepared| prepared.case.seed).collect::<Vec<_>>();
+    let outcome = try_run_until(prepared, workers, is_enough);
+    outcome.unwrap_or_else(|error| panic!("{error} in seeds {:?}", seeds()));
+}
+
+/// As [`run_until`], of a run that may fail.
+pub(crate) fn try_run_until(
+    prepared: &[Prepared],
+    workers: &Workers,
+    is_enough: Option<&dyn Fn() -> bool>,
+) -> Result<()> {
     let jobs: Vec<_> = prepared.iter().map(|prepared| Arc::new(prepared.job())).collect();
     let (stop, workers) = (Stop::new(), workers.clone());
     let (done, ended) = mpsc::channel();
     let asked = stop.clone();
     // On a thread of its own, so that a run that hangs fails by name.
     let thread = std::thread::spawn(move || done.send(runtime::run(jobs, &workers, &asked)));
-    let seeds = || prepared.iter().map(|prepared| prepared.case.seed).collect::<Vec<_>>();
     if let Some(is_enough) = is_enough {
         let deadline = Instant::now() + PATIENCE;
         while !is_enough() && !thread.is_finished() && Instant::now() < deadline {
@@ -84,10 +95,10 @@ pub(crate) fn run_until(
         }
         stop.ask();
     }
-    match ended.recv_timeout(PATIENCE) {
-        Ok(outcome) => outcome.unwrap_or_else(|error| panic!("{error} in seeds {:?}", seeds())),
-        Err(_) => panic!("a run did not end, with seeds {:?}", seeds()),
-    }
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let seeds: Vec<u64> = prepared.iter().map(|prepared| prepared.case.seed).collect();
+        panic!("a run did not end, with seeds {seeds:?}")
+    })
 }
 
 impl Prepared {
@@ -174,6 +185,11 @@ impl Prepared {
     pub(crate) fn records(&self) -> u64 {
         let logs = self.case.job.sources.iter().flat_map(|source| &source.partitions);
         logs.map(|log| log.records.len() as u64).sum()
+    }
+
+    /// How many of its writers were told that nothing more will come.
+    pub(crate) fn finished(&self) -> usize {
+        self.views.iter().chain([&self.letters]).map(Collector::finished).sum()
     }
 
     /// How many of them have been read.

@@ -10,10 +10,11 @@ use highwater::runtime::{Pace, Workers};
 use highwater::stream::is_catching;
 
 use super::agreement::difference;
+use super::boundaries::{self, S};
 use super::cases::Case;
 use super::delivery::Stall;
-use super::engine::{Answered, Prepared, run, run_until};
-use super::job::{End, Filter, Job, Record};
+use super::engine::{Answered, Prepared, run, run_until, try_run_until};
+use super::job::{End, Filter, Job, Kind, Record};
 use super::outcome::{Letter, Outcome, Position, Reason, Row};
 use super::reference;
 
@@ -183,6 +184,24 @@ fn a_stop_of_bounded_sources_writes_nothing_that_an_end_would_not() {
             let groups = case.job.groups();
             assert_eq!(of_an_end.by_operator(&groups).difference(&outcome), None, "{case:?}");
         }
+    }
+}
+
+#[test]
+fn a_run_that_fails_closes_no_window_and_finishes_no_sink() {
+    // One window holds all events of all partitions, and only an end would close it.
+    const HOUR: Kind = Kind::Tumbling { size_us: 3_600 * S, offset_us: 0 };
+    for (run, workers) in (0..60).map(|run| (run, [2, 3, 4][run % 3])) {
+        let logs = (0..=run as i64 % 4).map(|log| boundaries::log(&[log * S, 9 * S]));
+        let mut prepared = Prepared::new(boundaries::case(HOUR, logs.collect()));
+        let broken = prepared.case.job.sources[0].partitions.len() as u32 - 1;
+        prepared.deliveries[0].broken = Some(broken);
+        let prepared = [prepared];
+        let error = try_run_until(&prepared, &Workers::threads(workers), None).unwrap_err();
+        assert!(error.to_string().contains("the disk is broken"), "{error}");
+        let rows = prepared[0].answer().outcome.rows;
+        assert_eq!(rows, [vec![]], "run {run} with {workers} workers");
+        assert_eq!(prepared[0].finished(), 0, "run {run} with {workers} workers");
     }
 }
 
