@@ -201,8 +201,7 @@ fn a_missing_topic_is_65_until_it_is_made() {
     let dir = Scratch::new("topics");
     let brokers = kafka.brokers();
     let set = format!("source.chat.kafka={{topic=\"exit.codes\",brokers=\"{brokers}\"}}");
-    let run =
-        |command: &[&str]| run_in(dir.path(), &[command, &["chat", "--set", &set]].concat());
+    let run = |command: &[&str]| run_in(dir.path(), &[command, &["chat", "--set", &set]].concat());
     for command in ["run", "check"] {
         let ended = run(&[command]);
         assert_eq!(ended.code, Some(65), "{}", ended.stderr);
@@ -221,7 +220,7 @@ fn generate_fills_the_topics_of_a_data_set() {
     let Some(kafka) = KafkaServer::shared() else { return };
     let dir = Scratch::new("generate");
     let brokers = kafka.brokers();
-    let ended = highwater(
+    let ended = run_in(
         dir.path(),
         &["generate", "chat", "--kafka", &brokers, "--events", "500", "--unpaced"],
     );

@@ -37,7 +37,7 @@ fn nothing_but_the_input_decides_what_comes_out() {
             let variations: Vec<Variation> =
                 (0..JOBS).map(|_| Variation::new(&logs, &mut chance)).collect();
             let jobs = variations.iter().map(|variation| variation.job.clone()).collect();
-            run(jobs, &Workers { threads, zerocopy }, &Stop::new()).unwrap();
+            run(jobs, &Workers { zerocopy, ..Workers::threads(threads) }, &Stop::new()).unwrap();
             for variation in variations {
                 let answer = variation.answer();
                 assert!(answer.iter().any(|rows| rows.contains("chat_spike")), "{answer:?}");
