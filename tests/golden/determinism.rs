@@ -205,7 +205,7 @@ impl Partition for Reading {
         if self.at == log.len() {
             return Ok(Poll::Finished);
         }
-        if next(&mut self.chance) % 8 == 0 {
+        if next(&mut self.chance).is_multiple_of(8) {
             return Ok(Poll::Waiting);
         }
         while self.at < log.len() && !batch.is_full() {

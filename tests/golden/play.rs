@@ -19,13 +19,16 @@ use super::log::{Item, Log, Scripted};
 use super::script::{Input, Script};
 use super::shown::{LETTERS, View};
 
+/// Turns a line under a port into the key and the document of a record.
+type MakeRecord = fn(&str, &str) -> Result<(String, String), String>;
+
 /// A system in scripts.
 pub(super) struct System {
     /// Its folder below `tests/golden`.
     pub(super) folder: &'static str,
     pub(super) ports: &'static [&'static str],
     /// Key and value of the record that a line of a port stands for.
-    pub(super) record: fn(&str, &str) -> Result<(String, String), String>,
+    pub(super) record: MakeRecord,
     pub(super) entry: fn(&Flow, &mut Parameters) -> Result<()>,
     pub(super) views: &'static [View],
 }
