@@ -80,7 +80,8 @@ fn time(n: u64, count: u64, bits: u64) -> Time {
 /// Clicks in memory, by partition: of 6 kinds, and of so many users. `late` makes one of 200 up to
 /// two minutes late.
 pub fn clicks(count: u64, users: u64, late: bool) -> Vec<Arc<Vec<Click>>> {
-    let mut partitions = vec![Vec::with_capacity(count as usize / PARTITIONS + 1); PARTITIONS];
+    let partition = |_| Vec::with_capacity(count as usize / PARTITIONS + 1);
+    let mut partitions: Vec<Vec<Click>> = (0..PARTITIONS).map(partition).collect();
     for n in 0..count {
         let bits = hash::of(&n);
         let more = hash::of(&bits);

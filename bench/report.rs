@@ -142,10 +142,10 @@ impl Report {
         ))?;
         for (round, (first, second)) in pairs.samples.iter().enumerate() {
             for (arm, sample) in [(arms.0, first), (arms.1, second)] {
-                self.line(case, arm, round, events, Some(*sample), (question, f64::NAN))?;
+                self.line(case, arm, (round, events), Some(*sample), (question, f64::NAN))?;
             }
         }
-        self.line(case, arms.0, pairs.samples.len(), events, None, ("ratio_median", ratio.median))
+        self.line(case, arms.0, (pairs.samples.len(), events), None, ("ratio_median", ratio.median))
     }
 
     /// Reports a figure that is no comparison.
@@ -166,7 +166,7 @@ impl Report {
         let load = measure::load()?;
         let verdict = verdict(target, value);
         self.say(&format!("{name:<52} {figure:>44}  {verdict:>8} {load:>5.1}"))?;
-        self.line(case, question, 0, 0, None, (unit, value))
+        self.line(case, question, (0, 0), None, (unit, value))
     }
 
     /// Where the samples are, at the end of the run.
@@ -184,8 +184,7 @@ impl Report {
         &mut self,
         case: &str,
         arm: &str,
-        round: usize,
-        events: u64,
+        (round, events): (usize, u64),
         sample: Option<Sample>,
         (what, value): (&str, f64),
     ) -> Result<()> {

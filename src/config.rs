@@ -141,8 +141,11 @@ impl Config {
         }
         for file in files {
             let name = file.display().to_string();
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| Error::config(format!("cannot be read: {error}")).within(&name))?;
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Error::config(format!("cannot be read: {error}"))
+                    .hint("is the path right from here? `highwater list jobs` names embedded files")
+                    .within(&name)
+            })?;
             tables.push(parse_file(&name, &text)?);
         }
         for set in sets {

@@ -109,6 +109,11 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether it says a way out.
+    pub fn has_hint(&self) -> bool {
+        self.0.hint.is_some()
+    }
+
     /// The sentence without places and hint.
     pub fn message(&self) -> &str {
         &self.0.message

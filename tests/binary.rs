@@ -1,7 +1,7 @@
 //! The binary `highwater`, built once per test run, and processes of it that end with their values.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -30,6 +30,27 @@ fn path() -> &'static PathBuf {
         let folder = test.parent().and_then(|deps| deps.parent());
         folder.expect("tests lie in target/…/deps").join("highwater")
     })
+}
+
+/// How a run of the binary ended.
+pub struct Ended {
+    /// Its exit code; none after a signal.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+/// Runs `highwater` in a folder to its end. It sees none of the variables that job files and data
+/// sets refer to.
+pub fn run_in(dir: &Path, args: &[&str]) -> Ended {
+    let mut command = Command::new(path());
+    command.args(args).current_dir(dir).stdin(Stdio::null()).env_clear();
+    command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    let output = command.output().expect("the binary starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 /// A running process; killed when the value goes.

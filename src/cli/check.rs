@@ -157,7 +157,9 @@ const PARTITIONS: u32 = 3;
 
 /// Says what is wrong, the worst first. A single problem is the error itself.
 fn report(mut problems: Vec<Error>) -> Result<()> {
-    problems.sort_by_key(|problem| badness(problem.kind()));
+    // The windows of two sides of a join are wrong in the same words.
+    problems.sort_by_key(|problem| (badness(problem.kind()), problem.to_string()));
+    problems.dedup();
     let count = problems.len();
     let Some(worst) = problems.first() else { return Ok(()) };
     if count == 1 {

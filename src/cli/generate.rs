@@ -101,8 +101,8 @@ pub(super) fn generate(args: &Generate, registry: Registry) -> Result<()> {
         Begin::Now => wall_time(),
         Begin::At(time) => time,
     };
-    let options = options::read(kind, topics, &args.given, start).map_err(usage)?;
-    let generator = (kind.make)(&options).map_err(usage)?;
+    let options = options::read(kind, topics, &args.given, start)?;
+    let generator = (kind.make)(&options).map_err(options::refused)?;
     let mut target = target::open(args, kind, &options, &stop)?;
     let records = Records::all(generator, options.events);
     let pace = Pace { start, end: args.time, unpaced: args.unpaced };

@@ -55,6 +55,15 @@ fn jobs(text: &mut String, registry: Registry) -> Result<()> {
     title(text, "jobs");
     for dataflow in registry.dataflows {
         line(text, &format!("{}/{}", dataflow.system, dataflow.name), dataflow.about);
+        let files = dataflow.overlays.iter().map(|(name, _)| format!("-c {name}"));
+        line(
+            text,
+            "  files",
+            &std::iter::once(dataflow.file.0.into())
+                .chain(files)
+                .collect::<Vec<String>>()
+                .join(", "),
+        );
         let flow = Flow::new(Settings::default());
         (dataflow.entry)(&flow, &mut Parameters::new(&toml::Table::new()))?;
         let plan: Plan = flow.take();

@@ -86,7 +86,12 @@ fn describe_source(
     let _ = writeln!(text, "\n  source {}", source.name);
     line(text, "connector", &target(&binding.kind, &binding.options));
     if let Some(bound) = job.sources.get(&source.name) {
-        line(text, "begins", &start(&bound.start, &binding.kind));
+        let begins = match (binding.kind.as_str(), binding.options.get("start")) {
+            ("generator", Some(time)) => format!("at {time}"),
+            ("generator", None) => "some minutes ago, then keeps the time of day".into(),
+            _ => start(&bound.start),
+        };
+        line(text, "begins", &begins);
     }
     let (lateness, idle) = (source.lateness, binding.idle_timeout);
     let rule = match lateness.is_strict() {
@@ -193,9 +198,8 @@ pub(super) fn guarantee(guarantee: Guarantee) -> &'static str {
     }
 }
 
-fn start(start: &Start, kind: &str) -> String {
+fn start(start: &Start) -> String {
     match start {
-        _ if kind == "generator" => "some minutes ago, then keeps the time of day".into(),
         Start::Earliest => "at the earliest record".into(),
         Start::Latest => "behind the latest record".into(),
         Start::Offset(offset) => format!("at offset {offset} of each partition"),
@@ -211,7 +215,7 @@ fn start(start: &Start, kind: &str) -> String {
 fn span(duration: Duration) -> String {
     let micros = duration.as_micros();
     let units = [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s")];
-    let unit = units.iter().find(|(size, _)| 0 < micros && micros % size == 0);
+    let unit = units.iter().find(|(size, _)| 0 < micros && micros.is_multiple_of(*size));
     match unit {
         Some((size, unit)) => format!("{}{unit}", micros / size),
         None => format!("{duration:?}"),

@@ -161,7 +161,13 @@ pub(super) fn load(dataflow: &Dataflow, args: &Run) -> Result<Config> {
             _ => files.push(path.clone()),
         }
     }
-    Config::load(kinds, &base, &files, &args.sets, &|name| std::env::var(name).ok())
+    let config = Config::load(kinds, &base, &files, &args.sets, &|name| std::env::var(name).ok())?;
+    if ![dataflow.name, dataflow.system].contains(&config.dataflow.as_str()) {
+        let message = format!("the files are for the dataflow `{}`", config.dataflow);
+        return Err(Error::config(message)
+            .hint(format!("this is `{}`: leave `dataflow` as it is", dataflow.name)));
+    }
+    Ok(config)
 }
 
 /// The dataflows of a system, or some of them.

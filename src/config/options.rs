@@ -166,6 +166,7 @@ impl de::Error for Fault {
 
     fn missing_field(field: &'static str) -> Fault {
         Fault::new(format!("the key `{field}` is missing"))
+            .hint(format!("write it into this table: {field} = …"))
     }
 }
 
@@ -373,7 +374,10 @@ mod tests {
             assert_eq!(error, format!("a.toml:1: sink.x.example: {expect}"), "{text}");
         };
         check("tpic = 'x'", "unknown key `tpic`\n  hint: did you mean `topic`?");
-        check("rate = 5", "the key `topic` is missing");
+        check(
+            "rate = 5",
+            "the key `topic` is missing\n  hint: write it into this table: topic = …",
+        );
         check("topic = 5", "`topic`: must be text in quotes, not the integer 5");
         check("topic = ''\nrate = 'fast'", "`rate`: must be a whole number, 0 or more, not text");
         check(

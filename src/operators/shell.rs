@@ -250,3 +250,6 @@ pub(crate) fn letter_rows(letters: &[Letter], system: &str) -> Rows {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ fn the_engine_agrees_with_the_reference_on_random_cases() {
 }
 
 /// What differs between the engine's answer and the reference; `None` when nothing does.
-fn difference(case: &Case, answered: &Answered) -> Option<String> {
+pub(crate) fn difference(case: &Case, answered: &Answered) -> Option<String> {
     let groups = case.job.groups();
     let expected = reference::run(&case.job, case.end).by_operator(&groups);
     let mut text = expected.difference(&answered.outcome).unwrap_or_default();

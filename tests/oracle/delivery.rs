@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use highwater::error::Result;
+use highwater::error::{Error, Result};
 use highwater::source::memory::Memory;
 use highwater::source::{Batch, Connector, Partition, Poll, Source, Start, Wake};
 use highwater::time::Time;
@@ -25,6 +25,8 @@ pub(crate) struct Delivery {
     pub(crate) is_bounded: bool,
     /// Stops the worker that reads a partition, once.
     pub(crate) stall: Option<Stall>,
+    /// A partition whose last record cannot be read any more.
+    pub(crate) broken: Option<u32>,
 }
 
 /// A poll that takes long.
@@ -53,7 +55,7 @@ impl Delivery {
             let times = partition.records.iter().map(record_time).collect();
             memory = memory.partition(Arc::new(events), &sizes).record_times(times);
         }
-        Delivery { memory, seed: 0, pauses: 0, is_bounded: true, stall: None }
+        Delivery { memory, seed: 0, pauses: 0, is_bounded: true, stall: None, broken: None }
     }
 }
 
@@ -113,6 +115,9 @@ impl Partition for Polled {
             return Ok(Poll::Waiting);
         }
         match self.log.poll(batch)? {
+            Poll::Finished if self.delivery.broken == Some(self.id) => {
+                Err(Error::storage("the disk is broken"))
+            }
             Poll::Finished if !self.delivery.is_bounded => Ok(Poll::CaughtUp),
             poll => Ok(poll),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use highwater::error::Result;
 use highwater::observe::JobBoard;
 use highwater::prelude::*;
 use highwater::row::{Cell, Mark, Origin, Schema};
@@ -32,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) updates: bool,
     /// Whether differential dataflow keeps the windows.
     pub(crate) differential: bool,
+    /// The measures of all windows panic on what this keeps.
+    pub(crate) poison: Option<job::Filter>,
     board: Arc<JobBoard>,
     views: Vec<Collector>,
     shown: Vec<Collector>,
@@ -55,27 +58,47 @@ pub(crate) fn answers(cases: &[Case], workers: &Workers) -> Vec<Answered> {
     prepared.iter().map(Prepared::answer).collect()
 }
 
-/// Runs what is prepared.
+/// Runs what is prepared: to its end, or, if that is a stop, until all has been read.
 pub(crate) fn run(prepared: &[Prepared], workers: &Workers) {
+    let is_stopped = prepared.iter().any(|prepared| prepared.case.end == End::Stopped);
+    let is_read = || prepared.iter().all(|prepared| prepared.read() == prepared.records());
+    run_until(prepared, workers, is_stopped.then_some(&is_read));
+}
+
+/// Runs what is prepared, and asks for a stop once there has been enough.
+pub(crate) fn run_until(
+    prepared: &[Prepared],
+    workers: &Workers,
+    is_enough: Option<&dyn Fn() -> bool>,
+) {
+    let seeds = || prepared.iter().map(|prepared| prepared.case.seed).collect::<Vec<_>>();
+    let outcome = try_run_until(prepared, workers, is_enough);
+    outcome.unwrap_or_else(|error| panic!("{error} in seeds {:?}", seeds()));
+}
+
+/// As [`run_until`], of a run that may fail.
+pub(crate) fn try_run_until(
+    prepared: &[Prepared],
+    workers: &Workers,
+    is_enough: Option<&dyn Fn() -> bool>,
+) -> Result<()> {
     let jobs: Vec<_> = prepared.iter().map(|prepared| Arc::new(prepared.job())).collect();
     let (stop, workers) = (Stop::new(), workers.clone());
     let (done, ended) = mpsc::channel();
     let asked = stop.clone();
     // On a thread of its own, so that a run that hangs fails by name.
     let thread = std::thread::spawn(move || done.send(runtime::run(jobs, &workers, &asked)));
-    let seeds = || prepared.iter().map(|prepared| prepared.case.seed).collect::<Vec<_>>();
-    if prepared.iter().any(|prepared| prepared.case.end == End::Stopped) {
+    if let Some(is_enough) = is_enough {
         let deadline = Instant::now() + PATIENCE;
-        let goes_on = || !thread.is_finished() && Instant::now() < deadline;
-        while !prepared.iter().all(Prepared::is_read) && goes_on() {
+        while !is_enough() && !thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_micros(500));
         }
         stop.ask();
     }
-    match ended.recv_timeout(PATIENCE) {
-        Ok(outcome) => outcome.unwrap_or_else(|error| panic!("{error} in seeds {:?}", seeds())),
-        Err(_) => panic!("a run did not end, with seeds {:?}", seeds()),
-    }
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let seeds: Vec<u64> = prepared.iter().map(|prepared| prepared.case.seed).collect();
+        panic!("a run did not end, with seeds {seeds:?}")
+    })
 }
 
 impl Prepared {
@@ -103,6 +126,7 @@ impl Prepared {
             deliveries,
             updates: random.chance(40),
             differential: random.chance(30),
+            poison: None,
             board: Arc::default(),
             views: collectors(),
             shown: collectors(),
@@ -112,7 +136,7 @@ impl Prepared {
     }
 
     fn job(&self) -> runtime::Job {
-        let (job, updates) = (self.case.job.clone(), self.updates);
+        let (job, updates, poison) = (self.case.job.clone(), self.updates, self.poison);
         let mut settings = Settings {
             forget_after: Duration::from_micros(job.forget_after_us as u64),
             ..Settings::default()
@@ -144,7 +168,7 @@ impl Prepared {
             name: format!("case {}", self.case.seed),
             system: "oracle".into(),
             describe: Box::new(move |flow| {
-                describe(&job, updates, flow);
+                describe(&job, updates, poison, flow);
                 Ok(())
             }),
             settings,
@@ -157,10 +181,20 @@ impl Prepared {
         }
     }
 
-    /// Whether all records of all logs have been read.
-    fn is_read(&self) -> bool {
+    /// How many records there are.
+    pub(crate) fn records(&self) -> u64 {
         let logs = self.case.job.sources.iter().flat_map(|source| &source.partitions);
-        self.board.read() == logs.map(|log| log.records.len() as u64).sum::<u64>()
+        logs.map(|log| log.records.len() as u64).sum()
+    }
+
+    /// How many of its writers were told that nothing more will come.
+    pub(crate) fn finished(&self) -> usize {
+        self.views.iter().chain([&self.letters]).map(Collector::finished).sum()
+    }
+
+    /// How many of them have been read.
+    pub(crate) fn read(&self) -> u64 {
+        self.board.read()
     }
 
     /// What the run left.
@@ -247,9 +281,10 @@ impl Prepared {
 }
 
 /// Describes the dataflow of a job.
-fn describe(job: &job::Job, updates: bool, flow: &Flow) {
+fn describe(job: &job::Job, updates: bool, poison: Option<job::Filter>, flow: &Flow) {
     let streams: Vec<_> = (0..job.sources.len()).map(|number| source(job, number, flow)).collect();
-    let windows: Vec<_> = job.windows.iter().map(|windowed| window(windowed, &streams)).collect();
+    let windows: Vec<_> =
+        job.windows.iter().map(|windowed| window(windowed, poison, &streams)).collect();
     for (number, view) in job.views.iter().enumerate() {
         let name = view_name(number);
         let lines: Windowed<Option<u32>, Line> = match *view {
@@ -296,7 +331,11 @@ fn filtered(stream: &Stream<Event>, filter: Option<job::Filter>) -> Stream<Event
     }
 }
 
-fn window(windowed: &job::Windowed, streams: &[Stream<Event>]) -> Windowed<Option<u32>, Measures> {
+fn window(
+    windowed: &job::Windowed,
+    poison: Option<job::Filter>,
+    streams: &[Stream<Event>],
+) -> Windowed<Option<u32>, Measures> {
     let parts = windowed.sources.iter().map(|source| streams[*source].clone());
     let stream = parts.reduce(|all, next| all.concat(&next)).expect("windows have a source");
     let windows: Windows = match windowed.kind {
@@ -308,10 +347,13 @@ fn window(windowed: &job::Windowed, streams: &[Stream<Event>]) -> Windowed<Optio
         }
         Kind::Session { gap_us } => Session::new(micros(gap_us)).into(),
     };
-    filtered(&stream, windowed.filter)
-        .key_by(|event| event.key)
-        .window(windows)
-        .accumulate_with(Measures::of)
+    filtered(&stream, windowed.filter).key_by(|event| event.key).window(windows).accumulate_with(
+        move |event, stamp| {
+            let is_poison = poison.is_some_and(|poison| poison.keeps(event.value));
+            assert!(!is_poison, "the value {} is poison", event.value);
+            Measures::of(event, stamp)
+        },
+    )
 }
 
 /// The rows of a view, sorted.

@@ -10,6 +10,7 @@
 //! | `shrink.rs` | the smallest case that still fails |
 //! | `event.rs`, `delivery.rs`, `engine.rs` | the engine's answer to the same cases |
 //! | `agreement.rs` | both answers are the same |
+//! | `mishaps.rs` | they are the same when a worker stalls, a function panics, a stop comes early |
 //!
 //! The engine's side builds sources, windows and views in the order of their indices, delivers
 //! `Partition::polls`, fills an [`outcome::Outcome`], and compares it with [`reference::run`] by
@@ -24,6 +25,7 @@ pub(crate) mod engine;
 pub(crate) mod event;
 pub(crate) mod job;
 pub(crate) mod late;
+mod mishaps;
 pub(crate) mod outcome;
 pub(crate) mod reference;
 pub(crate) mod shrink;

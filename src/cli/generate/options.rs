@@ -105,12 +105,16 @@ pub(super) fn read(
 ) -> Result<GeneratorOptions> {
     let environment = |name: &str| std::env::var(name).ok();
     let table = table(kind, given, &environment);
-    GeneratorOptions::read(kind, topics, &table, start)
-        .map_err(|error| error.of_kind(Kind::Usage).within("generate"))
-        .map_err(|error: Error| match error.to_string().contains("hint:") {
-            true => error,
-            false => error.hint("`highwater generate --help` says what each option takes"),
-        })
+    GeneratorOptions::read(kind, topics, &table, start).map_err(refused)
+}
+
+/// The error for a value that a data set refuses, which does not know where it comes from.
+pub(super) fn refused(error: Error) -> Error {
+    let error = match error.has_hint() {
+        true => error,
+        false => error.hint("`highwater generate --help` says what each option takes"),
+    };
+    error.of_kind(Kind::Usage)
 }
 
 fn table(

@@ -164,7 +164,8 @@ impl Connection {
 
     fn error(&self, failure: Failure) -> Error {
         let error = match failure {
-            Failure::Away(words) => Error::unreachable(words),
+            Failure::Away(words) => Error::unreachable(words)
+                .hint("is it running, and are `url`, `user` and `password` right?"),
             Failure::Setup(words) | Failure::Row(words) => Error::config(words),
         };
         error.within(self.server.place())

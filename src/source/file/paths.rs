@@ -10,12 +10,15 @@ pub(super) fn find(paths: &[String]) -> Result<Vec<PathBuf>> {
     for path in paths {
         let found = find_one(path)?;
         if found.is_empty() {
-            return Err(Error::config(format!("no file matches `{path}`")));
+            return Err(Error::config(format!("no file matches `{path}`"))
+                .hint("the path is relative to the folder that highwater was started in"));
         }
         files.extend(found);
     }
     if files.is_empty() {
-        return Err(Error::config("the list of paths is empty"));
+        return Err(
+            Error::config("the list of paths is empty").hint("write path = \"logs/*.jsonl\"")
+        );
     }
     files.sort();
     files.dedup();
