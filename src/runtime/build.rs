@@ -52,6 +52,10 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
     let mut plan = job.plan()?;
     let differential = !job.settings.differential.is_empty();
     let readers = reader_plans(job, &mut plan, differential, context)?;
+    plan.want_updates(|view| {
+        let sinks = job.sinks.get(view).into_iter().flatten();
+        sinks.into_iter().any(|bound| bound.rows == Accepts::Updates)
+    });
     let operators = Operator::all(&mut plan, &job.settings.differential);
     let (kept, shelled): (Vec<Operator>, Vec<Operator>) =
         operators.into_iter().partition(|operator| !operator.erased.is_empty());

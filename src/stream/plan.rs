@@ -147,6 +147,20 @@ impl Plan {
         index
     }
 
+    /// Drops the updates of views that nobody takes them of: showing a row costs a merge of all
+    /// slices of its window, each time it changes.
+    pub fn want_updates(&mut self, wanted: impl Fn(&Text) -> bool) {
+        self.operators.iter().for_each(|operator| operator.updates.set(false));
+        for index in 0..self.ports.len() {
+            let port = &mut self.ports[index];
+            port.updates &= wanted(&port.view);
+            if let (true, From::Operator(operator)) = (port.updates, &port.from) {
+                let operator = *operator;
+                self.operators[self.operator(operator)].updates.set(true);
+            }
+        }
+    }
+
     /// Index of a new operator.
     pub(super) fn add_operator(&mut self) -> usize {
         self.operators.push(Rc::default());

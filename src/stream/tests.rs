@@ -145,3 +145,27 @@ fn a_description_that_is_wrong_says_what_to_do() {
         "equal tumbling or sliding windows",
     );
 }
+
+#[test]
+fn updates_that_no_sink_takes_are_not_made() {
+    use crate::testing::Example;
+    use crate::window::Tumbling;
+    let check = |taken: &str, expect: (bool, bool)| {
+        let flow = Flow::new(Settings::default());
+        let counts = flow
+            .source("events", seconds(0), Example::time)
+            .window(Tumbling::new(seconds(1)))
+            .accumulate(|_: &Event| crate::aggregate::Count::one())
+            .rows(Example::row);
+        counts.updates().sink("live");
+        counts.sink("final");
+        let mut plan = flow.take();
+        plan.want_updates(|view| view == taken);
+        assert_eq!((plan.ports[0].updates, plan.operators[0].updates.get()), expect, "{taken}");
+        assert!(!plan.ports[1].updates);
+    };
+    check("live", (true, true));
+    // A view that declares none has none, whoever would take them.
+    check("final", (false, false));
+    check("", (false, false));
+}
