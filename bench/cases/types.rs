@@ -23,10 +23,23 @@ pub const EVENTS: u64 = 4_000_000;
 /// Events in a batch.
 pub const BATCH: usize = 8_192;
 
-/// The dataflow.
+/// Users of the case with many groups.
+pub const USERS: u64 = 100_000;
+
+/// The dataflow: by type, of which there are six.
 pub fn describe(flow: &Flow) {
     flow.source("clicks", LATENESS, |click: &Click| click.at)
         .key_by(|click| click.kind)
+        .window(Tumbling::new(minutes(1)))
+        .accumulate(|_| Count::one())
+        .rows(|key, window, count| Numbered::new(key, window, count.get()))
+        .sink("counts");
+}
+
+/// As [`describe`], by user.
+pub fn describe_users(flow: &Flow) {
+    flow.source("clicks", LATENESS, |click: &Click| click.at)
+        .key_by(|click| click.user)
         .window(Tumbling::new(minutes(1)))
         .accumulate(|_| Count::one())
         .rows(|key, window, count| Numbered::new(key, window, count.get()))
@@ -47,18 +60,30 @@ pub fn sources(partitions: &[Arc<Vec<Click>>]) -> Vec<(&'static str, Arc<dyn Con
 ///
 /// Rows differ, or a run fails.
 pub fn run(run: &mut Run<'_>) -> Result<()> {
-    measure(run, false, "count per type and minute, in memory", Target::AtLeast(1.0))?;
-    measure(run, true, "the same, 0.5 % late: dead letters", Target::None)
+    let events = run.scaled(EVENTS);
+    let partitions = clicks(events, USERS, false);
+    let question = ("count per type and minute, in memory", Target::AtLeast(1.0));
+    measure(run, question, &partitions, describe, |click| click.kind)?;
+    let question = ("count per user (100 k) and minute, in memory", Target::None);
+    measure(run, question, &partitions, describe_users, |click| click.user)?;
+    let partitions = clicks(events, USERS, true);
+    let question = ("count per type, 0.5 % late: dead letters", Target::None);
+    measure(run, question, &partitions, describe, |click| click.kind)
 }
 
-fn measure(run: &mut Run<'_>, late: bool, question: &str, target: Target) -> Result<()> {
-    let events = run.scaled(EVENTS);
-    let partitions = clicks(events, 100_000, late);
-    let feed = || sources(&partitions);
+fn measure(
+    run: &mut Run<'_>,
+    (question, target): (&str, Target),
+    partitions: &[Arc<Vec<Click>>],
+    describe: fn(&Flow),
+    key: impl Fn(&Click) -> u32,
+) -> Result<()> {
+    let events = partitions.iter().map(|events| events.len() as u64).sum();
+    let feed = || sources(partitions);
     let bench = Bench { describe, sources: &feed, rows: Accepts::Final };
     let plain = || -> Result<Counted> {
-        let mut feed = InMemory::new(&partitions, BATCH);
-        count(&mut feed, |click: &Click| Some(click.at), |click| click.kind, Numbered::new)
+        let mut feed = InMemory::new(partitions, BATCH);
+        count(&mut feed, |click: &Click| Some(click.at), &key, Numbered::new)
     };
 
     let expect: Rows = BTreeMap::from([("counts".into(), sorted(&plain()?.rows))]);

@@ -3,23 +3,11 @@
 use highwater::prelude::*;
 use highwater::sink::Accepts;
 
-use super::{Numbered, Run, chat, types};
-use crate::events::{Click, LATENESS, clicks};
+use super::{Run, chat, types};
+use crate::events::clicks;
 use crate::job::{Bench, compare, expect_rows};
 use crate::measure::pairs;
 use crate::report::{Compared, Target};
-
-/// Keys of the count with many groups.
-const USERS: u64 = 100_000;
-
-fn count_users(flow: &Flow) {
-    flow.source("clicks", LATENESS, |click: &Click| click.at)
-        .key_by(|click| click.user)
-        .window(Tumbling::new(minutes(1)))
-        .accumulate(|_| Count::one())
-        .rows(|key, window, count| Numbered::new(key, window, count.get()))
-        .sink("counts");
-}
 
 /// Measures.
 ///
@@ -28,11 +16,11 @@ fn count_users(flow: &Flow) {
 /// Rows differ, or a run fails.
 pub fn run(run: &mut Run<'_>) -> Result<()> {
     let events = run.scaled(types::EVENTS);
-    let partitions = clicks(events, USERS, false);
+    let partitions = clicks(events, types::USERS, false);
     let sources = || types::sources(&partitions);
     let bench = Bench { describe: types::describe, sources: &sources, rows: Accepts::Final };
     two(run, "2 workers, count per type", events, &bench)?;
-    let bench = Bench { describe: count_users, sources: &sources, rows: Accepts::Final };
+    let bench = Bench { describe: types::describe_users, sources: &sources, rows: Accepts::Final };
     two(run, "2 workers, count per user (100 k)", events, &bench)?;
     drop(partitions);
 
