@@ -47,6 +47,14 @@ impl<K: Key, A: Aggregate> FixedWindows<K, A> {
         self.windows.containing(slice).filter(move |window| closed.is_none_or(|c| c < window.end))
     }
 
+    /// The table of a place.
+    fn table(&mut self, place: Place) -> &mut Table<K, A> {
+        match place {
+            Place::At(slice) => self.slices.entry(slice).or_default(),
+            Place::Patch(start) => self.patches.entry(self.windows.starting(start)).or_default(),
+        }
+    }
+
     /// The open window that closes first.
     fn first(&self) -> Option<Window> {
         let patch = self.patches.first_key_value().map(|(window, _)| *window);
@@ -113,11 +121,19 @@ impl<K: Key, A: Aggregate> State<K, A> for FixedWindows<K, A> {
             touched.extend(windows.into_iter().map(|window| (window, hash, key.clone())));
             self.touched = Some(touched);
         }
-        match place {
-            Place::At(slice) => self.slices.entry(slice).or_default().add(hash, key, measure),
-            Place::Patch(start) => {
-                let window = self.windows.starting(start);
-                self.patches.entry(window).or_default().add(hash, key, measure);
+        self.table(place).add(hash, key, measure);
+    }
+
+    fn apply_all(&mut self, parts: Vec<Part<K, A>>) {
+        if self.touched.is_some() {
+            return parts.into_iter().for_each(|part| self.apply(part));
+        }
+        // Neighbours mostly add to the same slice: it is looked for once.
+        let mut parts = parts.into_iter().peekable();
+        while let Some(place) = parts.peek().map(|part| part.place) {
+            let table = self.table(place);
+            while let Some(part) = parts.next_if(|part| part.place == place) {
+                table.add(part.hash, part.key, part.measure);
             }
         }
     }

@@ -75,6 +75,11 @@ pub trait State<K: Key, A: Aggregate> {
     /// Takes one part. Its windows are open: the part was judged by its partition's watermark.
     fn apply(&mut self, part: Part<K, A>);
 
+    /// Takes parts in their order.
+    fn apply_all(&mut self, parts: Vec<Part<K, A>>) {
+        parts.into_iter().for_each(|part| self.apply(part));
+    }
+
     /// Tells which panes changed since the last call; nothing unless updates were asked for.
     fn flush(&mut self, changes: &mut Vec<Live<K, A>>);
 

@@ -218,9 +218,7 @@ impl<K: Key, A: Aggregate, S: State<K, A>> TypedRoot<K, A, S> {
 
 impl<K: Key, A: Aggregate, S: State<K, A>> Root for TypedRoot<K, A, S> {
     fn apply(&mut self, parcel: Parcel) {
-        for part in parcel.open::<Part<K, A>>() {
-            self.state.apply(part);
-        }
+        self.state.apply_all(parcel.open::<Part<K, A>>());
     }
 
     fn flush(&mut self) {

@@ -188,3 +188,18 @@ fn a_restored_state_does_not_open_closed_windows_again() {
     assert_eq!(close(&mut restored, secs(10)), [""; 0]);
     assert_eq!(close(&mut restored, Millis::MAX), ["a -10..20 1", "a 0..30 1"]);
 }
+
+#[test]
+fn parts_that_come_together_add_up_as_parts_that_come_alone() {
+    let parts = || {
+        let on_time = (0..30).map(|n| part(["a", "b", "c"][n as usize % 3], n / 7 * 10 % 30, n));
+        on_time.chain([patch("a", 0, 100), patch("b", 0, 200), part("a", 0, 400)])
+    };
+    let (mut alone, mut together) = (tumbling(), tumbling());
+    parts().for_each(|part| alone.apply(part));
+    together.apply_all(parts().collect());
+    assert_eq!(together.open(), alone.open());
+    let rows = close(&mut together, Millis::MAX);
+    assert_eq!(rows, close(&mut alone, Millis::MAX));
+    assert_eq!(rows.len(), 9);
+}
