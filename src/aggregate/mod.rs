@@ -75,6 +75,7 @@ pub trait Aggregate: Clone + Default + Send + Serialize + DeserializeOwned + 'st
     fn merge(&mut self, other: &Self);
 
     /// As [`Aggregate::merge`], when the other is needed no more.
+    #[inline]
     fn absorb(&mut self, other: Self) {
         self.merge(&other);
     }

@@ -11,13 +11,16 @@ use crate::aggregate::Aggregate;
 use crate::hash;
 use crate::key::Key;
 use crate::time::{Millis, Time};
-use crate::window::{Fixed, Windows};
+use crate::window::Windows;
 
 /// How many batches go round the table after it did not help.
 const BYPASS_BATCHES: u32 = 64;
 
 /// Batches below this many events say nothing about the number of groups.
 const JUDGED_EVENTS_MIN: usize = 256;
+
+/// How many parts are found without the table.
+const RECENT: usize = 256;
 
 /// Combines the measures of a batch by key and place.
 pub struct PreAggregate<K, A> {
@@ -26,8 +29,12 @@ pub struct PreAggregate<K, A> {
     index: HashTable<u32>,
     events: usize,
     bypass: u32,
-    /// The slice of the last event, `[start, end)`: most events fall into the same one.
+    /// The slice of the last event, `[start, end)`: most events fall into the same one. Empty
+    /// where windows have no slices.
     slice: (i64, i64),
+    /// By the first bits of a key's hash: the part that such a key met last. Saves the way through
+    /// the table where groups are few, and holds nothing to rely on.
+    recent: [u32; RECENT],
 }
 
 /// How an event that lies behind is judged.
@@ -58,16 +65,20 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
             events: 0,
             bypass: 0,
             slice: (0, 0),
+            recent: [0; RECENT],
         }
     }
 
-    /// Adds an event that lies ahead of its partition's watermark.
-    #[inline]
+    /// Adds an event that lies ahead of its partition's watermark. Inlined into the loop over a
+    /// batch, where a call per event would show.
+    #[inline(always)]
     pub fn on_time(&mut self, time: Time, key: K, measure: A) {
         self.events += 1;
-        let place = match self.windows {
-            Windows::Fixed(fixed) => Place::At(self.slice_of(fixed, time)),
-            Windows::Session(_) => Place::At(time),
+        let (start, end) = self.slice;
+        let place = if start <= time.micros() && time.micros() < end {
+            Place::At(Time::from_micros(start))
+        } else {
+            self.place_of(time)
         };
         self.add(place, key, measure);
     }
@@ -121,14 +132,18 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
         self.events = 0;
     }
 
-    #[inline]
-    fn slice_of(&mut self, fixed: Fixed, time: Time) -> Time {
-        let (start, end) = self.slice;
-        if !(start <= time.micros() && time.micros() < end) {
-            let start = fixed.slice_of(time).micros();
-            self.slice = (start, start + fixed.slice_micros());
+    /// Where an event adds that lies outside of the slice of the last one.
+    #[inline(never)]
+    fn place_of(&mut self, time: Time) -> Place {
+        match self.windows {
+            Windows::Fixed(fixed) => {
+                let start = fixed.slice_of(time);
+                self.slice = (start.micros(), start.micros() + fixed.slice_micros());
+                Place::At(start)
+            }
+            // There is no slice, so each event comes here.
+            Windows::Session(_) => Place::At(time),
         }
-        Time::from_micros(self.slice.0)
     }
 
     /// Inlined into the loop over a batch; its other caller is cold.
@@ -140,16 +155,22 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
             return;
         }
         let parts = &mut self.parts;
-        let same = |at: &u32| {
-            let part = &parts[*at as usize];
-            part.hash == hash && part.place == place && part.key == key
-        };
+        let recent = &mut self.recent[(hash >> 56) as usize];
+        if let Some(part) = parts.get_mut(*recent as usize)
+            && part.is(hash, place, &key)
+        {
+            part.measure.absorb(measure);
+            return;
+        }
+        let same = |at: &u32| parts[*at as usize].is(hash, place, &key);
         // Two calls instead of one to `entry`: most events meet their group, and need no room.
         let mixed = mix(hash, place);
         if let Some(at) = self.index.find(mixed, same) {
+            *recent = *at;
             parts[*at as usize].measure.absorb(measure);
             return;
         }
+        *recent = parts.len() as u32;
         self.index.insert_unique(mixed, parts.len() as u32, |at| {
             let part = &parts[*at as usize];
             mix(part.hash, part.place)
@@ -165,6 +186,14 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
             self.bypass = BYPASS_BATCHES;
         }
         self.events = 0;
+    }
+}
+
+impl<K: Key, A> Part<K, A> {
+    /// Whether it is that of a key in a place.
+    #[inline]
+    fn is(&self, hash: u64, place: Place, key: &K) -> bool {
+        self.hash == hash && self.place == place && self.key == *key
     }
 }
 

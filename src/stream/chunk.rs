@@ -114,6 +114,13 @@ impl<'a, E> Chunk<'a, E> {
         Some(behind[found].1)
     }
 
+    /// What judged the events behind their watermark, for a step that goes through all in order.
+    #[inline]
+    pub(super) fn behinds(&self) -> Behinds<'a> {
+        let behind = self.origin.behind;
+        Behinds { behind, next: behind.first().map_or(u32::MAX, |(root, _)| *root) }
+    }
+
     /// The same events, but others selected.
     pub(super) fn select<'b>(&'b self, selected: &'b [u32]) -> Chunk<'b, E> {
         Chunk {
@@ -136,6 +143,30 @@ impl<'a, E> Chunk<'a, E> {
             watermark,
             ..letter(self.origin.source, self.origin.places.batch, record, stamp.position, reject)
         }
+    }
+}
+
+/// The events behind their watermark that are still to come.
+pub(super) struct Behinds<'a> {
+    behind: &'a [(u32, Behind)],
+    /// The first of them; most events are compared with it and that is all.
+    next: u32,
+}
+
+impl Behinds<'_> {
+    /// What judged an event, if it lies behind; asked in the order of events.
+    #[inline]
+    pub(super) fn of(&mut self, root: u32) -> Option<Behind> {
+        if root < self.next { None } else { self.reach(root) }
+    }
+
+    #[cold]
+    fn reach(&mut self, root: u32) -> Option<Behind> {
+        let passed = self.behind.iter().take_while(|(index, _)| *index < root).count();
+        self.behind = &self.behind[passed..];
+        let (next, behind) = self.behind.first().copied().unzip();
+        self.next = next.unwrap_or(u32::MAX);
+        behind.filter(|_| self.next == root)
     }
 }
 
@@ -162,5 +193,29 @@ pub(super) fn letter(
         reason: reject.reason,
         detail: reject.detail,
         place: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Millis;
+
+    #[test]
+    fn events_behind_are_found_in_order_also_where_several_were_made_of_one_or_none() {
+        let behind = [3, 4, 9].map(|root| {
+            let watermark = Millis(i64::from(root));
+            (root, Behind { watermark, strict: false })
+        });
+        let check = |roots: &[u32], expect: &[u32]| {
+            let mut behinds = Behinds { behind: &behind, next: 3 };
+            let found: Vec<u32> =
+                roots.iter().copied().filter(|root| behinds.of(*root).is_some()).collect();
+            assert_eq!(found, expect, "{roots:?}");
+        };
+        check(&[0, 1, 2, 3, 4, 5, 8, 9, 10], &[3, 4, 9]);
+        check(&[3, 3, 4, 4, 9, 9], &[3, 3, 4, 4, 9, 9]);
+        check(&[2, 5, 10, 11], &[]);
+        check(&[9], &[9]);
     }
 }

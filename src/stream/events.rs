@@ -469,6 +469,7 @@ where
         (self.keys)(chunk, &mut self.column);
         let mut keys = self.column.drain(..);
         let (parts, measure) = (&mut self.parts, &self.measure);
+        let mut behinds = chunk.behinds();
         chunk.each(|index| {
             let key = keys.next().expect("a key per selected event");
             let stamp = chunk.stamp(index);
@@ -481,7 +482,7 @@ where
             }
             let measured = measure(&chunk.events[index], &stamp);
             let is_behind = |behind: &Behind| stamp.time.floor_ms() < behind.watermark;
-            let Some(behind) = chunk.behind(index).filter(is_behind) else {
+            let Some(behind) = behinds.of(chunk.root(index)).filter(is_behind) else {
                 parts.on_time(stamp.time, key, measured);
                 return;
             };

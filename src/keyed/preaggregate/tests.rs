@@ -47,6 +47,18 @@ fn events_of_few_groups_become_a_part_per_group_and_slice() {
 }
 
 #[test]
+fn groups_that_share_a_place_among_the_recent_ones_stay_apart() {
+    let mut parts = tumbling();
+    for round in 1..=3 {
+        // In both directions, so that a group is met right after itself and after others.
+        add(&mut parts, (0..2_000).chain((0..2_000).rev()));
+        let all = drained(&mut parts, 1);
+        assert_eq!(all.len(), 2_000, "round {round}");
+        assert!(all.iter().all(|(_, part)| part.measure.get() == 2));
+    }
+}
+
+#[test]
 fn an_event_of_a_session_keeps_its_own_time() {
     let mut parts = Counts::new(Session::new(seconds(10)).into());
     let time = Time::from_micros(1_234_567);
