@@ -110,11 +110,16 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
         self.index.clear();
         if peers == 1 {
             if !self.parts.is_empty() {
-                give(0, std::mem::take(&mut self.parts));
+                // The next batch is likely to have as many groups, and need not grow to them.
+                let next = Vec::with_capacity(self.parts.len());
+                give(0, std::mem::replace(&mut self.parts, next));
             }
             return;
         }
-        let mut shares: Vec<Vec<Part<K, A>>> = (0..peers).map(|_| Vec::new()).collect();
+        // An even share and an eighth, which the shares of many groups rarely exceed.
+        let share = self.parts.len().div_ceil(peers);
+        let mut shares: Vec<Vec<Part<K, A>>> =
+            (0..peers).map(|_| Vec::with_capacity(share + share / 8)).collect();
         for part in self.parts.drain(..) {
             shares[hash::owner(part.hash, peers)].push(part);
         }
