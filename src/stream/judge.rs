@@ -66,6 +66,12 @@ impl Case<'_> {
         }
     }
 
+    /// Whether any record may have a time of its own.
+    fn has_record_times(&self) -> bool {
+        let ready = self.batch.events.as_ref();
+        ready.is_none_or(|ready| ready.record_times.is_some())
+    }
+
     /// The event time, or why there is none.
     fn time(&self, event: usize, time: Option<Time>) -> Result<Time, Reject> {
         let fallback = self.options.record_time_as_event_time;
@@ -137,7 +143,7 @@ impl Judge {
     /// returns where it stopped.
     fn plain(&mut self, from: usize, case: &Case<'_>, partition: &mut PartitionState) -> usize {
         let mut watermark = partition.watermark;
-        let skew = case.options.future_skew.filter(|_| !case.batch.records.is_empty());
+        let skew = case.options.future_skew.filter(|_| case.has_record_times());
         let mut end = from;
         for time in &self.times[from..] {
             let Some(time) = *time else { break };

@@ -36,10 +36,11 @@ impl Source {
             batch.push(first + index as i64, record.map(Time::from_seconds), None, Some(b"{}"));
         }
         let records: Vec<u32> = (0..times.len() as u32).collect();
-        let case = Case {
+        let mut case = Case {
             source: 1,
             name: &"s".into(),
             strict: self.strict,
+            dedup: true,
             reaches: &self.reaches,
             options: &self.options,
             batch: &batch,
@@ -47,9 +48,24 @@ impl Source {
             records: &records,
             dedup: false,
         };
+        let (mut plain, mut partition) = (Judge::default(), self.partition.clone());
+        let mut out = Outbox::default();
         self.judge.begin();
         self.judge.times.extend(times.iter().map(|(time, _)| *time));
+        plain.times.clone_from(&self.judge.times);
+        let before = self.out.letters.len();
         self.judge.run(&case, &mut self.partition, &mut self.out);
+
+        // The way of plain events, which a dedup does not take, comes to the same.
+        case.dedup = false;
+        plain.run(&case, &mut partition, &mut out);
+        let all: Vec<u32> = (0..times.len() as u32).collect();
+        assert_eq!(if plain.all { &all } else { &plain.kept }, &self.judge.kept);
+        assert_eq!((&plain.stamps, &plain.behind), (&self.judge.stamps, &self.judge.behind));
+        assert_eq!(partition.watermark, self.partition.watermark);
+        assert_eq!(partition.ledger, self.partition.ledger);
+        let letters = |letters: &[_]| letters.iter().map(letter).collect::<Vec<_>>();
+        assert_eq!(letters(&out.letters), letters(&self.out.letters[before..]));
         self.partition.next_offset = Some(batch.next_offset);
         assert_eq!(self.judge.kept.len(), self.judge.watermarks.len());
         assert_eq!(times.len(), self.judge.stamps.len());
