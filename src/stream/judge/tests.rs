@@ -46,7 +46,6 @@ impl Source {
             batch: &batch,
             elements: &vec![0; times.len()],
             records: &records,
-            dedup: false,
         };
         let (mut plain, mut partition) = (Judge::default(), self.partition.clone());
         let mut out = Outbox::default();
