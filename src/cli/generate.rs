@@ -1,4 +1,4 @@
-//! `highwater generate`: writes the records of a data set to Kafka, to files or to standard output.
+//! `highwater generate`: writes the records of a data set to Kafka, files or standard output.
 //!
 //! ```text
 //! data set ─► record n ─► wait until start + its place in the plan ─► target ─► counts
@@ -30,7 +30,7 @@ use target::Target;
 
 #[derive(Debug, Args)]
 pub(super) struct Generate {
-    /// The data set, such as `chat`, or one topic of it, such as `chat.viewer`; see `list datasets`.
+    /// The data set, such as `chat`, or one topic, such as `chat.viewer`; see `list datasets`.
     #[arg(value_name = "SYSTEM[.TOPIC]")]
     dataset: String,
     /// Writes to Kafka, and makes the topics that are missing. Without BROKERS those of
@@ -57,7 +57,8 @@ pub(super) struct Generate {
     #[arg(long)]
     unpaced: bool,
     /// How often Kafka is tried at the start.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     connect_attempts: u32,
     /// The time from one try to the next.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]

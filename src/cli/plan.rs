@@ -215,7 +215,7 @@ fn start(start: &Start) -> String {
 fn span(duration: Duration) -> String {
     let micros = duration.as_micros();
     let units = [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s")];
-    let unit = units.iter().find(|(size, _)| 0 < micros && micros % size == 0);
+    let unit = units.iter().find(|(size, _)| 0 < micros && micros.is_multiple_of(*size));
     match unit {
         Some((size, unit)) => format!("{}{unit}", micros / size),
         None => format!("{duration:?}"),
