@@ -131,7 +131,8 @@ impl<K: Key, A: Aggregate> PreAggregate<K, A> {
         Time::from_micros(self.slice.0)
     }
 
-    #[inline]
+    /// Inlined into the loop over a batch; its other caller is cold.
+    #[inline(always)]
     fn add(&mut self, place: Place, key: K, measure: A) {
         let hash = hash::of(&key);
         if 0 < self.bypass {

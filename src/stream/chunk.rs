@@ -6,6 +6,7 @@
 use crate::aggregate::Stamp;
 use crate::keyed::Behind;
 use crate::letter::{Letter, Reject};
+use crate::row::Position;
 use crate::source::Batch;
 use crate::text::Text;
 use crate::time::Time;
@@ -14,8 +15,6 @@ use crate::time::Time;
 pub(super) struct Chunk<'a, E> {
     /// The events.
     pub(super) events: &'a [E],
-    /// The stamp of each.
-    pub(super) stamps: &'a [Stamp],
     /// Which of them, in order; `None`: all.
     pub(super) selected: Option<&'a [u32]>,
     /// Which event of the source each one was made from; `None`: it is that event.
@@ -28,29 +27,73 @@ pub(super) struct Chunk<'a, E> {
 pub(super) struct Origin<'a> {
     /// Name of the source.
     pub(super) source: &'a Text,
-    /// The batch.
-    pub(super) batch: &'a Batch,
-    /// Which record each event was read from; empty where events are their own records.
-    pub(super) records: &'a [u32],
+    /// Where the source's events were read from.
+    pub(super) places: Places<'a>,
     /// Events behind their watermark, by index, with what judged them. Nearly always empty.
     pub(super) behind: &'a [(u32, Behind)],
-    /// The stamps of the source's events.
-    pub(super) stamps: &'a [Stamp],
+    /// The times of the source's events; none only where an event was refused.
+    pub(super) times: &'a [Option<Time>],
+}
+
+/// Where the events of a batch were read from. Positions are made when somebody asks for them, as
+/// most measures do not.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    /// Number of the source.
+    pub(super) source: u32,
+    /// The partition.
+    pub(super) partition: u32,
+    /// The batch.
+    pub(super) batch: &'a Batch,
+    /// Index of each event in its array record.
+    pub(super) elements: &'a [u32],
+    /// Which record each event was read from; empty where events are their own records.
+    pub(super) records: &'a [u32],
+}
+
+impl Places<'_> {
+    /// Index of the record that an event was read from.
+    #[inline]
+    pub(super) fn record(&self, event: usize) -> usize {
+        self.records.get(event).map_or(event, |record| *record as usize)
+    }
+
+    /// Position of an event. Never panics, so that nothing of it is left where it is not used.
+    #[inline]
+    pub(super) fn position(&self, event: usize) -> Position {
+        let (offset, element) = match &self.batch.events {
+            Some(ready) => (ready.offset + event as i64, 0),
+            None => {
+                let record = self.batch.records.get(self.record(event));
+                let element = self.elements.get(event).copied().unwrap_or(0);
+                (record.map_or(0, |record| record.offset), element)
+            }
+        };
+        Position { source: self.source, partition: self.partition, offset, element }
+    }
 }
 
 impl<'a, E> Chunk<'a, E> {
     /// Calls a function with the index of each selected event.
     #[inline]
     pub(super) fn each(&self, mut f: impl FnMut(usize)) {
-        match self.selected {
-            None => (0..self.events.len()).for_each(f),
-            Some(selected) => selected.iter().for_each(|&index| f(index as usize)),
+        // One loop for both cases: with two the function would be called instead of inlined.
+        for nth in 0..self.len() {
+            f(self.selected.map_or(nth, |selected| selected[nth] as usize));
         }
     }
 
     /// How many are selected.
     pub(super) fn len(&self) -> usize {
         self.selected.map_or(self.events.len(), <[u32]>::len)
+    }
+
+    /// Time and position of an event.
+    #[inline]
+    pub(super) fn stamp(&self, index: usize) -> Stamp {
+        let root = self.root(index) as usize;
+        let time = self.origin.times.get(root).copied().flatten().unwrap_or(Time::MIN);
+        Stamp { time, position: self.origin.places.position(root) }
     }
 
     /// Index of the source's event that an event was made from.
@@ -75,7 +118,6 @@ impl<'a, E> Chunk<'a, E> {
     pub(super) fn select<'b>(&'b self, selected: &'b [u32]) -> Chunk<'b, E> {
         Chunk {
             events: self.events,
-            stamps: self.stamps,
             selected: Some(selected),
             roots: self.roots,
             origin: self.origin,
@@ -85,14 +127,14 @@ impl<'a, E> Chunk<'a, E> {
     /// A letter about an event.
     pub(super) fn letter(&self, index: usize, reject: Reject, place: &str) -> Letter {
         let root = self.root(index) as usize;
-        let stamp = self.origin.stamps[root];
-        let record = self.origin.records.get(root).map_or(root, |record| *record as usize);
+        let stamp = self.stamp(index);
+        let record = self.origin.places.record(root);
         let watermark = self.behind(index).map(|behind| behind.watermark);
         Letter {
             place: Some(place.into()),
             event_time: Some(stamp.time),
             watermark,
-            ..letter(self.origin.source, self.origin.batch, record, stamp.position, reject)
+            ..letter(self.origin.source, self.origin.places.batch, record, stamp.position, reject)
         }
     }
 }
@@ -102,7 +144,7 @@ pub(super) fn letter(
     source: &Text,
     batch: &Batch,
     record: usize,
-    position: crate::row::Position,
+    position: Position,
     reject: Reject,
 ) -> Letter {
     let found = batch.records.get(record);

@@ -51,13 +51,14 @@ impl<E, K: Key, F: Fn(&E) -> K> Seen<E> for SeenKeys<K, F> {
             .entry(partition)
             .or_insert_with(|| Memory { until: FixedMap::default(), order: BTreeMap::new() });
         let mut watermarks = judge.watermarks.iter();
-        let stamps = &judge.stamps;
+        let times = &judge.times;
         judge.kept.retain(|&index| {
             let key = (self.key)(&events[index as usize]);
             // Two events without a key are not the same event.
             let first = key.is_null() || !memory.until.contains_key(&key);
             if first && !key.is_null() {
-                let until = stamps[index as usize].time.plus(self.memory);
+                let time = times[index as usize].expect("an accepted event has a time");
+                let until = time.plus(self.memory);
                 memory.order.entry(until).or_default().push(key.clone());
                 memory.until.insert(key, until);
             }

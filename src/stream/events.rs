@@ -294,7 +294,7 @@ impl<E: Row> Step<E> for RowStep {
     fn take(&mut self, chunk: &Chunk<'_, E>) {
         let (rows, letters, view) = (&mut self.rows, &mut self.letters, &self.view);
         chunk.each(|index| {
-            let origin = Origin::Record(chunk.stamps[index].position);
+            let origin = Origin::Record(chunk.stamp(index).position);
             let mark = Mark { change: Change::Final, origin };
             if let Err(misfit) = rows.put(mark, &chunk.events[index]) {
                 let reject = Reject::new(Reason::RejectedBySink, misfit);
@@ -471,7 +471,7 @@ where
         let (parts, measure) = (&mut self.parts, &self.measure);
         chunk.each(|index| {
             let key = keys.next().expect("a key per selected event");
-            let stamp = &chunk.stamps[index];
+            let stamp = chunk.stamp(index);
             let refuse = |reject| chunk.letter(index, reject, &self.place.borrow());
             if self.key_bytes_max < key.heap_bytes() {
                 let (bytes, most) = (key.heap_bytes(), self.key_bytes_max);
@@ -479,7 +479,7 @@ where
                 self.letters.push(refuse(Reject::because(text)));
                 return;
             }
-            let measured = measure(&chunk.events[index], stamp);
+            let measured = measure(&chunk.events[index], &stamp);
             let is_behind = |behind: &Behind| stamp.time.floor_ms() < behind.watermark;
             let Some(behind) = chunk.behind(index).filter(is_behind) else {
                 parts.on_time(stamp.time, key, measured);

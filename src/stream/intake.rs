@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::chunk::{Chunk, Origin, letter};
+use super::chunk::{Chunk, Origin, Places, letter};
 use super::dedup::Dedup;
 use super::judge::{Case, Judge};
 use super::node::{Node, Outbox, caught};
@@ -145,16 +145,20 @@ impl<E: Wire> Intake for SourceIntake<E> {
                 &self.decoder.decoded.events
             }
         };
-        let case = Case {
+        let places = Places {
             source: self.index,
+            partition: partition.id,
+            batch,
+            elements: &self.decoder.decoded.elements,
+            records: &self.decoder.records,
+        };
+        let case = Case {
             name: &self.name,
             strict: self.lateness.is_strict(),
             dedup: self.dedup.borrow().is_some(),
             reaches: &self.reaches.borrow(),
             options: &self.options,
-            batch,
-            elements: &self.decoder.decoded.elements,
-            records: &self.decoder.records,
+            places,
         };
         self.judge.begin();
         read_times(&self.times, events, &mut self.judge.times);
@@ -164,12 +168,12 @@ impl<E: Wire> Intake for SourceIntake<E> {
             dedup.retain(partition.id, events, &mut self.judge);
             partition.ledger.duplicates += (before - self.judge.kept.len()) as u64;
         }
-        let Judge { stamps, behind, all, kept, .. } = &self.judge;
+        let Judge { times, behind, all, kept, .. } = &self.judge;
         partition.ledger.used += if *all { events.len() } else { kept.len() } as u64;
         partition.next_offset = Some(batch.next_offset);
-        let origin = Origin { source: &self.name, batch, records: case.records, behind, stamps };
+        let origin = Origin { source: &self.name, places, behind, times };
         let selected = (!*all && kept.len() < events.len()).then_some(&kept[..]);
-        self.node.run(&Chunk { events, stamps, selected, roots: None, origin: &origin }, out);
+        self.node.run(&Chunk { events, selected, roots: None, origin: &origin }, out);
     }
 
     fn stats(&self) -> SourceStats {

@@ -3,14 +3,12 @@
 //! The order of the classes is dead, late, duplicate, used; an event falls into the first that
 //! fits. Only undatable events and those from the future leave the watermark where it is.
 
-use super::chunk::letter;
+use super::chunk::{Places, letter};
 use super::intake::{PartitionState, SourceOptions};
 use super::node::Outbox;
-use crate::aggregate::Stamp;
 use crate::keyed::Behind;
 use crate::lateness::Reach;
 use crate::letter::{Letter, Reason, Reject};
-use crate::row::Position;
 use crate::source::Batch;
 use crate::text::Text;
 use crate::time::{Millis, Time};
@@ -18,10 +16,8 @@ use crate::time::{Millis, Time};
 /// What became of the events of a batch, in memory that is used again.
 #[derive(Default)]
 pub(super) struct Judge {
-    /// The event times, as the author's function read them.
+    /// The event times: as the author's function read them, then as they were judged.
     pub(super) times: Vec<Option<Time>>,
-    /// The stamp of each event.
-    pub(super) stamps: Vec<Stamp>,
     /// Accepted events behind their watermark.
     pub(super) behind: Vec<(u32, Behind)>,
     /// Whether all events were accepted; nothing is written to `kept` then.
@@ -34,41 +30,29 @@ pub(super) struct Judge {
 
 /// A batch that is to be judged, and by what.
 pub(super) struct Case<'a> {
-    pub(super) source: u32,
     pub(super) name: &'a Text,
     pub(super) strict: bool,
     /// Whether a `dedup` follows, which looks at every accepted event.
     pub(super) dedup: bool,
     pub(super) reaches: &'a [Reach],
     pub(super) options: &'a SourceOptions,
-    pub(super) batch: &'a Batch,
-    pub(super) elements: &'a [u32],
-    pub(super) records: &'a [u32],
+    pub(super) places: Places<'a>,
 }
 
 impl Case<'_> {
-    fn record(&self, event: usize) -> usize {
-        self.records.get(event).map_or(event, |record| *record as usize)
-    }
-
-    fn position(&self, partition: u32, event: usize) -> Position {
-        let (offset, element) = match &self.batch.events {
-            Some(ready) => (ready.offset + event as i64, 0),
-            None => (self.batch.records[self.record(event)].offset, self.elements[event]),
-        };
-        Position { source: self.source, partition, offset, element }
-    }
-
     fn record_time(&self, event: usize) -> Option<Time> {
-        match &self.batch.events {
+        match &self.places.batch.events {
             Some(ready) => ready.record_times.as_ref()?[ready.range.start + event],
-            None => self.batch.records.get(self.record(event)).and_then(|record| record.time),
+            None => {
+                let record = self.places.batch.records.get(self.places.record(event));
+                record.and_then(|record| record.time)
+            }
         }
     }
 
     /// Whether any record may have a time of its own.
     fn has_record_times(&self) -> bool {
-        let ready = self.batch.events.as_ref();
+        let ready = self.places.batch.events.as_ref();
         ready.is_none_or(|ready| ready.record_times.is_some())
     }
 
@@ -107,7 +91,6 @@ impl Judge {
     /// Forgets the last batch.
     pub(super) fn begin(&mut self) {
         self.times.clear();
-        self.stamps.clear();
         self.behind.clear();
         self.all = false;
         self.kept.clear();
@@ -122,7 +105,7 @@ impl Judge {
         out: &mut Outbox,
     ) {
         if partition.dense {
-            count_gaps(case.batch, partition);
+            count_gaps(case.places.batch, partition);
         }
         let count = self.times.len();
         let mut next = 0;
@@ -155,11 +138,6 @@ impl Judge {
             end += 1;
         }
         partition.watermark = watermark;
-        let id = partition.id;
-        self.stamps.extend((from..end).map(|event| Stamp {
-            time: self.times[event].unwrap_or(Time::MIN),
-            position: case.position(id, event),
-        }));
         end
     }
 
@@ -171,22 +149,21 @@ impl Judge {
         partition: &mut PartitionState,
         out: &mut Outbox,
     ) {
-        let position = case.position(partition.id, event);
-        let found = case.time(event, self.times[event]);
-        let time = *found.as_ref().unwrap_or(&Time::MIN);
-        self.stamps.push(Stamp { time, position });
-        if let Err(reject) = found {
-            partition.ledger.dead += 1;
-            let time = self.times[event];
-            out.letters.push(case.letter(event, position, reject, time, None));
-            return;
-        }
+        let time = match case.time(event, self.times[event]) {
+            Ok(time) => time,
+            Err(reject) => {
+                partition.ledger.dead += 1;
+                out.letters.push(case.letter(event, reject, self.times[event], None));
+                return;
+            }
+        };
+        self.times[event] = Some(time);
         let watermark = partition.watermark.get();
         if !partition.watermark.is_on_time(time) {
             if !case.reaches.iter().any(|reach| reach.takes(time, watermark)) {
                 partition.ledger.late += 1;
                 let (late, judged) = (case.late(time), Some(watermark));
-                out.letters.push(case.letter(event, position, late, Some(time), judged));
+                out.letters.push(case.letter(event, late, Some(time), judged));
                 return;
             }
             self.behind.push((event as u32, Behind { watermark, strict: case.strict }));
@@ -203,13 +180,12 @@ impl Case<'_> {
     fn letter(
         &self,
         event: usize,
-        position: Position,
         reject: Reject,
         event_time: Option<Time>,
         watermark: Option<Millis>,
     ) -> Letter {
-        let record = self.record(event);
-        let letter = letter(self.name, self.batch, record, position, reject);
+        let (record, position) = (self.places.record(event), self.places.position(event));
+        let letter = letter(self.name, self.places.batch, record, position, reject);
         Letter { event_time: event_time.filter(|time| time.is_legal()), watermark, ..letter }
     }
 }

@@ -180,16 +180,15 @@ pub(crate) struct Make<E, U, F> {
     pub(crate) of: std::marker::PhantomData<fn(E)>,
 }
 
-/// Events that a step made, with their stamps and roots.
+/// Events that a step made, with their roots.
 pub(crate) struct Made<U> {
     events: Vec<U>,
-    stamps: Vec<crate::aggregate::Stamp>,
     roots: Vec<u32>,
 }
 
 impl<U> Made<U> {
     pub(crate) fn new() -> Made<U> {
-        Made { events: Vec::new(), stamps: Vec::new(), roots: Vec::new() }
+        Made { events: Vec::new(), roots: Vec::new() }
     }
 }
 
@@ -198,20 +197,18 @@ where
     F: Fn(&E, &mut Vec<U>) -> Result<(), Reject>,
 {
     fn take(&mut self, chunk: &Chunk<'_, E>) {
-        let Made { events, stamps, roots } = &mut self.made;
+        let Made { events, roots } = &mut self.made;
         events.clear();
-        stamps.clear();
         roots.clear();
         let (make, letters, place) = (&self.make, &mut self.letters, &self.place);
         chunk.each(|index| {
             if let Err(reject) = make(&chunk.events[index], events) {
                 letters.push(chunk.letter(index, reject, &place.borrow()));
             }
-            stamps.resize(events.len(), chunk.stamps[index]);
             roots.resize(events.len(), chunk.root(index));
         });
         let origin = chunk.origin;
-        self.below.take(&Chunk { events, stamps, selected: None, roots: Some(roots), origin });
+        self.below.take(&Chunk { events, selected: None, roots: Some(roots), origin });
     }
 
     fn commit(&mut self, out: &mut Outbox) {

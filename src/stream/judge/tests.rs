@@ -3,6 +3,7 @@
 use super::super::tests::letter;
 use super::*;
 use crate::lateness::Lateness;
+use crate::row::Position;
 use crate::time::{minutes, seconds};
 use crate::window::{Session, Tumbling, Windows};
 
@@ -36,16 +37,17 @@ impl Source {
             batch.push(first + index as i64, record.map(Time::from_seconds), None, Some(b"{}"));
         }
         let records: Vec<u32> = (0..times.len() as u32).collect();
+        let elements = vec![0; times.len()];
+        let (source, partition) = (1, self.partition.id);
+        let (batch, records, elements) = (&batch, &records[..], &elements[..]);
+        let places = Places { source, partition, batch, elements, records };
         let mut case = Case {
-            source: 1,
             name: &"s".into(),
             strict: self.strict,
             dedup: true,
             reaches: &self.reaches,
             options: &self.options,
-            batch: &batch,
-            elements: &vec![0; times.len()],
-            records: &records,
+            places,
         };
         let (mut plain, mut partition) = (Judge::default(), self.partition.clone());
         let mut out = Outbox::default();
@@ -60,14 +62,13 @@ impl Source {
         plain.run(&case, &mut partition, &mut out);
         let all: Vec<u32> = (0..times.len() as u32).collect();
         assert_eq!(if plain.all { &all } else { &plain.kept }, &self.judge.kept);
-        assert_eq!((&plain.stamps, &plain.behind), (&self.judge.stamps, &self.judge.behind));
+        assert_eq!((&plain.times, &plain.behind), (&self.judge.times, &self.judge.behind));
         assert_eq!(partition.watermark, self.partition.watermark);
         assert_eq!(partition.ledger, self.partition.ledger);
         let letters = |letters: &[_]| letters.iter().map(letter).collect::<Vec<_>>();
         assert_eq!(letters(&out.letters), letters(&self.out.letters[before..]));
         self.partition.next_offset = Some(batch.next_offset);
         assert_eq!(self.judge.kept.len(), self.judge.watermarks.len());
-        assert_eq!(times.len(), self.judge.stamps.len());
         self.judge.kept.clone()
     }
 
@@ -158,7 +159,7 @@ fn the_time_of_a_record_stands_in_only_where_the_binding_says_so() {
     assert_eq!(source.judge(&[(None, Some(100))]), [0; 0]);
     source.options.record_time_as_event_time = true;
     assert_eq!(source.judge(&[(None, Some(100))]), [0]);
-    assert_eq!(source.judge.stamps[0].time, Time::from_seconds(100));
+    assert_eq!(source.judge.times[0], Some(Time::from_seconds(100)));
 }
 
 #[test]
