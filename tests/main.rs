@@ -8,6 +8,7 @@ mod binary;
 mod cluster;
 mod exit_codes;
 mod golden;
+mod idle;
 mod kafka;
 mod oracle;
 mod real_logs;

@@ -28,8 +28,10 @@ fn run(word: &str) -> Result<String, Skip> {
         "up" => {
             let services = up(&default_dir(), Ports::default())?;
             let variables = [
-                ("KAFKA_BOOTSTRAP_SERVERS", &services.brokers),
-                ("POSTGRES_URL", &services.postgres_url),
+                ("KAFKA_BOOTSTRAP_SERVERS", services.brokers.as_str()),
+                ("POSTGRES_URL", services.postgres_url.as_str()),
+                // The job file names the user of the replaced system else.
+                ("POSTGRES_USER", "highwater"),
             ];
             Ok(variables.map(|(name, value)| format!("export {name}={value}\n")).concat())
         }

@@ -38,7 +38,7 @@ pub(super) struct Check {
 
 /// Looks at jobs, and prints their plans if nothing is wrong.
 pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> Result<()> {
-    let mut findings = Findings { create: args.create, registry, problems: vec![], made: vec![] };
+    let mut findings = Findings { create: args.create, problems: vec![], made: vec![] };
     let mut text = String::new();
     for dataflow in run::choose(args.system.as_deref(), &args.jobs, registry)? {
         let bindings = Run {
@@ -64,7 +64,8 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
         let (job, problems) = bind_all(dataflow, &config, &around);
         findings.problems.extend(problems);
         if let Some(job) = &job {
-            findings.look(dataflow, job, &config, &mut text);
+            findings.look(job, &config, registry);
+            findings.describe(dataflow, job, &config, &mut text);
         }
     }
     findings.made.iter().for_each(|made| log::say(&format!("made {made}")));
@@ -77,16 +78,15 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
 /// What was found, and made.
 struct Findings {
     create: bool,
-    registry: Registry,
     problems: Vec<Error>,
     made: Vec<String>,
 }
 
 impl Findings {
     /// Looks at every source and sink of a job.
-    fn look(&mut self, dataflow: &Dataflow, job: &Job, config: &Config, text: &mut String) {
+    fn look(&mut self, job: &Job, config: &Config, registry: Registry) {
         for (name, source) in &job.sources {
-            let made = if self.create { self.make_topic(name, config) } else { Ok(()) };
+            let made = if self.create { self.make_topic(name, config, registry) } else { Ok(()) };
             let found = made.and_then(|()| source.connector.check());
             self.note(&format!("source `{name}`"), found);
         }
@@ -98,6 +98,10 @@ impl Findings {
         }
         let found = self.look_at_sink(&job.letters);
         self.note("dead letters", found);
+    }
+
+    /// Appends the plan, if nothing is wrong.
+    fn describe(&mut self, dataflow: &Dataflow, job: &Job, config: &Config, text: &mut String) {
         if self.problems.is_empty() {
             match plan::describe(dataflow, job, config) {
                 Ok(plan) => {
@@ -123,7 +127,7 @@ impl Findings {
 
     /// Makes the topic of a source, if it is one of Kafka and is missing.
     #[cfg(feature = "kafka")]
-    fn make_topic(&mut self, source: &str, config: &Config) -> Result<()> {
+    fn make_topic(&mut self, source: &str, config: &Config, registry: Registry) -> Result<()> {
         use crate::source::kafka::{Admin, Options, look};
         let binding = config.source(source)?;
         if binding.kind != "kafka" {
@@ -136,7 +140,7 @@ impl Findings {
             Err(error) if error.kind() == Kind::Unreachable => return Err(error),
             Err(_) => {}
         }
-        let topics = self.registry.generators.iter().flat_map(|kind| kind.topics);
+        let topics = registry.generators.iter().flat_map(|kind| kind.topics);
         let known = topics.into_iter().find(|topic| topic.name == options.topic);
         let partitions = known.map_or(PARTITIONS, |topic| topic.partitions);
         let admin = Admin::new(&options.brokers, &options.client)?;
@@ -146,7 +150,7 @@ impl Findings {
     }
 
     #[cfg(not(feature = "kafka"))]
-    fn make_topic(&mut self, _source: &str, _config: &Config) -> Result<()> {
+    fn make_topic(&mut self, _source: &str, _config: &Config, _registry: Registry) -> Result<()> {
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `highwater generate`: writes the records of a data set to Kafka, to files or to standard output.
+//! `highwater generate`: writes the records of a data set to Kafka, files or standard output.
 //!
 //! ```text
 //! data set ─► record n ─► wait until start + its place in the plan ─► target ─► counts
@@ -30,7 +30,7 @@ use target::Target;
 
 #[derive(Debug, Args)]
 pub(super) struct Generate {
-    /// The data set, such as `chat`, or one topic of it, such as `chat.viewer`: `list datasets`.
+    /// The data set, such as `chat`, or one topic, such as `chat.viewer`; see `list datasets`.
     #[arg(value_name = "SYSTEM[.TOPIC]")]
     dataset: String,
     /// Writes to Kafka, and makes the topics that are missing. Without BROKERS those of

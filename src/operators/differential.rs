@@ -79,6 +79,8 @@ pub fn differential<'s>(
     });
 
     let mut builder = OperatorBuilder::new("close".into(), scope);
+    let activator = scope.activator_for(builder.operator_info().address);
+    context.operators.borrow_mut().push(activator);
     let owner = |update: &Update<Loose>| {
         let ((_, hash, ..), _) = &update.0;
         u64::from(hash::group(*hash))

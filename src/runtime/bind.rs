@@ -8,7 +8,7 @@ use super::dataflow::Dataflow;
 use super::job::{BoundSink, BoundSource, Describe, Job};
 use super::ticks::Pace;
 use crate::config::{
-    Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding,
+    Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding, ViewBinding,
 };
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
@@ -115,6 +115,7 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
         (Ok(view), Ok(sinks)) => (view, sinks),
         (view, sinks) => return mistakes.extend(view.err().into_iter().chain(sinks.err())),
     };
+    mistakes.extend(not_built(port, &view));
     if view.engine == Engine::Differential {
         job.settings.differential.insert(port.view.clone());
     }
@@ -128,6 +129,22 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
         }
     }
     job.sinks.insert(port.view.clone(), bound);
+}
+
+/// What is asked of a view and cannot be had yet.
+fn not_built(port: &Port, view: &ViewBinding) -> Vec<Error> {
+    let asked = [
+        ("fill_gaps", view.fill_gaps),
+        ("keep", view.keep.is_some()),
+        ("keys_max", view.keys_max.is_some()),
+    ];
+    let asked = asked.into_iter().filter(|(_, asked)| *asked);
+    asked
+        .map(|(key, _)| {
+            Error::config(format!("`{key}` of view `{}` is not built yet", port.view))
+                .hint("leave the key out")
+        })
+        .collect()
 }
 
 fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
@@ -215,6 +232,7 @@ fn bind_source(
         idle_timeout: binding.idle_timeout,
         catch_up_skew: binding.catch_up_skew.unwrap_or(Duration::MAX),
         limits: binding.batch,
+        rate_max: binding.max_rate_per_partition.map(|rate| rate as u64),
     })
 }
 

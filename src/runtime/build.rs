@@ -122,6 +122,7 @@ fn reader_plans(
             catch_up_skew: bound.catch_up_skew,
             idle_timeout: bound.idle_timeout,
             limits: bound.limits,
+            rate_max: bound.rate_max,
             announce,
             slots,
             ports: ports.collect(),

@@ -56,6 +56,8 @@ pub struct BoundSource {
     pub catch_up_skew: Duration,
     /// Limits of a batch.
     pub limits: BatchLimits,
+    /// `max_rate_per_partition`: records a second.
+    pub rate_max: Option<u64>,
 }
 
 impl BoundSource {
@@ -67,6 +69,7 @@ impl BoundSource {
             idle_timeout: None,
             catch_up_skew: seconds(60),
             limits: BatchLimits::default(),
+            rate_max: None,
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct ReaderPlan {
     pub idle_timeout: Option<Duration>,
     /// Limits of a batch.
     pub limits: super::BatchLimits,
+    /// `max_rate_per_partition`: records a second.
+    pub rate_max: Option<u64>,
     /// The slots that it fills, by their number in the plan.
     pub slots: Vec<usize>,
     /// The ports that it fills, by their number in the plan.
@@ -160,9 +162,18 @@ struct Reading {
     last: Poll,
     /// When its last record arrived, or when it was opened.
     arrived: Duration,
+    /// When it was opened; what `max_rate_per_partition` counts from.
+    opened: Duration,
 }
 
 impl Reading {
+    /// How long it has to wait before its rate allows another batch.
+    fn throttled(&self, now: Duration, rate_max: Option<u64>) -> Option<Duration> {
+        let due = self.state.ledger.read as f64 / rate_max? as f64;
+        let early = due - now.saturating_sub(self.opened).as_secs_f64();
+        (0.0 < early).then(|| Duration::from_secs_f64(early.min(1.0)))
+    }
+
     /// Read to its end, and silent for so long.
     fn is_idle(&self, now: Duration, timeout: Duration) -> bool {
         matches!(self.last, Poll::CaughtUp | Poll::After(_))
@@ -188,7 +199,12 @@ impl Reader {
         };
         let ticker = Ticker::new(context.pace);
         let promises = context.board.watermarks().reader(plan.index);
-        let batch = Batch { limits: plan.limits, ..Batch::default() };
+        let mut limits = plan.limits;
+        if let Some(rate) = plan.rate_max {
+            // A tenth of a second at a time, so that a low rate does not come in bursts.
+            limits.records = limits.records.min((rate / 10).max(1) as usize);
+        }
+        let batch = Batch { limits, ..Batch::default() };
         let mut reader = Reader {
             plan,
             context,
@@ -276,7 +292,8 @@ impl Reader {
                 state.watermark.raise(self.watermark);
             }
             let arrived = self.context.clock.now();
-            self.partitions.push(Reading { partition, state, last: Poll::Waiting, arrived });
+            let (last, opened) = (Poll::Waiting, arrived);
+            self.partitions.push(Reading { partition, state, last, arrived, opened });
         }
         self.known = count;
         Ok(())
@@ -287,12 +304,17 @@ impl Reader {
         let mut more = false;
         self.due = None;
         let slowest = self.slowest();
+        let (now, rate_max) = (self.context.clock.now(), self.plan.rate_max);
         for index in 0..self.partitions.len() {
             let reading = &mut self.partitions[index];
             let ahead = reading.state.watermark.greatest().map(|time| time.floor_ms());
             if reading.last == Poll::Finished
                 || ahead.is_some_and(|ahead| slowest.plus(self.plan.catch_up_skew) < ahead)
             {
+                continue;
+            }
+            if let Some(pause) = reading.throttled(now, rate_max) {
+                self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
                 continue;
             }
             self.batch.clear();

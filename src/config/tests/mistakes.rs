@@ -221,8 +221,8 @@ fn unreadable_and_broken_files_are_named() {
     let missing = Config::load(KINDS, &[("chat.toml", CHAT)], &[path], &[], &env);
     assert_eq!(
         missing.unwrap_err().to_string(),
-        "/nowhere/chat.toml: cannot be read: No such file or directory (os error 2)\n  hint: is the \
-         path right from here? `highwater list jobs` names embedded files",
+        "/nowhere/chat.toml: cannot be read: No such file or directory (os error 2)\n  \
+         hint: is the path right from here? `highwater list jobs` names embedded files",
     );
     assert_eq!(
         error("[connect]\nevery = \"2s\n", &[]),
