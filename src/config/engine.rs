@@ -25,12 +25,6 @@ pub struct Flow {
     pub tick_max: Duration,
     /// `ticks_in_flight_max`: ticks that may be under way; then sources stop reading. Default: 32.
     pub ticks_in_flight_max: usize,
-    /// `state_bytes_max`: state that a worker may hold; beyond it sources stop reading, then the
-    /// job ends with exit code 65. Default: without limit.
-    pub state_bytes_max: Option<usize>,
-    /// `key_groups`: into how many groups keys are hashed, fixed for the life of a job.
-    /// Default: 256.
-    pub key_groups: usize,
 }
 
 /// `[checkpoint]`.
@@ -57,9 +51,9 @@ impl Flow {
             tick: fields.interval("tick", "5ms")?.unwrap_or(millis(5)),
             tick_max: fields.interval("tick_max", "80ms")?.unwrap_or(millis(80)),
             ticks_in_flight_max: fields.count("ticks_in_flight_max", 32)?.unwrap_or(32),
-            state_bytes_max: fields.size("state_bytes_max", "2GiB")?,
-            key_groups: fields.count("key_groups", 256)?.unwrap_or(256),
         };
+        fields.not_built("state_bytes_max", "a limit on the state is")?;
+        fields.not_built("key_groups", "another number of key groups than 256 is")?;
         if flow.tick_max < flow.tick {
             let message = "`tick` must not be longer than `tick_max`";
             return Err(Error::config(message).within(fields.place()));
