@@ -24,5 +24,5 @@ services-up: ## Starts Kafka and PostgreSQL on this machine and prints how to re
 services-down: ## Stops them; their data stay.
 	@cargo run --quiet --example services --features testing -- down
 oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
-	HIGHWATER_CASES=100000 cargo test --test highwater --all-features oracle
+	HIGHWATER_CASES=100000 cargo test --release --test highwater --all-features oracle
 torture: oracle-full ## Runs what is too long for `make test`: so far the full oracle.

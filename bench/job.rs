@@ -20,12 +20,23 @@ pub struct Bench<'a> {
     pub sources: &'a dyn Fn() -> Vec<(&'static str, Arc<dyn Connector>)>,
     /// Which rows its sinks get.
     pub rows: Accepts,
+    /// Whether latency histograms are kept.
+    pub latency: bool,
 }
 
 /// Rows by view, in the order of their cells.
 pub type Rows = BTreeMap<String, Vec<Vec<Cell>>>;
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// A dataflow without latency histograms.
+    pub fn new(
+        describe: fn(&Flow),
+        sources: &'a dyn Fn() -> Vec<(&'static str, Arc<dyn Connector>)>,
+        rows: Accepts,
+    ) -> Bench<'a> {
+        Bench { describe, sources, rows, latency: false }
+    }
+
     /// The job; rows go to the collectors, or nowhere.
     ///
     /// # Errors
@@ -50,7 +61,7 @@ impl Bench<'_> {
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             letters: BoundSink::new("dead letters", void("dead letters")?),
-            latency: false,
+            latency: self.latency,
             board: Arc::new(JobBoard::default()),
         };
         for (name, connector) in (self.sources)() {

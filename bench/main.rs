@@ -25,8 +25,9 @@ use report::Report;
 #[derive(Parser)]
 #[command(name = "highwater-bench")]
 struct Arguments {
-    /// Cases: a types in memory, b chat from files, c Kafka, d two workers, e idle, f memory.
-    #[arg(default_value = "all", value_parser = ["a", "b", "c", "d", "e", "f", "all"])]
+    /// Cases: a types in memory, b chat from files, c Kafka, d two workers, e idle, f memory, g latency
+    /// histograms.
+    #[arg(default_value = "all", value_parser = ["a", "b", "c", "d", "e", "f", "g", "all"])]
     cases: Vec<String>,
     /// How much larger or smaller the inputs are than the usual ones.
     #[arg(long, default_value_t = 1.0)]
@@ -41,13 +42,14 @@ struct Arguments {
 
 type Case = fn(&mut Run<'_>) -> Result<()>;
 
-const CASES: [(&str, Case); 6] = [
+const CASES: [(&str, Case); 7] = [
     ("a", cases::types::run),
     ("b", cases::chat::run),
     ("c", cases::kafka::run),
     ("d", cases::workers::run),
     ("e", cases::idle::run),
     ("f", cases::memory::run),
+    ("g", cases::latency::run),
 ];
 
 fn main() -> ExitCode {

@@ -200,17 +200,18 @@ impl Config {
     /// # Errors
     ///
     /// The first such name, with the nearest names.
-    pub fn check_names(&self, sources: &[&str], views: &[&str]) -> Result<()> {
+    pub fn check_names(&self, sources: &[String], views: &[String]) -> Result<()> {
         let known = [(Port::Source, sources), (Port::Sink, views), (Port::View, views)];
         for (port, names) in known {
+            let near: Vec<&str> = names.iter().map(String::as_str).collect();
             let named = self.sections(port).flat_map(|section| &section.named);
             for (name, node) in named {
-                if !names.contains(&name.as_str()) {
+                if !names.contains(name) {
                     let noun = if port == Port::Source { "source" } else { "view" };
                     let message =
                         format!("the dataflow `{}` has no {noun} `{name}`", self.dataflow);
                     return Err(Error::config(message)
-                        .hint(did_you_mean(name, names))
+                        .hint(did_you_mean(name, &near))
                         .within(join(port.key(), name))
                         .within(&node.origin));
                 }

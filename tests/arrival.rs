@@ -31,6 +31,7 @@ fn job(keys: &str) -> Result<Job> {
     let dataflow = &highwater_dataflows::DATAFLOWS[0];
     let around = Surroundings {
         generators: highwater_datasets::GENERATORS,
+        dataflows: &[],
         now: Arc::new(wall_time),
         threads: 1,
         latency: false,

@@ -123,7 +123,7 @@ fn options(path: &Path) -> Options {
 pub fn run(run: &mut Run<'_>) -> Result<()> {
     let logs = Logs::write(run.scaled(RECORDS))?;
     let sources = || logs.sources();
-    let bench = Bench { describe, sources: &sources, rows: Accepts::Final };
+    let bench = Bench::new(describe, &sources, Accepts::Final);
     let looped = logs.plain()?;
     let expect: Rows = BTreeMap::from([
         ("chat_summary_minute".into(), sorted(&looped.summaries)),

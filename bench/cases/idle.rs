@@ -55,7 +55,7 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn idle(workers: usize) -> Result<f64> {
-    let bench = Bench { describe: chat::describe, sources: &sources, rows: Accepts::Updates };
+    let bench = Bench::new(chat::describe, &sources, Accepts::Updates);
     let job = bench.job(None)?;
     let stop = Stop::new();
     std::thread::scope(|scope| {

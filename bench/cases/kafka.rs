@@ -91,7 +91,7 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
         let connector = KafkaConnector::new(options.clone(), QUEUE_BYTES_MAX, DataLoss::Stop, 1);
         vec![("visits", Arc::new(connector))]
     };
-    let bench = Bench { describe, sources: &sources, rows: Accepts::Final };
+    let bench = Bench::new(describe, &sources, Accepts::Final);
     let plain = || -> Result<Counted> {
         let setup = Setup { queue_bytes_max: QUEUE_BYTES_MAX, ..Setup::default() };
         let source = Box::new(KafkaSource::connect(&options, setup)?);

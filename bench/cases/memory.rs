@@ -65,7 +65,7 @@ fn per_group(events: &Arc<Vec<Click>>, describe: fn(&Flow)) -> Result<f64> {
         let memory = Memory::new().partition(events.clone(), &[types::BATCH]);
         vec![("clicks", Arc::new(Unbounded(memory)))]
     };
-    let bench = Bench { describe, sources: &sources, rows: Accepts::Final };
+    let bench = Bench::new(describe, &sources, Accepts::Final);
     let job = bench.job(None)?;
     let stop = Stop::new();
     let before = resident_bytes()?;

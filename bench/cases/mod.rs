@@ -3,6 +3,7 @@
 pub mod chat;
 pub mod idle;
 pub mod kafka;
+pub mod latency;
 pub mod memory;
 pub mod types;
 pub mod unbounded;

@@ -80,7 +80,7 @@ fn measure(
 ) -> Result<()> {
     let events = partitions.iter().map(|events| events.len() as u64).sum();
     let feed = || sources(partitions);
-    let bench = Bench { describe, sources: &feed, rows: Accepts::Final };
+    let bench = Bench::new(describe, &feed, Accepts::Final);
     let plain = || -> Result<Counted> {
         let mut feed = InMemory::new(partitions, BATCH);
         count(&mut feed, |click: &Click| Some(click.at), &key, Numbered::new)

@@ -18,15 +18,15 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
     let events = run.scaled(types::EVENTS);
     let partitions = clicks(events, types::USERS, false);
     let sources = || types::sources(&partitions);
-    let bench = Bench { describe: types::describe, sources: &sources, rows: Accepts::Final };
+    let bench = Bench::new(types::describe, &sources, Accepts::Final);
     two(run, "2 workers, count per type", events, &bench)?;
-    let bench = Bench { describe: types::describe_users, sources: &sources, rows: Accepts::Final };
+    let bench = Bench::new(types::describe_users, &sources, Accepts::Final);
     two(run, "2 workers, count per user (100 k)", events, &bench)?;
     drop(partitions);
 
     let logs = chat::Logs::write(run.scaled(600_000))?;
     let sources = || logs.sources();
-    let bench = Bench { describe: chat::describe, sources: &sources, rows: Accepts::Final };
+    let bench = Bench::new(chat::describe, &sources, Accepts::Final);
     two(run, "2 workers, chat from JSON files", logs.records, &bench)
 }
 

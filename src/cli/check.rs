@@ -57,6 +57,7 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
         let around = Surroundings {
             latency: false,
             generators: registry.generators,
+            dataflows: registry.dataflows,
             now: Arc::new(wall_time),
             threads: workers.threads,
             from: None,

@@ -36,6 +36,7 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         config.notices(dataflow.environment, set).iter().for_each(|notice| log::say(notice));
         let around = Surroundings {
             generators: registry.generators,
+            dataflows: registry.dataflows,
             now: Arc::new(wall_time),
             threads: workers.threads,
             latency: !args.no_latency,

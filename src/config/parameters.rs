@@ -138,6 +138,16 @@ impl Parameters {
         })
     }
 
+    /// The names that were asked for so far.
+    pub fn asked(&self) -> &BTreeSet<String> {
+        &self.asked
+    }
+
+    /// Says that others ask for these: they are not refused.
+    pub fn ask(&mut self, names: &BTreeSet<String>) {
+        self.asked.extend(names.iter().cloned());
+    }
+
     /// Refuses the arguments that nobody asked for.
     ///
     /// # Errors

@@ -75,6 +75,10 @@ fn load(layers: &[&str], sets: &[&str]) -> Result<Config> {
     Config::load(KINDS, &base, &[], &sets, &env)
 }
 
+fn names(of: &[&str]) -> Vec<String> {
+    of.iter().map(|name| (*name).to_owned()).collect()
+}
+
 #[test]
 fn the_embedded_bindings_need_nothing() -> Result<()> {
     let config = load(&[CHAT], &[])?;
@@ -108,7 +112,7 @@ fn the_embedded_bindings_need_nothing() -> Result<()> {
 
     let view = config.view("moments")?;
     assert_eq!((view.engine, view.forget_after), (Engine::Hash, hours(24)));
-    config.check_names(&["chat", "viewers"], &["chat_summary_minute", "moments"])
+    config.check_names(&names(&["chat", "viewers"]), &names(&["chat_summary_minute", "moments"]))
 }
 
 #[test]

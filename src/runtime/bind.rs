@@ -1,6 +1,6 @@
 //! From a dataflow and a configuration to a [`Job`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub generators: &'static [GeneratorKind],
     /// The time of day.
     pub now: Now,
+    /// All dataflows: those of one system share its files, so names of the others are no mistakes.
+    pub dataflows: &'static [Dataflow],
     /// Worker threads of this process.
     pub threads: usize,
     /// Whether latencies are measured.
@@ -62,14 +64,15 @@ pub fn bind_all(
     config: &Config,
     around: &Surroundings,
 ) -> (Option<Job>, Vec<Error>) {
-    let describe = describe(dataflow, config);
+    let mut family = Family::of(dataflow, config, around.dataflows);
+    let describe = describe(dataflow, config, family.parameters.clone());
     let sketch = match sketch(&describe) {
         Ok(sketch) => sketch,
         Err(mistakes) => return (None, mistakes),
     };
+    family.add(&sketch);
     let mut mistakes = Vec::new();
-    let names = config.check_names(&sketch.source_names(), &sketch.view_names());
-    mistakes.extend(names.err());
+    mistakes.extend(config.check_names(&family.sources, &family.views).err());
     let letters = letters(config).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         shown_letters()
@@ -147,10 +150,42 @@ fn not_built(port: &Port, view: &ViewBinding) -> Vec<Error> {
         .collect()
 }
 
-fn describe(dataflow: &'static Dataflow, config: &Config) -> Describe {
+/// What the files of a system may name: of all of its jobs.
+#[derive(Default)]
+struct Family {
+    sources: Vec<String>,
+    views: Vec<String>,
+    parameters: BTreeSet<String>,
+}
+
+impl Family {
+    /// Of the other jobs. One that cannot be described says so itself when it is bound.
+    fn of(dataflow: &Dataflow, config: &Config, all: &[Dataflow]) -> Family {
+        let is_other =
+            |other: &&Dataflow| other.system == dataflow.system && other.name != dataflow.name;
+        let mut family = Family::default();
+        for other in all.iter().filter(is_other) {
+            let (flow, mut parameters) = (Flow::new(Settings::default()), config.parameters());
+            if (other.entry)(&flow, &mut parameters).is_ok() {
+                family.add(&flow.take());
+            }
+            family.parameters.extend(parameters.asked().iter().cloned());
+        }
+        family
+    }
+
+    fn add(&mut self, plan: &Plan) {
+        self.sources.extend(plan.source_names().into_iter().map(str::to_owned));
+        self.views.extend(plan.view_names().into_iter().map(str::to_owned));
+    }
+}
+
+/// `others` are the parameters of the other jobs of the system.
+fn describe(dataflow: &'static Dataflow, config: &Config, others: BTreeSet<String>) -> Describe {
     let parameters = config.parameters();
     Box::new(move |flow| {
         let mut parameters = parameters.clone();
+        parameters.ask(&others);
         (dataflow.entry)(flow, &mut parameters)?;
         parameters.finish()
     })

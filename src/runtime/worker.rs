@@ -46,7 +46,9 @@ pub(super) fn work(
             floors: Rc::default(),
             positions: RefCell::default(),
         });
-        floors.push(FloorExchange::new(worker, context.floors.clone()));
+        if job.sources.values().any(|source| source.idle_timeout.is_some()) {
+            floors.push(FloorExchange::new(worker, context.floors.clone()));
+        }
         match build(worker, job, &context) {
             Ok(built) => probes.push(built),
             Err(error) => return failure.set(error),

@@ -184,6 +184,13 @@ pub struct Decoded {
     pub record_times: Option<Arc<Vec<Option<Time>>>>,
 }
 
+impl Decoded {
+    /// The service's own time of one of the events of the range.
+    pub fn record_time(&self, event: usize) -> Option<Time> {
+        self.record_times.as_ref()?[self.range.start + event]
+    }
+}
+
 /// When a batch is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {

@@ -241,6 +241,9 @@ impl Reader {
             return;
         }
         if self.context.phase.get() == Phase::Halted {
+            // Before this phase, all workers have seen everything confirmed that was read.
+            let offsets = self.offsets();
+            self.publish(&offsets);
             self.end();
             return;
         }
@@ -317,7 +320,9 @@ impl Reader {
                 self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
                 continue;
             }
+            let before = reading.state.next_offset.unwrap_or(0);
             self.batch.clear();
+            self.batch.next_offset = before;
             reading.last = reading.partition.poll(&mut self.batch)?;
             more |= reading.last == Poll::Ready;
             if let Poll::After(pause) = reading.last {
@@ -336,6 +341,9 @@ impl Reader {
             }
             if 0 < records {
                 self.send();
+            } else if before < self.batch.next_offset {
+                // Nothing but positions without records, such as the marks of transactions.
+                reading.state.next_offset = Some(self.batch.next_offset);
             }
         }
         Ok(more)
@@ -418,9 +426,8 @@ impl Reader {
     /// Notes where the partitions stand: the epoch holds exactly the records before these
     /// positions. Looks for new partitions, and tells the service what all sinks have written.
     fn end_epoch(&mut self) {
-        let read = self.partitions.iter();
-        let offsets = read.filter_map(|r| Some((r.state.id, r.state.next_offset?))).collect();
-        let positions = EpochPositions { epoch: self.epoch, source: self.plan.index, offsets };
+        let (epoch, source, offsets) = (self.epoch, self.plan.index, self.offsets());
+        let positions = EpochPositions { epoch, source, offsets };
         self.context.positions.borrow_mut().push(positions);
         if let Some(timeout) = self.plan.idle_timeout {
             self.floor(timeout);
@@ -476,7 +483,17 @@ impl Reader {
             return;
         };
         self.committed = Some(newest.epoch);
-        if let Err(error) = self.plan.source.committed(&newest.offsets) {
+        self.publish(&newest.offsets);
+    }
+
+    /// Offset of the next record of each partition of which something was read.
+    fn offsets(&self) -> Vec<(u32, i64)> {
+        let read = self.partitions.iter();
+        read.filter_map(|reading| Some((reading.state.id, reading.state.next_offset?))).collect()
+    }
+
+    fn publish(&mut self, offsets: &[(u32, i64)]) {
+        if let Err(error) = self.plan.source.committed(offsets) {
             tracing::warn!(source = %self.plan.name, "{error}");
         }
     }

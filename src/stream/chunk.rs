@@ -179,13 +179,17 @@ pub(super) fn letter(
     reject: Reject,
 ) -> Letter {
     let found = batch.records.get(record);
+    let time = match &batch.events {
+        Some(ready) => ready.record_time(record),
+        None => found.and_then(|record| record.time),
+    };
     let bytes = |range: Option<&Option<std::ops::Range<usize>>>| {
         range.and_then(|range| batch.slice(range)).map(<[u8]>::to_vec)
     };
     Letter {
         source: source.clone(),
         position,
-        record_time: found.and_then(|record| record.time).filter(|time: &Time| time.is_legal()),
+        record_time: time.filter(|time: &Time| time.is_legal()),
         event_time: None,
         watermark: None,
         key: bytes(found.map(|record| &record.key)),

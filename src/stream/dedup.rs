@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::judge::Judge;
+use super::node::caught;
 use crate::hash::FixedMap;
 use crate::key::Key;
 use crate::time::{Millis, Time};
@@ -18,11 +19,12 @@ pub(super) struct Dedup<E> {
 
 impl<E: 'static> Dedup<E> {
     pub(super) fn new<K: Key>(key: impl Fn(&E) -> K + 'static, memory: Duration) -> Dedup<E> {
-        let partitions = BTreeMap::new();
-        Dedup { seen: Box::new(SeenKeys { key, memory, partitions }) }
+        let (partitions, keys) = (BTreeMap::new(), Vec::new());
+        Dedup { seen: Box::new(SeenKeys { key, memory, partitions, keys }) }
     }
 
-    /// Takes duplicates out of the accepted events of a batch.
+    /// Takes duplicates out of the accepted events of a batch, and those whose key cannot be told
+    /// because the author's function panics: they replace the panics of the judge.
     pub(super) fn retain(&mut self, partition: u32, events: &[E], judge: &mut Judge) {
         self.seen.retain(partition, events, judge);
     }
@@ -36,6 +38,29 @@ struct SeenKeys<K, F> {
     key: F,
     memory: Duration,
     partitions: BTreeMap<u32, Memory<K>>,
+    /// The key of each accepted event of a batch; none where the function panicked.
+    keys: Vec<Option<K>>,
+}
+
+impl<K, F> SeenKeys<K, F> {
+    fn read<E>(&mut self, events: &[E], judge: &mut Judge)
+    where
+        F: Fn(&E) -> K,
+    {
+        let (key, keys) = (&self.key, &mut self.keys);
+        let Judge { kept, panics, .. } = judge;
+        keys.clear();
+        panics.clear();
+        let mut of = |index: &u32| keys.push(Some(key(&events[*index as usize])));
+        if caught(|| kept.iter().for_each(&mut of)).is_ok() {
+            return;
+        }
+        keys.clear();
+        for index in &*kept {
+            let one = caught(|| key(&events[*index as usize]));
+            keys.push(one.map_err(|panic| panics.push((*index, panic))).ok());
+        }
+    }
 }
 
 /// The keys of one partition with the time until which each is remembered.
@@ -46,29 +71,41 @@ struct Memory<K> {
 
 impl<E, K: Key, F: Fn(&E) -> K> Seen<E> for SeenKeys<K, F> {
     fn retain(&mut self, partition: u32, events: &[E], judge: &mut Judge) {
+        self.read(events, judge);
         let memory = self
             .partitions
             .entry(partition)
             .or_insert_with(|| Memory { until: FixedMap::default(), order: BTreeMap::new() });
-        let mut watermarks = judge.watermarks.iter();
+        let mut accepted = self.keys.drain(..).zip(&judge.watermarks);
         let times = &judge.times;
         judge.kept.retain(|&index| {
-            let key = (self.key)(&events[index as usize]);
-            // Two events without a key are not the same event.
-            let first = key.is_null() || !memory.until.contains_key(&key);
-            if first && !key.is_null() {
+            let (key, watermark) =
+                accepted.next().expect("a key and a watermark per accepted event");
+            let first = key.is_some_and(|key| {
                 let time = times[index as usize].expect("an accepted event has a time");
-                let until = time.plus(self.memory);
-                memory.order.entry(until).or_default().push(key.clone());
-                memory.until.insert(key, until);
-            }
-            memory.forget(*watermarks.next().expect("a watermark per accepted event"));
+                memory.is_first(key, time.plus(self.memory))
+            });
+            memory.forget(*watermark);
             first
         });
     }
 }
 
 impl<K: Key> Memory<K> {
+    /// Whether a key is new; if so, it is remembered until the time given.
+    fn is_first(&mut self, key: K, until: Time) -> bool {
+        // Two events without a key are not the same event.
+        if key.is_null() {
+            return true;
+        }
+        if self.until.contains_key(&key) {
+            return false;
+        }
+        self.order.entry(until).or_default().push(key.clone());
+        self.until.insert(key, until);
+        true
+    }
+
     fn forget(&mut self, watermark: Millis) {
         while let Some(entry) = self.order.first_entry() {
             if watermark <= entry.key().floor_ms() {

@@ -161,12 +161,19 @@ impl<E: Wire> Intake for SourceIntake<E> {
             places,
         };
         self.judge.begin();
-        read_times(&self.times, events, &mut self.judge.times);
+        read_times(&self.times, events, &mut self.judge);
         self.judge.run(&case, partition, out);
         if let Some(dedup) = &mut *self.dedup.borrow_mut() {
             let before = self.judge.kept.len();
             dedup.retain(partition.id, events, &mut self.judge);
-            partition.ledger.duplicates += (before - self.judge.kept.len()) as u64;
+            let panics = &self.judge.panics;
+            let dropped = (before - self.judge.kept.len()) as u64;
+            partition.ledger.dead += panics.len() as u64;
+            partition.ledger.duplicates += dropped - panics.len() as u64;
+            for (index, panic) in panics {
+                let (event, reject) = (*index as usize, Reject::new(Reason::UserPanic, panic));
+                out.letters.push(case.letter(event, reject, self.judge.times[event], None));
+            }
         }
         let Judge { times, behind, all, kept, .. } = &self.judge;
         partition.ledger.used += if *all { events.len() } else { kept.len() } as u64;
@@ -257,16 +264,19 @@ fn read_arrivals(batch: &mut Batch, field: &str, options: &Options) {
     }
 }
 
-/// Reads the event times of a batch; an event at which the author's function panics has none.
-fn read_times<E>(read: &Times<E>, events: &[E], times: &mut Vec<Option<Time>>) {
+/// Reads the event times of a batch; one at which the author's function panics has none.
+fn read_times<E>(read: &Times<E>, events: &[E], judge: &mut Judge) {
+    let Judge { times, panics, .. } = judge;
     if caught(|| read(events, times)).is_ok() {
         return;
     }
     times.clear();
     for (index, event) in events.iter().enumerate() {
-        let outcome = caught(|| read(std::slice::from_ref(event), times));
-        times.truncate(index + usize::from(outcome.is_ok()));
-        times.resize(index + 1, None);
+        if let Err(panic) = caught(|| read(std::slice::from_ref(event), times)) {
+            times.truncate(index);
+            times.push(None);
+            panics.push((index as u32, panic));
+        }
     }
 }
 

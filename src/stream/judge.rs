@@ -18,6 +18,8 @@ use crate::time::{Millis, Time};
 pub(super) struct Judge {
     /// The event times: as the author's function read them, then as they were judged.
     pub(super) times: Vec<Option<Time>>,
+    /// Events at which a function of the author panicked, with its text, by index.
+    pub(super) panics: Vec<(u32, String)>,
     /// Accepted events behind their watermark.
     pub(super) behind: Vec<(u32, Behind)>,
     /// Whether all events were accepted; nothing is written to `kept` then.
@@ -42,7 +44,7 @@ pub(super) struct Case<'a> {
 impl Case<'_> {
     fn record_time(&self, event: usize) -> Option<Time> {
         match &self.places.batch.events {
-            Some(ready) => ready.record_times.as_ref()?[ready.range.start + event],
+            Some(ready) => ready.record_time(event),
             None => {
                 let record = self.places.batch.records.get(self.places.record(event));
                 record.and_then(|record| record.time)
@@ -91,6 +93,7 @@ impl Judge {
     /// Forgets the last batch.
     pub(super) fn begin(&mut self) {
         self.times.clear();
+        self.panics.clear();
         self.behind.clear();
         self.all = false;
         self.kept.clear();
@@ -149,7 +152,11 @@ impl Judge {
         partition: &mut PartitionState,
         out: &mut Outbox,
     ) {
-        let time = match case.time(event, self.times[event]) {
+        let time = match self.panic_at(event) {
+            Some(panic) => Err(panic),
+            None => case.time(event, self.times[event]),
+        };
+        let time = match time {
             Ok(time) => time,
             Err(reject) => {
                 partition.ledger.dead += 1;
@@ -176,8 +183,17 @@ impl Judge {
     }
 }
 
+impl Judge {
+    /// What the author's function said when it panicked instead of telling the time.
+    fn panic_at(&self, event: usize) -> Option<Reject> {
+        let found = self.panics.binary_search_by_key(&(event as u32), |(index, _)| *index).ok()?;
+        Some(Reject::new(Reason::UserPanic, &self.panics[found].1))
+    }
+}
+
 impl Case<'_> {
-    fn letter(
+    /// A letter about an event.
+    pub(super) fn letter(
         &self,
         event: usize,
         reject: Reject,

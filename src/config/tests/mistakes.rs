@@ -5,7 +5,10 @@ use super::*;
 /// The error of chat.toml with an overlay and a `--set`, at load or when all ports are asked for.
 fn error(over: &str, sets: &[&str]) -> String {
     let loaded = load(&[CHAT, over], sets).and_then(|config| {
-        config.check_names(&["chat", "viewers"], &["chat_summary_minute", "moments"])?;
+        config.check_names(
+            &names(&["chat", "viewers"]),
+            &names(&["chat_summary_minute", "moments"]),
+        )?;
         for source in ["chat", "viewers"] {
             config.source(source)?;
         }

@@ -69,6 +69,30 @@ fn a_late_event_is_late_and_not_the_first() {
 }
 
 #[test]
+fn a_panic_in_the_key_costs_the_events_that_cause_it() {
+    let mut bench = Bench::new(|flow| {
+        let key = |event: &Event| {
+            assert_ne!(event.value, 13, "thirteen");
+            event.value
+        };
+        flow.source("events", seconds(10), Example::time)
+            .dedup(key, seconds(60))
+            .window(Tumbling::new(seconds(10)))
+            .accumulate(|_| crate::aggregate::Count::one())
+            .rows(Example::row)
+            .sink("v");
+    });
+    bench.read([("", 1, 7), ("", 2, 13), ("", 3, 7), ("", 4, 13), ("", 5, 8)]);
+    let ledger = bench.partition.ledger;
+    assert_eq!((ledger.read, ledger.used, ledger.dead, ledger.duplicates), (5, 2, 2, 1));
+    let letters = bench.letters();
+    assert!(letters[0].starts_with("1 user_panic: ") && letters[0].contains("thirteen"));
+    assert!(letters[1].starts_with("3 user_panic: ") && letters.len() == 2, "{letters:?}");
+    bench.emit(Millis::MAX);
+    assert_eq!(bench.rows(), ["Final: 0, 2"]);
+}
+
+#[test]
 fn batches_do_not_show() {
     let events: Vec<(&str, i64, i64)> = (0..300).map(|n| ("", n * 7 % 200, n % 11)).collect();
     let mut whole = ids();

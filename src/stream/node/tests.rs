@@ -86,14 +86,18 @@ fn a_panic_in_a_key_or_a_measure_is_named_after_its_view() {
 }
 
 #[test]
-fn an_event_whose_time_cannot_be_read_without_a_panic_has_none() {
+fn a_panic_in_the_time_of_an_event_costs_that_event() {
     let mut bench = Bench::new(|flow| {
         let time = |event: &Event| careful(event).then_some(event.time).flatten();
         counted(&flow.source("events", seconds(0), time), "v");
     });
     bench.read(unlucky());
-    let missing = "no_event_time: it has no event time, or none that can be read";
-    assert_eq!(bench.letters(), [3, 8].map(|offset| format!("{offset} {missing}")));
+    let letters = bench.letters();
+    for (letter, offset) in letters.iter().zip([3, 8]) {
+        assert!(letter.starts_with(&format!("{offset} user_panic: ")), "{letter}");
+        assert!(letter.contains("thirteen at a"), "{letter}");
+    }
+    assert_eq!((letters.len(), bench.partition.ledger.dead), (2, 2));
     bench.emit(Millis::MAX);
     assert_eq!(bench.rows(), ["Final: a, 0, 8"]);
 }
