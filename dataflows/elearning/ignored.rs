@@ -7,7 +7,10 @@ pub(super) const IGNORED: &[Ignored] = &[
     instead("kafka.bootstrap_servers", "set KAFKA_BOOTSTRAP_SERVERS, or `brokers` of the sources"),
     instead("kafka.topics.*", "set `topic` of the source"),
     instead("kafka.starting_offsets", "set KAFKA_STARTING_OFFSETS, or `start` of the sources"),
-    instead("kafka.max_offsets_per_trigger", "set it in [source.\"*\"], or MAX_OFFSETS_PER_TRIGGER"),
+    instead(
+        "kafka.max_offsets_per_trigger",
+        "set it in [source.\"*\"], or MAX_OFFSETS_PER_TRIGGER",
+    ),
     instead("kafka.fetch_min_bytes", "set `client.\"fetch.min.bytes\"` of the sources"),
     instead("kafka.group_id", "set `group` of the sources"),
     instead("minio.*", "no sink writes to S3 yet"),

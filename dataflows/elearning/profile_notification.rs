@@ -5,8 +5,8 @@ mod rates;
 mod totals;
 
 use highwater::prelude::*;
-use highwater_datasets::elearning::{Action, Notification, NotificationEvent, Profile};
 use highwater_datasets::elearning::ProfileEvent;
+use highwater_datasets::elearning::{Action, Notification, NotificationEvent, Profile};
 
 use super::{Grid, Job, View, names};
 use delivery::{Delivery, DeliveryStatus};

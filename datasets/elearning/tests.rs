@@ -114,10 +114,7 @@ fn every_field_of_a_profile_that_was_updated_is_one() {
         assert_eq!(event.changed().collect::<Vec<_>>(), expect, "{document}");
     };
     let fields = r#""updated_fields":["email",null,"address",5]"#;
-    check(
-        &format!(r#"{{"event_type":"UPDATE_PROFILE",{fields}}}"#),
-        &["email", "address", "5"],
-    );
+    check(&format!(r#"{{"event_type":"UPDATE_PROFILE",{fields}}}"#), &["email", "address", "5"]);
     check(&format!(r#"{{"event_type":"PASSWORD_CHANGED",{fields}}}"#), &[]);
     check(&format!(r#"{{"action":"UPDATE_PROFILE",{fields},"field_name":"phone"}}"#), &["phone"]);
     check(r#"{"event_type":"UPDATE_PROFILE","updated_fields":"email"}"#, &[]);

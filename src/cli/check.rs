@@ -39,12 +39,8 @@ pub(super) struct Check {
 
 /// Looks at jobs, and prints their plans if nothing is wrong.
 pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> Result<()> {
-    let mut findings = Findings {
-        create: args.create,
-        problems: vec![],
-        made: vec![],
-        notices: BTreeSet::new(),
-    };
+    let mut findings =
+        Findings { create: args.create, problems: vec![], made: vec![], notices: BTreeSet::new() };
     let mut text = String::new();
     for dataflow in run::choose(args.system.as_deref(), &args.jobs, registry)? {
         let bindings = Run {

@@ -14,8 +14,8 @@ use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
 use crate::runtime::cluster::{self, Connect, Peers, Seat};
 use crate::runtime::{
-    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs, run_among,
-    wall_time,
+    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs,
+    run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;

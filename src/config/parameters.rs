@@ -202,9 +202,8 @@ impl Parameters {
     ///
     /// The first such argument, with the nearest names.
     pub fn finish(self) -> Result<()> {
-        let is_known = |name: &&String| {
-            self.asked.contains(*name) || self.ignored.contains_key(*name)
-        };
+        let is_known =
+            |name: &&String| self.asked.contains(*name) || self.ignored.contains_key(*name);
         let unknown = self.values.keys().find(|name| !is_known(name));
         let Some(name) = unknown else { return Ok(()) };
         let asked: Vec<&str> = self.asked.iter().map(String::as_str).collect();

@@ -115,7 +115,9 @@ impl Options {
         }
         if self.required {
             // What surrounds the row may still make it NULL as a whole.
-            columns.extend(quote!(if !nullable { ::highwater::row::Column::require(columns); }));
+            columns.extend(quote!(if !nullable {
+                ::highwater::row::Column::require(columns);
+            }));
             cells.extend(quote!(cells.require(#column);));
         }
         (columns, cells)

@@ -187,10 +187,8 @@ impl Family {
     }
 
     fn add(&mut self, plan: &Plan) {
-        let known = [
-            (&mut self.sources, plan.source_names()),
-            (&mut self.views, plan.view_names()),
-        ];
+        let known =
+            [(&mut self.sources, plan.source_names()), (&mut self.views, plan.view_names())];
         for (known, names) in known {
             for name in names {
                 if !known.iter().any(|known| known == name) {

@@ -30,10 +30,7 @@ fn check(view: &str, expect: &[&str]) {
 
 #[test]
 fn active_users_are_counted_without_null() {
-    check(
-        "auth_realtime_active_users_1min",
-        &["12:00-12:01 4 9 7 1", "12:01-12:02 1 2 0 1"],
-    );
+    check("auth_realtime_active_users_1min", &["12:00-12:01 4 9 7 1", "12:01-12:02 1 2 0 1"]);
     check("auth_realtime_active_users_5min", &["12:00-12:05 4 11 7 2 1"]);
 }
 
@@ -70,9 +67,6 @@ fn a_session_is_measured_in_whole_seconds() {
 fn failed_logins_are_those_that_say_so() {
     check(
         "auth_realtime_failed_logins",
-        &[
-            "12:00-12:01 - 1 12:00:59.999999 12:00:59.999999",
-            "12:00-12:01 b 2 12:00:10 12:00:20.9",
-        ],
+        &["12:00-12:01 - 1 12:00:59.999999 12:00:59.999999", "12:00-12:01 b 2 12:00:10 12:00:20.9"],
     );
 }

@@ -43,11 +43,7 @@ fn rates_are_per_minute_of_the_window() {
 fn materials_are_items_in_the_producers_words() {
     check(
         "course_realtime_material_access_5min",
-        &[
-            "12:00-12:05 C1 - 1 1 0.20",
-            "12:00-12:05 C1 M1 2 2 0.40",
-            "12:00-12:05 C1 M2 1 1 0.20",
-        ],
+        &["12:00-12:05 C1 - 1 1 0.20", "12:00-12:05 C1 M1 2 2 0.40", "12:00-12:05 C1 M2 1 1 0.20"],
     );
 }
 

@@ -51,10 +51,7 @@ fn watch_time_is_that_of_events_with_a_duration() {
 fn only_videos_that_were_started_have_an_engagement_rate() {
     check(
         "video_realtime_engagement_rate",
-        &[
-            "12:00-12:05 V1 2 1 1 3 134 50.0 50.0 67.0",
-            "12:00-12:05 V2 1 0 0 1 - 0.0 0.0 -",
-        ],
+        &["12:00-12:05 V1 2 1 1 3 134 50.0 50.0 67.0", "12:00-12:05 V2 1 0 0 1 - 0.0 0.0 -"],
     );
 }
 
@@ -80,11 +77,7 @@ fn viewers_are_those_who_start_or_watch() {
     assert_eq!(of("11:56"), ["11:56-12:01 V1 3 4 133 2.22"]);
     assert_eq!(
         of("12:00"),
-        [
-            "12:00-12:05 V1 3 4 133 2.22",
-            "12:00-12:05 V2 1 1 - -",
-            "12:00-12:05 V3 1 3 59 0.98",
-        ],
+        ["12:00-12:05 V1 3 4 133 2.22", "12:00-12:05 V2 1 1 - -", "12:00-12:05 V3 1 3 59 0.98",],
     );
     assert_eq!(of("12:01"), ["12:01-12:06 V2 1 1 - -", "12:01-12:06 V3 1 3 59 0.98"]);
     assert_eq!(found.len(), 5 * 3);
