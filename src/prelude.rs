@@ -15,7 +15,7 @@ pub use crate::lateness::Lateness;
 pub use crate::letter::Reject;
 pub use crate::row::{Decimal, Json, Row};
 pub use crate::stats;
-pub use crate::stream::{Flow, Keyed, Stream, Windowed};
+pub use crate::stream::{Arranged, Flow, Keyed, Stream, View, Windowed};
 pub use crate::text::Text;
 pub use crate::time::{Time, days, hours, millis, minutes, seconds};
 pub use crate::window::{Session, Sliding, Tumbling, Window};

@@ -93,7 +93,7 @@ pub fn bind_all(
     for name in sketch.source_names() {
         mistakes.extend(add_source(&mut job, name, &sketch, config, around).err());
     }
-    for port in &sketch.ports {
+    for port in sketch.sunk() {
         add_view(&mut job, port, config, &mut mistakes);
     }
     (Some(job), mistakes)
@@ -123,6 +123,7 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     if view.engine == Engine::Differential {
         job.settings.differential.insert(port.view.clone());
     }
+    job.settings.keys.insert(port.view.clone(), view.key.clone());
     job.settings.key_bytes_max = view.key_bytes_max;
     job.settings.forget_after = view.forget_after;
     let mut bound = Vec::with_capacity(sinks.len());
@@ -309,6 +310,13 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
             return refuse(
                 "this sink only appends, so it cannot take updates",
                 "write rows = \"final\", or bind a sink that upserts",
+            );
+        }
+        (_, Accepts::Final, _) | (Some(Accepts::Final), ..) if port.is_table() => {
+            return refuse(
+                "this sink only appends, and the rows change as long as the job runs: it cannot be \
+                 that",
+                "bind a sink that upserts, and leave out rows = \"final\"",
             );
         }
         (Some(rows), _, _) => rows,
