@@ -6,6 +6,8 @@
 pub mod blackhole;
 pub mod console;
 pub mod file;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod kinds;
 pub mod letters;
 pub mod memory;

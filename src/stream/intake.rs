@@ -10,6 +10,7 @@
 //! clock is read.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -141,7 +142,8 @@ impl<E: Wire> Intake for SourceIntake<E> {
                 &all.expect("a memory source holds the events of its port")[ready.range.clone()]
             }
             None => {
-                self.decoder.run((self.index, &self.name), batch, &self.options, partition, out);
+                let (source, records) = ((self.index, &self.name), 0..batch.records.len());
+                self.decoder.run(source, batch, records, &self.options, partition, out);
                 &self.decoder.decoded.events
             }
         };
@@ -184,28 +186,39 @@ impl<E: Wire> Intake for SourceIntake<E> {
     }
 
     fn stats(&self) -> SourceStats {
-        let counts = self.decoder.type_errors.counts();
-        SourceStats { type_errors: counts.into_iter().collect() }
+        self.decoder.stats()
     }
 }
 
 impl<E: Wire> Decoder<E> {
-    /// Decodes the records of a batch; those that cannot be are dead letters.
-    fn run(
+    /// The events of the last run.
+    pub(super) fn events(&self) -> &[E] {
+        &self.decoded.events
+    }
+
+    /// Values that had the wrong type and became NULL, by field.
+    pub(super) fn stats(&self) -> SourceStats {
+        let counts = self.type_errors.counts();
+        SourceStats { type_errors: counts.into_iter().collect() }
+    }
+
+    /// Decodes records of a batch; those that cannot be are dead letters.
+    pub(super) fn run(
         &mut self,
         (index, name): (u32, &Text),
         batch: &Batch,
+        records: Range<usize>,
         options: &SourceOptions,
         partition: &mut PartitionState,
         out: &mut Outbox,
     ) {
         self.decoded.clear();
         self.records.clear();
-        let mut next = 0;
-        while next < batch.records.len() {
+        let mut next = records.start;
+        while next < records.end {
             // One border for the whole batch: entering it per record would cost.
             let outcome = caught(|| {
-                while next < batch.records.len() {
+                while next < records.end {
                     self.record((index, name), (batch, next), options, partition, out);
                     next += 1;
                 }

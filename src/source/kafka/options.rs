@@ -132,7 +132,7 @@ impl Options {
 /// # Errors
 ///
 /// No broker is named, or a setting is one that Highwater decides.
-pub(super) fn client_config(brokers: &str, settings: &ClientSettings) -> Result<ClientConfig> {
+pub(crate) fn client_config(brokers: &str, settings: &ClientSettings) -> Result<ClientConfig> {
     if brokers.split(',').all(|broker| broker.trim().is_empty()) {
         let error = Error::config("kafka: `brokers` is empty");
         return Err(error.hint("write `host:port`, several separated by commas"));
