@@ -142,8 +142,8 @@ impl<E: Wire> Intake for SourceIntake<E> {
                 &all.expect("a memory source holds the events of its port")[ready.range.clone()]
             }
             None => {
-                let (source, records) = ((self.index, &self.name), 0..batch.records.len());
-                self.decoder.run(source, batch, records, &self.options, partition, out);
+                let (source, records) = ((self.index, &self.name), (batch, 0..batch.records.len()));
+                self.decoder.run(source, records, &self.options, partition, out);
                 &self.decoder.decoded.events
             }
         };
@@ -206,8 +206,7 @@ impl<E: Wire> Decoder<E> {
     pub(super) fn run(
         &mut self,
         (index, name): (u32, &Text),
-        batch: &Batch,
-        records: Range<usize>,
+        (batch, records): (&Batch, Range<usize>),
         options: &SourceOptions,
         partition: &mut PartitionState,
         out: &mut Outbox,

@@ -231,7 +231,7 @@ mod with_a_broker {
                     .accumulate(|event| (Count::one(), Max::of(event.value)))
                     .rows(|key, window, (count, max)| {
                         let most = max.get().copied().unwrap_or_default();
-                        Example::row(key, window, 1_000 * most + count.get() as i64)
+                        Example::row(key, window, 1_000 * most + count.get())
                     });
                 counts.updates().sink("counts");
                 Ok(())
