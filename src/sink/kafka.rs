@@ -23,17 +23,18 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Accepts, Common, Guarantee, Shard, Sink, View, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::source::kafka::{Admin, ClientSettings, look_at};
+use crate::source::kafka::{Admin, ClientSettings, apart, look_at};
 use messages::Form;
 use writer::{KafkaWriter, producer};
 
-/// Options of the Kafka sink.
+/// Options of the Kafka sink. The keys of [`Security`](crate::source::kafka::Security) stand beside
+/// these; they are in `client` afterwards.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Options {
     /// The topic; `{view}` and `{system}` in it stand for the names. Views may share one.
     pub topic: String,
@@ -49,6 +50,14 @@ pub struct Options {
     /// Further settings of librdkafka, such as `"compression.type"`.
     #[serde(default)]
     pub client: ClientSettings,
+}
+
+impl<'de> Deserialize<'de> for Options {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Options, D::Error> {
+        let (security, mut options) = apart(input, |rest| Options::deserialize(rest))?;
+        security.add_to(&mut options.client).map_err(serde::de::Error::custom)?;
+        Ok(options)
+    }
 }
 
 const fn partitions() -> u32 {

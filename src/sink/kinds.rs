@@ -66,6 +66,16 @@ pub const SINKS: &[SinkKind] = &[
             memory::open(options(&binding.options, &binding.place)?, view, common)
         },
     },
+    #[cfg(feature = "parquet")]
+    SinkKind {
+        name: "parquet",
+        about: "writes final rows to a folder of Parquet files",
+        accepts: Accepts::Final,
+        guarantee: Guarantee::AtLeastOnce,
+        bind: |binding, view, common| {
+            super::parquet::open(options(&binding.options, &binding.place)?, view, common)
+        },
+    },
     #[cfg(feature = "postgres")]
     SinkKind {
         name: "postgres",

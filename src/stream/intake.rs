@@ -19,7 +19,7 @@ use super::dedup::Dedup;
 use super::judge::{Case, Judge};
 use super::node::{Node, Outbox, caught};
 use crate::codec::json::{self, Decoded};
-use crate::codec::{At, Options, TypeErrors, Wire};
+use crate::codec::{At, Options, RawRecord, TypeErrors, Wire};
 use crate::lateness::{Lateness, Ledger, Reach, Watermark};
 use crate::letter::{Reason, Reject};
 use crate::row::Position;
@@ -142,8 +142,8 @@ impl<E: Wire> Intake for SourceIntake<E> {
                 &all.expect("a memory source holds the events of its port")[ready.range.clone()]
             }
             None => {
-                let (source, records) = ((self.index, &self.name), 0..batch.records.len());
-                self.decoder.run(source, batch, records, &self.options, partition, out);
+                let (source, records) = ((self.index, &self.name), (batch, 0..batch.records.len()));
+                self.decoder.run(source, records, &self.options, partition, out);
                 &self.decoder.decoded.events
             }
         };
@@ -206,8 +206,7 @@ impl<E: Wire> Decoder<E> {
     pub(super) fn run(
         &mut self,
         (index, name): (u32, &Text),
-        batch: &Batch,
-        records: Range<usize>,
+        (batch, records): (&Batch, Range<usize>),
         options: &SourceOptions,
         partition: &mut PartitionState,
         out: &mut Outbox,
@@ -245,11 +244,21 @@ impl<E: Wire> Decoder<E> {
         partition: &mut PartitionState,
         out: &mut Outbox,
     ) {
-        let value = batch.slice(&batch.records[number].value);
+        let record = &batch.records[number];
+        let value = batch.slice(&record.value);
         let place = position(index, partition, batch, number, 0);
+        let key = batch.slice(&record.key);
+        let whole = RawRecord { key, value, time: record.time, position: place };
         let at = At { topic: name, position: place };
         let (errors, decoded) = (&self.type_errors, &mut self.decoded);
-        let outcome = json::decode(value, at, &options.codec, errors, decoded);
+        let outcome = match E::from_record(whole) {
+            // A record of which only the beginning is here would be kept as if it were whole.
+            Some(event) if !batch.cut.iter().any(|(cut, _)| *cut == number) => {
+                decoded.push(event);
+                Ok(1)
+            }
+            _ => json::decode(value, at, &options.codec, errors, decoded),
+        };
         let ledger = &mut partition.ledger;
         let mut dead = |element, reject| {
             ledger.read += 1;

@@ -29,7 +29,7 @@ use super::windowed::Windowed;
 use crate::aggregate::Stamp;
 use crate::hash::{self, FixedMap};
 use crate::key::Key;
-use crate::keyed::{Open, Pane};
+use crate::keyed::{Open, Pane, encode_groups};
 use crate::lateness::Reach;
 use crate::letter::{Letter, Reason, Reject};
 use crate::parcel::Parcel;
@@ -305,11 +305,7 @@ fn change(rows: &Rc<RefCell<Rows>>, change: Change, row: Vec<u8>) {
 
 impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Durable for Waiting<K, Q, A> {
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        let mut groups: BTreeMap<u16, Vec<(&K, &Of<Q, A>)>> = BTreeMap::new();
-        for entry in &self.keys {
-            groups.entry(hash::group(hash::of(entry.0))).or_default().push(entry);
-        }
-        groups.iter().map(|(group, keys)| (*group, encode(keys))).collect()
+        encode_groups(self.keys.iter().map(|entry| (hash::of(entry.0), entry)))
     }
 
     fn restore(&mut self, bytes: &[u8]) {

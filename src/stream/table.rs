@@ -68,13 +68,16 @@ impl Flow {
     }
 }
 
+/// Bytes of the key of a row.
+type Identity<R> = Box<dyn Fn(&R) -> Vec<u8>>;
+
 /// Reads the records of a table.
 struct TableIntake<R> {
     index: u32,
     name: Text,
     options: SourceOptions,
     /// What tells rows apart that came without a key of the service.
-    identity: Box<dyn Fn(&R) -> Vec<u8>>,
+    identity: Identity<R>,
     decoder: Decoder<R>,
     port: usize,
     /// The rows that are there, by partition and key.
@@ -113,7 +116,8 @@ impl<R: Wire + Stored> TableIntake<R> {
                 continue;
             }
             let source = (self.index, &self.name);
-            decoder.run(source, batch, number..number + 1, &self.options, partition, out);
+            let records = (batch, number..number + 1);
+            decoder.run(source, records, &self.options, partition, out);
             for row in decoder.events() {
                 self.put((batch, number), row, partition, out);
             }

@@ -115,6 +115,8 @@ fn updates_need_a_key() {
 #[cfg(feature = "testing")]
 mod with_a_broker {
     use std::collections::BTreeMap;
+    #[cfg(feature = "kafka-tls")]
+    use std::path::Path;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -231,7 +233,7 @@ mod with_a_broker {
                     .accumulate(|event| (Count::one(), Max::of(event.value)))
                     .rows(|key, window, (count, max)| {
                         let most = max.get().copied().unwrap_or_default();
-                        Example::row(key, window, 1_000 * most + count.get() as i64)
+                        Example::row(key, window, 1_000 * most + count.get())
                     });
                 counts.updates().sink("counts");
                 Ok(())
@@ -262,6 +264,36 @@ mod with_a_broker {
             assert!(expect.len() < records.len(), "there were updates before the final rows");
             assert_eq!(last(records), expect, "{workers} workers");
         }
+    }
+
+    #[cfg(feature = "kafka-tls")]
+    #[test]
+    fn rows_are_written_by_tls_with_a_password_and_not_without() {
+        use crate::testing::kafka::SECURE_USER;
+        let dir = Scratch::new("kafka-tls");
+        let Some(server) = or_skip(KafkaServer::start_secure(dir.path())) else { return };
+        bind(&server, "sink-tls", &view(&["n"], None), false).create().unwrap();
+        let brokers = server.secure_brokers().expect("a listener with TLS");
+        let write = |ca: &Path, password: &str| {
+            let more = format!(
+                "security_protocol = \"sasl_ssl\"\nsasl_username = \"{}\"\n\
+                 sasl_password = \"{password}\"\nssl_ca_location = {ca:?}",
+                SECURE_USER.0,
+            );
+            let options = options(&brokers, "sink-tls", &more);
+            let mut sink = open(options, &view(&["n"], None), &Common::default())?;
+            sink.check()?;
+            sink.open(ONLY)?.write(&rows(&[(Change::Final, Some("a"), 1)]))
+        };
+        let wrong = write(&server.certificate(), "guess").unwrap_err();
+        assert_eq!(wrong.kind(), Kind::Unreachable);
+        assert!(wrong.message().to_lowercase().contains("authentication"), "{wrong}");
+        let stranger = Path::new("/etc/ssl/certs/ca-certificates.crt");
+        if stranger.exists() {
+            assert_eq!(write(stranger, SECURE_USER.1).unwrap_err().kind(), Kind::Unreachable);
+        }
+        assert_eq!(write(&server.certificate(), SECURE_USER.1), Ok(vec![]));
+        assert_eq!(read(&server, "sink-tls").len(), 1);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod partition;
 mod produce;
 mod publish;
 mod queue;
+mod security;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,8 @@ pub(crate) use client::{log_line, refused_settings};
 pub(crate) use options::client_config;
 pub use options::{ClientSettings, Options, Setup, parse_start};
 pub use produce::{Admin, Outgoing, Producer};
+pub use security::Security;
+pub(crate) use security::apart;
 
 use self::client::{Client, Look};
 use self::keeper::{Duty, Handle};
