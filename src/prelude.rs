@@ -8,7 +8,7 @@ pub use serde::{Deserialize, Serialize};
 pub use crate::aggregate::{
     Aggregate, Count, Distinct, First, Last, Max, Mean, Min, Stamp, Sum, TopK, Variance,
 };
-pub use crate::config::Parameters;
+pub use crate::config::{Ignored, Parameters};
 pub use crate::error::Result;
 pub use crate::key::Key;
 pub use crate::lateness::Lateness;
