@@ -106,7 +106,7 @@ mod tests {
         check("true", Some(4));
         check("-12", Some(3));
         check("1e3", Some("1000.0".len()));
-        check("-0", Some(2));
+        check("-0", Some("0".len()));
         check("18446744073709551616", Some(20));
         check("NaN", None);
         check("[1, 2]", Some("[1,2]".len()));
