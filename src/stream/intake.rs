@@ -251,6 +251,7 @@ impl<E: Wire> Decoder<E> {
         let whole = RawRecord { key, value, time: record.time, position: place };
         let at = At { topic: name, position: place };
         let (errors, decoded) = (&self.type_errors, &mut self.decoded);
+        let before = decoded.events.len();
         let outcome = match E::from_record(whole) {
             // A record of which only the beginning is here would be kept as if it were whole.
             Some(event) if !batch.cut.iter().any(|(cut, _)| *cut == number) => {
@@ -271,6 +272,7 @@ impl<E: Wire> Decoder<E> {
             Ok(events) => {
                 decoded.rejects.drain(..).for_each(|(element, reject)| dead(element, reject));
                 ledger.read += events as u64;
+                decoded.events[before..].iter_mut().for_each(|event| event.record_key(key));
                 self.records.resize(decoded.events.len(), number as u32);
             }
         }
