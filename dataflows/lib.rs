@@ -1,5 +1,6 @@
 //! The systems that Highwater replaces, as dataflows.
 
+pub mod archive;
 pub mod chat;
 pub mod elearning;
 pub mod market;
