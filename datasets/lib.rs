@@ -17,6 +17,7 @@
 //! ```
 
 pub mod chat;
+mod generators;
 mod json;
 mod plan;
 mod random;
@@ -25,7 +26,8 @@ pub mod real;
 use highwater::dataset::GeneratorKind;
 
 /// All generators, in the order of their names.
-pub const GENERATORS: &[GeneratorKind] = &[chat::KIND];
+pub const GENERATORS: &[GeneratorKind] =
+    &[chat::KIND, generators::elearning::KIND, generators::shop::KIND];
 
 #[cfg(test)]
 mod tests;
