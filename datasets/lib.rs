@@ -26,8 +26,13 @@ pub mod real;
 use highwater::dataset::GeneratorKind;
 
 /// All generators, in the order of their names.
-pub const GENERATORS: &[GeneratorKind] =
-    &[chat::KIND, generators::elearning::KIND, generators::shop::KIND];
+pub const GENERATORS: &[GeneratorKind] = &[
+    generators::campus::KIND,
+    chat::KIND,
+    generators::elearning::KIND,
+    generators::market::KIND,
+    generators::shop::KIND,
+];
 
 #[cfg(test)]
 mod tests;
