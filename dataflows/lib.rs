@@ -24,7 +24,12 @@ pub const DATAFLOWS: &[Dataflow] = &[
         compat: "[parameters]\n\"zscore.baseline\" = \"inclusive\"\n\
                  top_emotes = \"alphabetical\"\n\"windows.from_config\" = \"off\"\n",
         environment: ENVIRONMENT,
+        by_name: false,
         entry: chat::entry,
+    },
+    Dataflow {
+        by_name: true,
+        ..elearning("archive", "a raw copy of every record; runs when it is named", elearning::archive)
     },
     elearning("assessment", "submissions, quizzes, and what is graded", elearning::assessment),
     elearning("auth", "who is active, logs in, and fails to", elearning::auth),
@@ -48,6 +53,7 @@ pub const DATAFLOWS: &[Dataflow] = &[
         compat: "[parameters]\nlast = \"arrival\"\nbook.depth = \"text\"\n\
                  trades.rows = \"priced\"\nhbase.numbers = \"python\"\n",
         environment: ENVIRONMENT,
+        by_name: false,
         entry: market::entry,
     },
     Dataflow {
@@ -62,6 +68,7 @@ pub const DATAFLOWS: &[Dataflow] = &[
         compat: "[parameters]\nlists = \"arrival\"\nsession_metrics = \"tumbling\"\n\
                  device_stats.window = \"struct\"\n",
         environment: ENVIRONMENT,
+        by_name: false,
         entry: shop::entry,
     },
 ];
@@ -78,6 +85,7 @@ const fn elearning(
         about,
         file: ("elearning.toml", include_str!("elearning.toml")),
         overlays: &[
+            ("elearning.archive.toml", include_str!("elearning.archive.toml")),
             ("elearning.kafka.toml", include_str!("elearning.kafka.toml")),
             ("elearning.latency.toml", include_str!("elearning.latency.toml")),
             ("elearning.parquet.toml", include_str!("elearning.parquet.toml")),
@@ -85,6 +93,7 @@ const fn elearning(
         ],
         compat: "[parameters]\nwindows.from_config = \"off\"\n",
         environment: ENVIRONMENT,
+        by_name: false,
         entry,
     }
 }

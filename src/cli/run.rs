@@ -194,7 +194,7 @@ pub(super) fn choose(
         return Err(unknown("system", system, systems));
     }
     if jobs.is_empty() {
-        return Ok(of_system);
+        return Ok(of_system.into_iter().filter(|flow| !flow.by_name).collect());
     }
     let mut chosen = Vec::new();
     for job in jobs {

@@ -20,6 +20,8 @@ pub struct Dataflow {
     pub compat: &'static str,
     /// Variables of the environment that the replaced system knew.
     pub environment: &'static [EnvironmentName],
+    /// Whether it runs only when it is named: not as one of all jobs of its system.
+    pub by_name: bool,
     /// Reads the parameters and builds the dataflow.
     pub entry: fn(&Flow, &mut Parameters) -> Result<()>,
 }
