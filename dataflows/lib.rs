@@ -29,7 +29,11 @@ pub const DATAFLOWS: &[Dataflow] = &[
     },
     Dataflow {
         by_name: true,
-        ..elearning("archive", "a raw copy of every record; runs when it is named", elearning::archive)
+        ..elearning(
+            "archive",
+            "a raw copy of every record; runs when it is named",
+            elearning::archive,
+        )
     },
     elearning("assessment", "submissions, quizzes, and what is graded", elearning::assessment),
     elearning("auth", "who is active, logs in, and fails to", elearning::auth),

@@ -84,6 +84,14 @@ impl Reach {
             Reach::Strict | Reach::Always => None,
         }
     }
+
+    /// The length of the windows, if there are any.
+    pub fn size(&self) -> Option<Duration> {
+        match self {
+            Reach::Windows(fixed) => Some(fixed.size()),
+            Reach::Strict | Reach::Always => None,
+        }
+    }
 }
 
 /// The watermark of one partition.

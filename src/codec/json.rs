@@ -12,10 +12,10 @@
 
 mod coerce;
 mod document;
-mod instant;
 mod lexical;
 mod list;
 mod number;
+mod single;
 mod text;
 mod word;
 mod written;
@@ -27,7 +27,7 @@ use crate::letter::{Reason, Reject};
 use crate::text::Text;
 use crate::time::Time;
 use coerce::{Coerce, Context, EpochMillis, Typed};
-pub use instant::instant;
+pub use single::{instant, text_of};
 pub use written::WrittenTime;
 
 /// What [`decode`] found so far; it only appends, so one value serves a whole batch.

@@ -243,11 +243,6 @@ fn back(plan: &Plan, lateness: Duration) -> Duration {
 }
 
 fn source_options(binding: &SourceBinding) -> Result<SourceOptions> {
-    if binding.dedup.is_some() {
-        return Err(Error::config("`dedup` in a binding is not built yet")
-            .hint("call dedup(…) on the source in the dataflow")
-            .within(&binding.place));
-    }
     if binding.arrival.is_some() && binding.kind != "file" {
         let kind = &binding.kind;
         return Err(Error::config(format!("`arrival` is a key of file sources, not of `{kind}`"))
@@ -256,6 +251,7 @@ fn source_options(binding: &SourceBinding) -> Result<SourceOptions> {
     }
     Ok(SourceOptions {
         arrival: binding.arrival.as_deref().map(Text::from),
+        dedup: binding.dedup.as_ref().map(|dedup| (Text::from(&*dedup.field), dedup.memory)),
         lateness: binding.lateness,
         strict: binding.lateness_rule.map(|rule| rule == Rule::Strict),
         future_skew: match binding.future_skew {

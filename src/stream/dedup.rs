@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::chunk::Places;
 use super::judge::Judge;
 use super::node::caught;
+use crate::codec::{Options, json};
 use crate::hash::FixedMap;
 use crate::key::Key;
+use crate::text::Text;
 use crate::time::{Millis, Time};
 
 /// What a source has shown, by partition.
@@ -19,19 +22,35 @@ pub(super) struct Dedup<E> {
 
 impl<E: 'static> Dedup<E> {
     pub(super) fn new<K: Key>(key: impl Fn(&E) -> K + 'static, memory: Duration) -> Dedup<E> {
+        Dedup::by(move |events, _, index| key(&events[index]), memory)
+    }
+
+    /// By a field of the records, which is none of the events'; as a binding asks for it.
+    pub(super) fn by_field(field: Text, options: Options, memory: Duration) -> Dedup<E> {
+        let key = move |_: &[E], places: &Places<'_>, index: usize| -> Option<Text> {
+            let record = places.batch.records.get(places.record(index))?;
+            json::text_of(places.batch.slice(&record.value)?, &field, &options)
+        };
+        Dedup::by(key, memory)
+    }
+
+    fn by<K: Key>(
+        key: impl Fn(&[E], &Places<'_>, usize) -> K + 'static,
+        memory: Duration,
+    ) -> Dedup<E> {
         let (partitions, keys) = (BTreeMap::new(), Vec::new());
         Dedup { seen: Box::new(SeenKeys { key, memory, partitions, keys }) }
     }
 
     /// Takes duplicates out of the accepted events of a batch, and those whose key cannot be told
     /// because the author's function panics: they replace the panics of the judge.
-    pub(super) fn retain(&mut self, partition: u32, events: &[E], judge: &mut Judge) {
-        self.seen.retain(partition, events, judge);
+    pub(super) fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge) {
+        self.seen.retain(places, events, judge);
     }
 }
 
 trait Seen<E> {
-    fn retain(&mut self, partition: u32, events: &[E], judge: &mut Judge);
+    fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge);
 }
 
 struct SeenKeys<K, F> {
@@ -43,21 +62,21 @@ struct SeenKeys<K, F> {
 }
 
 impl<K, F> SeenKeys<K, F> {
-    fn read<E>(&mut self, events: &[E], judge: &mut Judge)
+    fn read<E>(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge)
     where
-        F: Fn(&E) -> K,
+        F: Fn(&[E], &Places<'_>, usize) -> K,
     {
         let (key, keys) = (&self.key, &mut self.keys);
         let Judge { kept, panics, .. } = judge;
         keys.clear();
         panics.clear();
-        let mut of = |index: &u32| keys.push(Some(key(&events[*index as usize])));
+        let mut of = |index: &u32| keys.push(Some(key(events, places, *index as usize)));
         if caught(|| kept.iter().for_each(&mut of)).is_ok() {
             return;
         }
         keys.clear();
         for index in &*kept {
-            let one = caught(|| key(&events[*index as usize]));
+            let one = caught(|| key(events, places, *index as usize));
             keys.push(one.map_err(|panic| panics.push((*index, panic))).ok());
         }
     }
@@ -69,12 +88,16 @@ struct Memory<K> {
     order: BTreeMap<Time, Vec<K>>,
 }
 
-impl<E, K: Key, F: Fn(&E) -> K> Seen<E> for SeenKeys<K, F> {
-    fn retain(&mut self, partition: u32, events: &[E], judge: &mut Judge) {
-        self.read(events, judge);
+impl<E, K, F> Seen<E> for SeenKeys<K, F>
+where
+    K: Key,
+    F: Fn(&[E], &Places<'_>, usize) -> K,
+{
+    fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge) {
+        self.read(places, events, judge);
         let memory = self
             .partitions
-            .entry(partition)
+            .entry(places.partition)
             .or_insert_with(|| Memory { until: FixedMap::default(), order: BTreeMap::new() });
         let mut accepted = self.keys.drain(..).zip(&judge.watermarks);
         let times = &judge.times;

@@ -38,6 +38,9 @@ pub struct SourceOptions {
     pub future_skew: Option<Duration>,
     /// Field whose time is the record's own time, of a source that has none.
     pub arrival: Option<Text>,
+    /// Field whose repetitions are dropped, and for how much event time it is remembered; `None`:
+    /// for the lateness and the longest window. Stands in for a `dedup` of the code.
+    pub dedup: Option<(Text, Option<Duration>)>,
     /// Whether a record's own time stands in for a missing event time.
     pub record_time_as_event_time: bool,
     /// Decoding.
@@ -51,6 +54,7 @@ impl Default for SourceOptions {
             strict: None,
             future_skew: Some(minutes(5)),
             arrival: None,
+            dedup: None,
             record_time_as_event_time: false,
             codec: Options::default(),
         }
@@ -134,6 +138,9 @@ impl<E: Wire> Intake for SourceIntake<E> {
         if let Some(field) = &self.options.arrival {
             read_arrivals(batch, field, &self.options.codec);
         }
+        if let Some(asked) = self.options.dedup.take() {
+            self.dedup.replace(Some(self.dedup_of(asked)));
+        }
         let batch = &*batch;
         let events: &[E] = match &batch.events {
             Some(ready) => {
@@ -167,7 +174,7 @@ impl<E: Wire> Intake for SourceIntake<E> {
         self.judge.run(&case, partition, out);
         if let Some(dedup) = &mut *self.dedup.borrow_mut() {
             let before = self.judge.kept.len();
-            dedup.retain(partition.id, events, &mut self.judge);
+            dedup.retain(&places, events, &mut self.judge);
             let panics = &self.judge.panics;
             let dropped = (before - self.judge.kept.len()) as u64;
             partition.ledger.dead += panics.len() as u64;
@@ -187,6 +194,16 @@ impl<E: Wire> Intake for SourceIntake<E> {
 
     fn stats(&self) -> SourceStats {
         self.decoder.stats()
+    }
+}
+
+impl<E: 'static> SourceIntake<E> {
+    /// The `dedup` that a binding asks for.
+    fn dedup_of(&self, (field, memory): (Text, Option<Duration>)) -> Dedup<E> {
+        let reaches = self.reaches.borrow();
+        let longest = || reaches.iter().filter_map(Reach::size).max().unwrap_or_default();
+        let memory = memory.unwrap_or_else(|| self.lateness.delay() + longest());
+        Dedup::by_field(field, self.options.codec.clone(), memory)
     }
 }
 

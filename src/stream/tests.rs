@@ -25,7 +25,13 @@ pub(super) struct Bench {
 impl Bench {
     /// Runs a dataflow function; its source is called `events`, its lateness is zero.
     pub(super) fn new(describe: impl Fn(&Flow)) -> Bench {
-        let flow = Flow::new(Settings::default());
+        Bench::bound(SourceOptions::default(), describe)
+    }
+
+    /// As [`Bench::new`], with what a binding says about the source.
+    pub(super) fn bound(options: SourceOptions, describe: impl Fn(&Flow)) -> Bench {
+        let sources = [("events".into(), options)].into();
+        let flow = Flow::new(Settings { sources, ..Settings::default() });
         describe(&flow);
         let mut plan = flow.take();
         assert_eq!(plan.errors, []);

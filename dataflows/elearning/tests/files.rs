@@ -13,7 +13,7 @@ use crate::DATAFLOWS;
 const KINDS: Kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
 
 fn jobs() -> impl Iterator<Item = &'static Dataflow> {
-    DATAFLOWS.iter().filter(|dataflow| dataflow.system == "elearning")
+    DATAFLOWS.iter().filter(|dataflow| dataflow.system == "elearning" && !dataflow.by_name)
 }
 
 /// The configuration of a job with some of its overlays.

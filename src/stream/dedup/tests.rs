@@ -1,8 +1,10 @@
 //! `dedup`: which occurrence counts as the first, and when it is forgotten.
 
+use super::super::intake::SourceOptions;
 use super::super::tests::Bench;
 use super::*;
 use crate::hash::FixedMap;
+use crate::source::Batch;
 use crate::testing::Example;
 use crate::testing::example::Event;
 use crate::time::seconds;
@@ -90,6 +92,34 @@ fn a_panic_in_the_key_costs_the_events_that_cause_it() {
     assert!(letters[1].starts_with("3 user_panic: ") && letters.len() == 2, "{letters:?}");
     bench.emit(Millis::MAX);
     assert_eq!(bench.rows(), ["Final: 0, 2"]);
+}
+
+#[test]
+fn a_field_of_the_records_may_be_the_key() {
+    let options = SourceOptions { dedup: Some(("id".into(), None)), ..SourceOptions::default() };
+    let mut bench = Bench::bound(options, |flow| {
+        flow.source("events", seconds(10), Example::time)
+            .window(Tumbling::new(seconds(30)))
+            .accumulate(|_| crate::aggregate::Count::one())
+            .rows(Example::row)
+            .sink("v");
+    });
+    // Remembered for the lateness and the window, 40 s of event time.
+    let mut batch = Batch::default();
+    let lines = [(0, "a"), (1, "b"), (2, "a"), (50, "c"), (51, "a"), (52, "c"), (52, "")];
+    for (offset, (second, id)) in lines.into_iter().enumerate() {
+        let id = if id.is_empty() { String::new() } else { format!(", \"id\": \"{id}\"") };
+        let line = format!("{{\"time\": {}{id}}}", second + 1_000_000_000);
+        batch.push(offset as i64, None, None, Some(line.as_bytes()));
+    }
+    bench.take(&mut batch);
+    let ledger = bench.partition.ledger;
+    assert_eq!((ledger.read, ledger.used, ledger.duplicates), (7, 4, 3));
+    batch.clear();
+    batch.push(7, None, None, Some(b"{\"time\": 1000000060, \"id\": \"x\"}"));
+    batch.push(8, None, None, Some(b"{\"time\": 1000000061, \"id\": \"a\"}"));
+    bench.take(&mut batch);
+    assert_eq!(bench.partition.ledger.duplicates, 3, "`a` is forgotten");
 }
 
 #[test]

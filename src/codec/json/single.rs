@@ -1,12 +1,13 @@
-//! One field of a document, read as a time without the rest.
+//! One field of a document, read without the rest.
 
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::coerce::{Context, State, Typed};
+use super::coerce::{Coerce, Context, State, Typed};
 use super::document::Name;
 use crate::codec::Options;
+use crate::text::Text;
 use crate::time::Time;
 
 /// The time in one field of an object, read as [`Field::time`](super::Field::time) reads it; the
@@ -25,6 +26,24 @@ use crate::time::Time;
 /// assert_eq!(read(r#"[{"at":"1970-01-01T00:00:02Z"}]"#), None);
 /// ```
 pub fn instant(document: &[u8], field: &str, options: &Options) -> Option<Time> {
+    single(document, field, options)
+}
+
+/// The text in one field of an object; otherwise as [`instant`].
+///
+/// ```
+/// use highwater::codec::{Options, json::text_of};
+///
+/// let read = |document: &str| text_of(document.as_bytes(), "id", &Options::default());
+/// assert_eq!(read(r#"{"a":[1],"id":"x7"}"#).as_deref(), Some("x7"));
+/// assert_eq!(read(r#"{"id":7}"#).as_deref(), Some("7"));
+/// assert_eq!(read(r#"{"a":1}"#), None);
+/// ```
+pub fn text_of(document: &[u8], field: &str, options: &Options) -> Option<Text> {
+    single(document, field, options)
+}
+
+fn single<T: Coerce>(document: &[u8], field: &str, options: &Options) -> Option<T> {
     let mut found = None;
     let seek = Seek { field, options, found: &mut found };
     // What is wrong with the document is said when all of it is read.
@@ -32,13 +51,13 @@ pub fn instant(document: &[u8], field: &str, options: &Options) -> Option<Time> 
     found
 }
 
-struct Seek<'a> {
+struct Seek<'a, T> {
     field: &'a str,
     options: &'a Options,
-    found: &'a mut Option<Time>,
+    found: &'a mut Option<T>,
 }
 
-impl<'de> Visitor<'de> for Seek<'_> {
+impl<'de, T: Coerce> Visitor<'de> for Seek<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +72,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
             }
             let mut state = State::default();
             let context = Context { name: &name, options: self.options, state: &mut state };
-            *self.found = map.next_value_seed(Typed::<Time>::new(context))?;
+            *self.found = map.next_value_seed(Typed::<T>::new(context))?;
         }
         Ok(())
     }
