@@ -12,4 +12,5 @@ mod idle;
 mod kafka;
 mod oracle;
 mod real_logs;
+mod spark_golden;
 mod tidy;

@@ -1,0 +1,158 @@
+"""The views of `market` as batch queries (section 4.5 of the specification)."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from events import Port, millis_time
+from formulas import T1, n, number, stamp, text_number, windowed
+
+ZONE = "UTC"
+
+PORTS = {
+    "binance": Port(
+        "timestamp i64, snapshot_time i64, symbol text, open f64, high f64, low f64, close f64, "
+        "volume f64, quote_asset_volume f64, taker_buy_base f64, taker_buy_quote f64, trades i64, "
+        "close_time i64",
+        "snapshot_time",
+        millis_time,
+    ),
+    "polymarket_trade": Port(
+        "event_type text, market text, asset_id text, timestamp text, bids levels, asks levels, "
+        "price text, size text",
+        "timestamp",
+        lambda name: millis_time(f"`{name}`"),
+    ),
+}
+
+MINUTE = ["window_start", "window_end"]
+
+
+def normalise(events: dict[str, DataFrame]) -> dict[str, DataFrame]:
+    """Numbers from texts, and what books say about prices."""
+    floats = ["open", "high", "low", "close", "volume", "quote_asset_volume", "taker_buy_base"]
+    floats.append("taker_buy_quote")
+    binance = events["binance"].withColumns({name: number(F.col(name)) for name in floats})
+    quote = F.col("quote_asset_volume")
+    sentiment = F.when(quote > 0, F.col("taker_buy_quote") / quote)
+    messages = events["polymarket_trade"]
+    messages = messages.withColumns({
+        "market_id": F.col("market"),
+        "price": text_number(F.col("price")),
+        "size": text_number(F.col("size")),
+        "best_bid": F.array_max(prices("bids")),
+        "best_ask": F.array_min(prices("asks")),
+    })
+    messages = messages.withColumns({
+        "bid_depth": depth("bids", "best_bid"),
+        "ask_depth": depth("asks", "best_ask"),
+    })
+    bid, ask = F.col("bid_depth"), F.col("ask_depth")
+    messages = messages.withColumns({
+        "mid": (F.col("best_bid") + F.col("best_ask")) / 2,
+        "spread": F.abs(F.col("best_ask") - F.col("best_bid")),
+        "imbalance": F.when(bid + ask > 0, (bid - ask) / (bid + ask)),
+    })
+    return {
+        "binance": binance.withColumn("sentiment", sentiment),
+        "polymarket_trade": messages,
+    }
+
+
+def prices(side: str) -> Column:
+    return F.transform(side, lambda level: text_number(level["price"]))
+
+
+def depth(side: str, best: str) -> Column:
+    """Size of the first level that has the best price."""
+    levels = F.filter(side, lambda level: text_number(level["price"]) == F.col(best))
+    return text_number(F.get(levels, F.lit(0))["size"])
+
+
+def last(name: str) -> Column:
+    return F.max_by(name, stamp())
+
+
+def binance(events: dict[str, DataFrame]) -> DataFrame:
+    """MK-01."""
+    table = windowed(
+        events["binance"],
+        T1,
+        ["symbol"],
+        current_price=last("close"),
+        current_sentiment=last("sentiment"),
+        avg_price=F.avg("close"),
+        min_price=F.min("close"),
+        max_price=F.max("close"),
+        volatility=F.stddev_samp("close"),
+        total_usdt_volume=F.sum("quote_asset_volume"),
+        avg_sentiment=F.avg("sentiment"),
+        ticks=n(),
+    )
+    # The candle that opens with the window, also what is said of it after the window's end.
+    opened = F.timestamp_micros(candle_micros())
+    volumes = events["binance"].groupBy(opened.alias("opened"), F.col("symbol").alias("of"))
+    volumes = volumes.agg(F.max("quote_asset_volume").alias("usdt_volume_traded"))
+    same = (F.col("window_start") == F.col("opened")) & F.col("symbol").eqNullSafe(F.col("of"))
+    return table.join(volumes, same, "left").drop("opened", "of")
+
+
+def candle_micros() -> Column:
+    """When the candle opens; the number may be of milli-, micro- or nanoseconds."""
+    time = F.col("timestamp")
+    return (
+        F.when(F.abs(time) < 10**14, time * 1_000)
+        .when(F.abs(time) < 10**17, time)
+        .otherwise(F.expr("timestamp div 1000"))
+    )
+
+
+def polymarket(events: dict[str, DataFrame]) -> DataFrame:
+    """MK-02."""
+    is_trade = F.col("event_type") == "last_trade_price"
+    return windowed(
+        events["polymarket_trade"],
+        T1,
+        ["market_id"],
+        avg_prob=F.avg("mid"),
+        avg_imbalance=F.avg("imbalance"),
+        avg_spread=F.avg("spread"),
+        total_shares_traded=F.sum(F.when(is_trade, F.col("size"))),
+        num_trades=n(is_trade & F.col("price").isNotNull()),
+    )
+
+
+def polymarket_books(events: dict[str, DataFrame]) -> DataFrame:
+    """MK-03."""
+    return windowed(
+        events["polymarket_trade"].filter(F.col("event_type") == "book"),
+        T1,
+        ["market_id"],
+        current_prob=last("mid"),
+        current_spread=last("spread"),
+        current_imbalance=last("imbalance"),
+        avg_prob=F.avg("mid"),
+        min_prob=F.min("mid"),
+        max_prob=F.max("mid"),
+        avg_imbalance=F.avg("imbalance"),
+        avg_spread=F.avg("spread"),
+        num_updates=n(),
+    )
+
+
+def polymarket_trades(events: dict[str, DataFrame]) -> DataFrame:
+    """MK-04."""
+    return windowed(
+        events["polymarket_trade"].filter(F.col("event_type") == "last_trade_price"),
+        T1,
+        ["market_id"],
+        total_shares_traded=F.sum("size"),
+        num_trades=n(),
+    )
+
+
+VIEWS = {
+    "binance": binance,
+    "polymarket": polymarket,
+    "polymarket_books": polymarket_books,
+    "polymarket_trades": polymarket_trades,
+}
