@@ -1,19 +1,55 @@
 //! The systems that Highwater replaces, as dataflows.
 
 pub mod chat;
+pub mod elearning;
 
-use highwater::config::ENVIRONMENT;
+use highwater::config::{ENVIRONMENT, Parameters};
+use highwater::error::Result;
 use highwater::runtime::Dataflow;
+use highwater::stream::Flow;
 
 /// All dataflows, in the order of systems and names; the first one is the default.
-pub const DATAFLOWS: &[Dataflow] = &[Dataflow {
-    name: "chat",
-    system: "chat",
-    about: "chat of live streams: a summary per minute, every ten seconds, and its spikes",
-    file: ("chat.toml", include_str!("chat.toml")),
-    overlays: &[("chat.kafka.toml", include_str!("chat.kafka.toml"))],
-    compat: "[parameters]\n\"zscore.baseline\" = \"inclusive\"\ntop_emotes = \"alphabetical\"\n\
-             \"windows.from_config\" = \"off\"\n",
-    environment: ENVIRONMENT,
-    entry: chat::entry,
-}];
+pub const DATAFLOWS: &[Dataflow] = &[
+    Dataflow {
+        name: "chat",
+        system: "chat",
+        about: "chat of live streams: a summary per minute, every ten seconds, and its spikes",
+        file: ("chat.toml", include_str!("chat.toml")),
+        overlays: &[("chat.kafka.toml", include_str!("chat.kafka.toml"))],
+        compat: "[parameters]\n\"zscore.baseline\" = \"inclusive\"\n\
+                 top_emotes = \"alphabetical\"\n\"windows.from_config\" = \"off\"\n",
+        environment: ENVIRONMENT,
+        entry: chat::entry,
+    },
+    elearning("assessment", "submissions, quizzes, and what is graded", elearning::assessment),
+    elearning("auth", "who is active, logs in, and fails to", elearning::auth),
+    elearning("course", "enrolments, materials that are opened, downloads", elearning::course),
+    elearning(
+        "profile_notification",
+        "updates of profiles; notifications that are sent, opened and clicked",
+        elearning::profile_notification,
+    ),
+    elearning("video", "who watches what, how long, and to the end", elearning::video),
+];
+
+/// A job of the e-learning system; its jobs share their files.
+const fn elearning(
+    name: &'static str,
+    about: &'static str,
+    entry: fn(&Flow, &mut Parameters) -> Result<()>,
+) -> Dataflow {
+    Dataflow {
+        name,
+        system: "elearning",
+        about,
+        file: ("elearning.toml", include_str!("elearning.toml")),
+        overlays: &[
+            ("elearning.kafka.toml", include_str!("elearning.kafka.toml")),
+            ("elearning.latency.toml", include_str!("elearning.latency.toml")),
+            ("elearning.throughput.toml", include_str!("elearning.throughput.toml")),
+        ],
+        compat: "[parameters]\nwindows.from_config = \"off\"\n",
+        environment: ENVIRONMENT,
+        entry,
+    }
+}

@@ -17,6 +17,7 @@
 //! ```
 
 pub mod chat;
+pub mod elearning;
 mod json;
 mod plan;
 mod random;

@@ -38,7 +38,7 @@ use std::path::PathBuf;
 pub use engine::{Checkpoint, Connect, Flow};
 pub use environment::{ENVIRONMENT, EnvironmentName};
 pub use options::{duration, options, size};
-pub use parameters::Parameters;
+pub use parameters::{Ignored, Parameters};
 pub use sink::SinkBinding;
 pub use size::parse_size;
 pub use source::{DataLoss, Dedup, EventTimeFallback, FutureSkew, Rule, SourceBinding};

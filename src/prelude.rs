@@ -8,14 +8,14 @@ pub use serde::{Deserialize, Serialize};
 pub use crate::aggregate::{
     Aggregate, Count, Distinct, First, Last, Max, Mean, Min, Stamp, Sum, TopK, Variance,
 };
-pub use crate::config::Parameters;
+pub use crate::config::{Ignored, Parameters};
 pub use crate::error::Result;
 pub use crate::key::Key;
 pub use crate::lateness::Lateness;
 pub use crate::letter::Reject;
 pub use crate::row::{Decimal, Json, Row};
 pub use crate::stats;
-pub use crate::stream::{Flow, Keyed, Stream, Windowed};
+pub use crate::stream::{Arranged, Flow, Keyed, Stream, View, Windowed};
 pub use crate::text::Text;
 pub use crate::time::{Time, days, hours, millis, minutes, seconds};
 pub use crate::window::{Session, Sliding, Tumbling, Window};

@@ -15,6 +15,8 @@
 //!     total: Count,
 //!     #[row(rename = "average")]
 //!     mean: Option<Mean>,
+//!     #[row(required)]
+//!     first: Min<Time>,
 //!     #[row(skip)]
 //!     seen: bool,
 //! }
@@ -38,18 +40,20 @@
 //!         "window_end ts true",
 //!         "total i32 true",
 //!         "average f64 true",
+//!         "first ts true",
 //!     ],
 //! );
 //!
 //! let mark = Mark { change: Change::Final, origin: Origin::Record(Position::default()) };
 //! let mut rows = Rows::default();
 //! assert_eq!(rows.put(mark, &UserLogins { user_id: "ann".into(), logins: None }), Ok(()));
-//! assert_eq!(rows.cells.len(), 5);
+//! assert_eq!(rows.cells.len(), 6);
 //! # let window = Window { start: Time::default(), end: Time::default() };
-//! # let logins = Logins { window, total: Count::one(), mean: None, seen: true };
+//! # let first = Min::of(Time::default());
+//! # let logins = Logins { window, total: Count::one(), mean: None, first, seen: true };
 //! # assert!(logins.seen);
 //! # assert_eq!(rows.put(mark, &UserLogins { user_id: "b".into(), logins: Some(logins) }), Ok(()));
-//! # assert_eq!(rows.cells[8], highwater::row::Cell::I32(1));
+//! # assert_eq!(rows.cells[9], highwater::row::Cell::I32(1));
 //! ```
 
 use std::fmt;
@@ -57,6 +61,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::round2;
 use crate::text::Text;
 use crate::time::Time;
 use crate::window::Window;
@@ -122,6 +127,13 @@ impl Column {
     pub fn narrow(columns: &mut [Column]) {
         if let Some(column) = columns.last_mut().filter(|column| column.kind == Type::I64) {
             column.kind = Type::I32;
+        }
+    }
+
+    /// Says that the last column is never NULL, as `#[row(required)]` asks.
+    pub fn require(columns: &mut [Column]) {
+        if let Some(column) = columns.last_mut() {
+            column.nullable = false;
         }
     }
 }
@@ -366,6 +378,20 @@ impl Cells {
         match i32::try_from(wide) {
             Ok(narrow) => *self.cells.last_mut().expect("it was there") = Cell::I32(narrow),
             Err(_) => self.misfit(|| format!("{wide} does not fit the 32 bits of `{column}`")),
+        }
+    }
+
+    /// Rounds the last cell to two decimals if it is a float, as `#[row(round2)]` asks.
+    pub fn round2(&mut self) {
+        if let Some(Cell::F64(value)) = self.cells.last_mut() {
+            *value = round2(*value);
+        }
+    }
+
+    /// Says that the row cannot be stored if its last cell is NULL, as `#[row(required)]` asks.
+    pub fn require(&mut self, column: &str) {
+        if let Some(Cell::Null) = self.cells.last() {
+            self.misfit(|| format!("`{column}` is NULL, and must not be"));
         }
     }
 }

@@ -6,6 +6,7 @@
 use compact_str::format_compact;
 
 use crate::aggregate::{Aggregate, Number, Variance};
+use crate::row::Decimal;
 use crate::text::Text;
 
 /// Rounds to two decimals, half away from zero, on the shortest decimal text of the number and not
@@ -75,6 +76,22 @@ pub fn ratio(part: impl Number<f64>, whole: impl Number<f64>) -> Option<f64> {
 /// ```
 pub fn percent(part: impl Number<f64>, whole: impl Number<f64>) -> Option<f64> {
     ratio(part, whole).map(|ratio| round2(ratio * 100.0))
+}
+
+/// `part` divided by `whole` as a decimal, half away from zero, in whole numbers. `None` where
+/// `whole` is zero or the result beyond all decimals.
+///
+/// ```
+/// use highwater::row::Decimal;
+/// use highwater::stats::decimal;
+/// assert_eq!(decimal(7, 5), Some(Decimal(140)));
+/// assert_eq!(decimal(-1, 200), Some(Decimal(-1)));
+/// assert_eq!(decimal(7, 0), None);
+/// ```
+pub fn decimal(part: i128, whole: i128) -> Option<Decimal> {
+    let twice = part.checked_mul(200)?.checked_div(whole)?;
+    // Cut off toward zero, so that an odd one is half a hundredth or more away from it.
+    Some(Decimal(twice / 2 + twice % 2))
 }
 
 /// The mean and the population standard deviation; `None` without values or if one is not finite.
@@ -215,6 +232,26 @@ mod tests {
             }
         }
         assert_eq!(differing, 88);
+    }
+
+    #[test]
+    fn decimals_are_exact_halves_away_from_zero() {
+        let check = |part, whole, expect| {
+            assert_eq!(decimal(part, whole), Some(Decimal(expect)), "{part} / {whole}");
+            assert_eq!(decimal(-part, whole), Some(Decimal(-expect)), "-{part} / {whole}");
+            assert_eq!(decimal(part, -whole), Some(Decimal(-expect)), "{part} / -{whole}");
+        };
+        check(0, 60, 0);
+        check(1, 60, 2);
+        check(3, 60, 5);
+        check(40, 60, 67);
+        check(1, 200, 1);
+        check(199, 40_000, 0);
+        check(200, 40_000, 1);
+        check(59, 60, 98);
+        check(100, 3, 3_333);
+        check(200, 3, 6_667);
+        check(i128::from(i64::MAX), 60, 15_372_286_728_091_293_012);
     }
 
     #[test]

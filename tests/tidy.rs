@@ -29,10 +29,11 @@ const TIMELY: [&str; 6] = [
 ];
 
 /// Where capabilities may be held.
-const CAPABILITIES: [&str; 4] = [
+const CAPABILITIES: [&str; 5] = [
     "src/operators/shell.rs",
     "src/operators/sink.rs",
     "src/operators/differential.rs",
+    "src/operators/views.rs",
     "src/source/reader.rs",
 ];
 

@@ -3,6 +3,7 @@
 //! Every problem is reported, not only the first; the exit code is that of the worst, and what is
 //! wrong (65) is worse than what is away (75). There is no waiting: one try each.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use super::args::{Run, WorkerArgs};
 use super::{Registry, log, plan, run};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::runtime::{BoundSink, Dataflow, Job, Surroundings, bind_all, wall_time};
+use crate::runtime::{BoundSink, Dataflow, Job, Surroundings, bind_all, notices, wall_time};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -38,7 +39,8 @@ pub(super) struct Check {
 
 /// Looks at jobs, and prints their plans if nothing is wrong.
 pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> Result<()> {
-    let mut findings = Findings { create: args.create, problems: vec![], made: vec![] };
+    let mut findings =
+        Findings { create: args.create, problems: vec![], made: vec![], notices: BTreeSet::new() };
     let mut text = String::new();
     for dataflow in run::choose(args.system.as_deref(), &args.jobs, registry)? {
         let bindings = Run {
@@ -54,6 +56,10 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
                 continue;
             }
         };
+        let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+        let set = names.iter().map(String::as_str);
+        findings.notices.extend(config.notices(dataflow.environment, set));
+        findings.notices.extend(notices(dataflow, &config));
         let around = Surroundings {
             latency: false,
             generators: registry.generators,
@@ -69,6 +75,7 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
             findings.describe(dataflow, job, &config, &mut text);
         }
     }
+    findings.notices.iter().for_each(|notice| log::say(notice));
     findings.made.iter().for_each(|made| log::say(&format!("made {made}")));
     report(findings.problems)?;
     std::io::stdout()
@@ -81,6 +88,8 @@ struct Findings {
     create: bool,
     problems: Vec<Error>,
     made: Vec<String>,
+    /// What has no effect, of all jobs.
+    notices: BTreeSet<String>,
 }
 
 impl Findings {

@@ -68,7 +68,7 @@ fn jobs(text: &mut String, registry: Registry) -> Result<()> {
         (dataflow.entry)(&flow, &mut Parameters::new(&toml::Table::new()))?;
         let plan: Plan = flow.take();
         line(text, "  sources", &plan.source_names().join(", "));
-        for port in &plan.ports {
+        for port in plan.sunk() {
             let columns = port.schema.columns.iter().map(|column| {
                 let null = if column.nullable { "?" } else { "" };
                 format!("{} {}{null}", column.name, column.kind)

@@ -28,7 +28,7 @@ pub(super) fn describe(dataflow: &Dataflow, job: &Job, config: &Config) -> Resul
     for source in &plan.sources {
         describe_source(&mut text, source, job, config)?;
     }
-    for port in &plan.ports {
+    for port in plan.sunk() {
         describe_view(&mut text, port, &plan, job, config)?;
     }
     text.push_str("\n  dead letters\n");
@@ -140,7 +140,13 @@ fn describe_view(
     };
     line(text, "key", &key);
     line(text, "engine", &format!("{:?}", view.engine).to_lowercase());
-    let rows = if port.updates { "final, and updates while a window is open" } else { "final" };
+    let rows = if port.is_table() {
+        "upserts and deletes, once an epoch"
+    } else if port.updates {
+        "final, and updates while a window is open"
+    } else {
+        "final"
+    };
     line(text, "rows", rows);
     let bound = job.sinks.get(&port.view).map(Vec::as_slice).unwrap_or_default();
     for (binding, bound) in config.sinks(&port.view)?.iter().zip(bound) {
@@ -150,8 +156,20 @@ fn describe_view(
 }
 
 fn windows(port: &Port, plan: &Plan) -> String {
-    let From::Operator(operator) = &port.from else { return "none: a row per event".into() };
-    let mut found: Vec<String> = plan.windows(plan.operator(*operator)).map(window).collect();
+    let of = |from: &From| match from {
+        From::Operator(operator) => plan.windows(plan.operator(*operator)).map(window).collect(),
+        _ => Vec::new(),
+    };
+    let mut found: Vec<String> = match &port.from {
+        From::Sources(_) => return "none: a row per event".into(),
+        From::View(view) => {
+            plan.ports_of(*view).into_iter().flat_map(|port| of(&plan.ports[port].from)).collect()
+        }
+        from => of(from),
+    };
+    if found.is_empty() {
+        return "none: a table".into();
+    }
     found.sort();
     found.dedup();
     found.join("; ")

@@ -1,5 +1,6 @@
 //! `highwater run`: binds jobs, runs them, says at the end what became of every record.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
 use crate::runtime::cluster::{self, Connect, Peers, Seat};
 use crate::runtime::{
-    Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs, run_among,
-    wall_time,
+    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs,
+    run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;
@@ -29,11 +30,16 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         stop_at_eof(&stop);
     }
     let mut jobs = Vec::with_capacity(dataflows.len());
+    let mut said = BTreeSet::new();
     for dataflow in dataflows {
         let config = load(dataflow, args)?;
         let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
         let set = names.iter().map(String::as_str);
-        config.notices(dataflow.environment, set).iter().for_each(|notice| log::say(notice));
+        let mut notices = config.notices(dataflow.environment, set);
+        notices.extend(runtime::notices(dataflow, &config));
+        // The jobs of a system share its files, and so most of what has no effect.
+        notices.retain(|notice| said.insert(notice.clone()));
+        notices.iter().for_each(|notice| log::say(notice));
         let around = Surroundings {
             generators: registry.generators,
             dataflows: registry.dataflows,

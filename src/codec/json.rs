@@ -17,6 +17,7 @@ mod lexical;
 mod list;
 mod number;
 mod text;
+mod word;
 
 use serde::de::{IgnoredAny, MapAccess};
 
@@ -161,6 +162,16 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// Those of the parser.
     pub fn text(self) -> Result<Option<Text>, A::Error> {
         self.read()
+    }
+
+    /// A text that stands for something else, such as a name for one of a few known ones; as
+    /// [`Field::text`], but the text itself is not kept.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn word<T: for<'t> From<&'t str>>(self) -> Result<Option<T>, A::Error> {
+        Ok(self.read::<word::Word<T>>()?.map(|word::Word(word)| word))
     }
 
     /// A whole number that fits 32 bits.

@@ -14,7 +14,7 @@ pub struct EnvironmentName {
     pub effect: Option<&'static str>,
 }
 
-/// What the deployments of the replaced systems have in common, and the chat system's own names.
+/// What the deployments of the replaced systems have in common, and names of some of them.
 pub const ENVIRONMENT: &[EnvironmentName] = &[
     effect("KAFKA_BOOTSTRAP_SERVERS", "brokers of Kafka sources and sinks"),
     effect("KAFKA_STARTING_OFFSETS", "where Kafka sources begin at the first start"),
@@ -36,6 +36,9 @@ pub const ENVIRONMENT: &[EnvironmentName] = &[
     effect("POSTGRES_SSL_ROOT_CERT", "authority that signed the PostgreSQL server"),
     effect("CHECKPOINT_LOCATION", "store of the checkpoints"),
     effect("ANOMALY_THRESHOLD", "z-score that makes a moment"),
+    effect("MINIO_ENDPOINT", "server of S3 paths"),
+    effect("MINIO_ACCESS_KEY", "user of S3 paths"),
+    effect("MINIO_SECRET_KEY", "password of S3 paths"),
     effect("SPARK_UI_PORT", "port of the web interface"),
     ineffective("SPARK_MASTER"),
     ineffective("SPARK_DRIVER_MEMORY"),

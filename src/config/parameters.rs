@@ -26,6 +26,16 @@ pub struct Parameters {
     values: BTreeMap<String, Value>,
     places: BTreeMap<String, String>,
     asked: BTreeSet<String>,
+    ignored: BTreeMap<String, &'static str>,
+}
+
+/// An argument of a replaced system that a dataflow takes and does not use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Its name; with `*` at the end, all names that begin so.
+    pub name: &'static str,
+    /// Why it has no effect, or what has it instead.
+    pub why: &'static str,
 }
 
 impl Parameters {
@@ -38,7 +48,7 @@ impl Parameters {
     pub(super) fn with_places(table: &toml::Table, places: BTreeMap<String, String>) -> Parameters {
         let mut values = BTreeMap::new();
         flatten("", table, &mut values);
-        Parameters { values, places, asked: BTreeSet::new() }
+        Parameters { values, places, asked: BTreeSet::new(), ignored: BTreeMap::new() }
     }
 
     /// A number.
@@ -138,6 +148,44 @@ impl Parameters {
         })
     }
 
+    /// Those of some names that are listed; all of them by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`Parameters::f64`]; or one that is none of them, with the nearest names; or none at all.
+    pub fn some_of(&mut self, name: &str, all: &[&'static str]) -> Result<Vec<&'static str>> {
+        let mut chosen = Vec::with_capacity(all.len());
+        for listed in self.texts(name, all)? {
+            match all.iter().find(|known| **known == listed) {
+                Some(known) => chosen.push(*known),
+                None => {
+                    let error = Error::config(format!("`{name}` lists `{listed}`, which is none"));
+                    return Err(self.placed(name, error.hint(did_you_mean(&listed, all))));
+                }
+            }
+        }
+        if chosen.is_empty() {
+            let error = Error::config(format!("`{name}` lists nothing"));
+            return Err(self.placed(name, error.hint("leave it out for all, or leave the job out")));
+        }
+        Ok(chosen)
+    }
+
+    /// Takes arguments that have no effect here: they are named, not refused.
+    pub fn ignore(&mut self, ignored: &[Ignored]) {
+        for name in self.values.keys() {
+            if let Some(found) = ignored.iter().find(|ignored| ignored.covers(name)) {
+                self.ignored.insert(name.clone(), found.why);
+            }
+        }
+    }
+
+    /// One sentence for each argument that is there and has no effect.
+    pub fn notices(&self) -> Vec<String> {
+        let notice = |(name, why)| format!("the parameter `{name}` has no effect: {why}");
+        self.ignored.iter().map(notice).collect()
+    }
+
     /// The names that were asked for so far.
     pub fn asked(&self) -> &BTreeSet<String> {
         &self.asked
@@ -154,7 +202,9 @@ impl Parameters {
     ///
     /// The first such argument, with the nearest names.
     pub fn finish(self) -> Result<()> {
-        let unknown = self.values.keys().find(|name| !self.asked.contains(*name));
+        let is_known =
+            |name: &&String| self.asked.contains(*name) || self.ignored.contains_key(*name);
+        let unknown = self.values.keys().find(|name| !is_known(name));
         let Some(name) = unknown else { return Ok(()) };
         let asked: Vec<&str> = self.asked.iter().map(String::as_str).collect();
         let hint = match asked.is_empty() {
@@ -184,6 +234,16 @@ impl Parameters {
         match self.places.get(name) {
             Some(place) => error.within(place),
             None => error,
+        }
+    }
+}
+
+impl Ignored {
+    /// Whether it speaks of this argument.
+    fn covers(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == self.name,
         }
     }
 }
@@ -238,6 +298,42 @@ mod tests {
         assert_eq!(parameters.integer("a.b", 0)?, 1);
         assert_eq!(parameters.duration("window", seconds(1))?, seconds(10));
         parameters.finish()
+    }
+
+    #[test]
+    fn what_has_no_effect_is_named_and_not_refused() -> Result<()> {
+        let mut parameters = parameters("a.x = 1\na.y.z = 'text'\nb = 2\nc = 3");
+        parameters.ignore(&[
+            Ignored { name: "a.*", why: "there is no `a` here" },
+            Ignored { name: "b", why: "write `c`" },
+            Ignored { name: "d", why: "it is away" },
+        ]);
+        assert_eq!(parameters.integer("c", 0)?, 3);
+        assert_eq!(
+            parameters.notices(),
+            [
+                "the parameter `a.x` has no effect: there is no `a` here",
+                "the parameter `a.y.z` has no effect: there is no `a` here",
+                "the parameter `b` has no effect: write `c`",
+            ],
+        );
+        parameters.finish()
+    }
+
+    #[test]
+    fn some_of_the_known_names_are_chosen_and_others_refused() -> Result<()> {
+        let all = ["logins", "logouts", "failures"];
+        let mut chosen = parameters("some = ['failures', 'logins']\nwrong = ['logons']");
+        assert_eq!(chosen.some_of("every", &all)?, all);
+        assert_eq!(chosen.some_of("some", &all)?, ["failures", "logins"]);
+        assert_eq!(
+            chosen.some_of("wrong", &all).unwrap_err().to_string(),
+            "parameters: `wrong` lists `logons`, which is none\n  \
+             hint: did you mean `logins`, `logouts`?",
+        );
+        let nothing = parameters("some = []").some_of("some", &all).unwrap_err().to_string();
+        assert!(nothing.starts_with("parameters: `some` lists nothing"), "{nothing}");
+        Ok(())
     }
 
     #[test]

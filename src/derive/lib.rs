@@ -21,7 +21,9 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 /// Makes a struct a row of a table, and a field of other rows, to which it adds its own columns.
 ///
 /// A field may have `#[row(rename = "name")]` for another column name, `#[row(skip)]` for no
-/// column, and `#[row(i32)]` for a column of 32 bits: a row whose value does not fit is unfit.
+/// column, `#[row(i32)]` for a column of 32 bits: a row whose value does not fit is unfit;
+/// `#[row(round2)]` for a float rounded to two decimals, and `#[row(required)]` for a column that
+/// is never NULL though its type could be: a row where it is NULL is unfit.
 #[proc_macro_derive(Row, attributes(row))]
 pub fn derive_row(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

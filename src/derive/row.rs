@@ -18,9 +18,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         let (name, kind, column) = (&field.ident, &field.ty, options.column(field));
         // A field that is no value of a row is shown at its type.
         let value = quote_spanned!(kind.span()=> <#kind as ::highwater::row::Field>);
-        let (narrow_column, narrow_cell) = options.narrow(&column);
-        columns.push(quote!(#value::columns(#column, nullable, columns); #narrow_column));
-        puts.push(quote!(#value::put(&self.#name, cells); #narrow_cell));
+        let (then_column, then_cell) = options.adjust(&column);
+        columns.push(quote!(#value::columns(#column, nullable, columns); #then_column));
+        puts.push(quote!(#value::put(&self.#name, cells); #then_cell));
         nulls.push(quote!(#value::put_null(cells);));
     }
     let name = &input.ident;
@@ -62,6 +62,8 @@ struct Options {
     rename: Option<LitStr>,
     skip: bool,
     narrow: bool,
+    round2: bool,
+    required: bool,
 }
 
 impl Options {
@@ -75,13 +77,18 @@ impl Options {
                     options.skip = true;
                 } else if meta.path.is_ident("i32") {
                     options.narrow = true;
+                } else if meta.path.is_ident("round2") {
+                    options.round2 = true;
+                } else if meta.path.is_ident("required") {
+                    options.required = true;
                 } else {
-                    return Err(meta.error("a row knows `rename = \"name\"`, `skip` and `i32`"));
+                    return Err(meta.error(KNOWN));
                 }
                 Ok(())
             })?;
         }
-        if options.skip && (options.narrow || options.rename.is_some()) {
+        let adjusted = options.narrow || options.round2 || options.required;
+        if options.skip && (adjusted || options.rename.is_some()) {
             return Err(Error::new_spanned(field, "a field that is skipped has no column"));
         }
         Ok(options)
@@ -96,14 +103,29 @@ impl Options {
         LitStr::new(&name.unwrap_or_default(), field.ident.span())
     }
 
-    /// What follows the column, and what follows the cell, to make them 32 bits wide.
-    fn narrow(&self, column: &LitStr) -> (TokenStream, TokenStream) {
-        if !self.narrow {
-            return (TokenStream::new(), TokenStream::new());
+    /// What follows the column, and what follows the cell.
+    fn adjust(&self, column: &LitStr) -> (TokenStream, TokenStream) {
+        let (mut columns, mut cells) = (TokenStream::new(), TokenStream::new());
+        if self.narrow {
+            columns.extend(quote!(::highwater::row::Column::narrow(columns);));
+            cells.extend(quote!(cells.narrow(#column);));
         }
-        (quote!(::highwater::row::Column::narrow(columns);), quote!(cells.narrow(#column);))
+        if self.round2 {
+            cells.extend(quote!(cells.round2();));
+        }
+        if self.required {
+            // What surrounds the row may still make it NULL as a whole.
+            columns.extend(quote!(if !nullable {
+                ::highwater::row::Column::require(columns);
+            }));
+            cells.extend(quote!(cells.require(#column);));
+        }
+        (columns, cells)
     }
 }
+
+/// What the attributes of a field may be.
+const KNOWN: &str = "a row knows `rename = \"name\"`, `skip`, `i32`, `round2` and `required`";
 
 #[cfg(test)]
 mod tests {
@@ -118,10 +140,11 @@ mod tests {
     #[test]
     fn attributes_that_nobody_knows_are_refused() {
         assert_eq!(error("struct Good { #[row(rename = \"b\", i32)] a: i64 }"), "");
-        let known = "a row knows `rename = \"name\"`, `skip` and `i32`";
-        assert_eq!(error("struct Wrong { #[row(name = \"b\")] a: i64 }"), known);
+        assert_eq!(error("struct Good { #[row(round2, required)] a: Option<f64> }"), "");
+        assert_eq!(error("struct Wrong { #[row(name = \"b\")] a: i64 }"), KNOWN);
         let skipped = "a field that is skipped has no column";
         assert_eq!(error("struct Wrong { #[row(skip, i32)] a: i64 }"), skipped);
+        assert_eq!(error("struct Wrong { #[row(required, skip)] a: i64 }"), skipped);
         assert!(error("enum Wrong { A }").ends_with("this is an enum"));
     }
 }

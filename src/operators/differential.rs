@@ -223,7 +223,7 @@ impl Closer {
         let mut back = Vec::new();
         for index in 0..self.kept.len() {
             let watermark = self.watermark(index);
-            self.kept[index].operator.emit(watermark);
+            self.kept[index].operator.emit(watermark, self.context.pace.epoch(at));
             self.send(index, at);
             self.closed_parts(index, watermark, at + 1, &mut back);
         }

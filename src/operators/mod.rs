@@ -9,3 +9,4 @@ pub mod sink;
 mod timestamp;
 
 pub use timestamp::Event;
+pub mod views;

@@ -202,7 +202,7 @@ impl Shell {
         }
         self.watermark = watermark;
         self.applied = false;
-        self.operator.emit(watermark);
+        self.operator.emit(watermark, self.open);
         for output in 0..self.operator.ports.len() {
             let mut rows = self.operator.rows(output);
             rows.sent = self.sent;

@@ -8,7 +8,8 @@ use super::dataflow::Dataflow;
 use super::job::{BoundSink, BoundSource, Describe, Job};
 use super::ticks::Pace;
 use crate::config::{
-    Config, Engine, EventTimeFallback, FutureSkew, Rule, SinkBinding, SourceBinding, ViewBinding,
+    Config, Engine, EventTimeFallback, FutureSkew, Parameters, Rule, SinkBinding, SourceBinding,
+    ViewBinding,
 };
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
@@ -92,7 +93,7 @@ pub fn bind_all(
     for name in sketch.source_names() {
         mistakes.extend(add_source(&mut job, name, &sketch, config, around).err());
     }
-    for port in &sketch.ports {
+    for port in sketch.sunk() {
         add_view(&mut job, port, config, &mut mistakes);
     }
     (Some(job), mistakes)
@@ -122,6 +123,7 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     if view.engine == Engine::Differential {
         job.settings.differential.insert(port.view.clone());
     }
+    job.settings.keys.insert(port.view.clone(), view.key.clone());
     job.settings.key_bytes_max = view.key_bytes_max;
     job.settings.forget_after = view.forget_after;
     let mut bound = Vec::with_capacity(sinks.len());
@@ -150,7 +152,15 @@ fn not_built(port: &Port, view: &ViewBinding) -> Vec<Error> {
         .collect()
 }
 
-/// What the files of a system may name: of all of its jobs.
+/// One sentence for each parameter that is set and has no effect on a dataflow.
+pub fn notices(dataflow: &Dataflow, config: &Config) -> Vec<String> {
+    let mut parameters = config.parameters();
+    // What is wrong with a description is said when it is bound.
+    let _ = (dataflow.entry)(&Flow::new(Settings::default()), &mut parameters);
+    parameters.notices()
+}
+
+/// What the files of a system may name: of all of its jobs, also what parameters turn off.
 #[derive(Default)]
 struct Family {
     sources: Vec<String>,
@@ -159,24 +169,34 @@ struct Family {
 }
 
 impl Family {
-    /// Of the other jobs. One that cannot be described says so itself when it is bound.
+    /// Of a job and the others of its system. One that cannot be described says so itself when it
+    /// is bound.
     fn of(dataflow: &Dataflow, config: &Config, all: &[Dataflow]) -> Family {
-        let is_other =
-            |other: &&Dataflow| other.system == dataflow.system && other.name != dataflow.name;
         let mut family = Family::default();
-        for other in all.iter().filter(is_other) {
-            let (flow, mut parameters) = (Flow::new(Settings::default()), config.parameters());
-            if (other.entry)(&flow, &mut parameters).is_ok() {
-                family.add(&flow.take());
+        for member in all.iter().filter(|member| member.system == dataflow.system) {
+            for mut parameters in [config.parameters(), Parameters::new(&toml::Table::new())] {
+                let flow = Flow::new(Settings::default());
+                if (member.entry)(&flow, &mut parameters).is_ok() {
+                    family.add(&flow.take());
+                }
+                if member.name != dataflow.name {
+                    family.parameters.extend(parameters.asked().iter().cloned());
+                }
             }
-            family.parameters.extend(parameters.asked().iter().cloned());
         }
         family
     }
 
     fn add(&mut self, plan: &Plan) {
-        self.sources.extend(plan.source_names().into_iter().map(str::to_owned));
-        self.views.extend(plan.view_names().into_iter().map(str::to_owned));
+        let known =
+            [(&mut self.sources, plan.source_names()), (&mut self.views, plan.view_names())];
+        for (known, names) in known {
+            for name in names {
+                if !known.iter().any(|known| known == name) {
+                    known.push(name.to_owned());
+                }
+            }
+        }
     }
 }
 
@@ -290,6 +310,13 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
             return refuse(
                 "this sink only appends, so it cannot take updates",
                 "write rows = \"final\", or bind a sink that upserts",
+            );
+        }
+        (_, Accepts::Final, _) | (Some(Accepts::Final), ..) if port.is_table() => {
+            return refuse(
+                "this sink only appends, and the rows change as long as the job runs: it cannot be \
+                 that",
+                "bind a sink that upserts, and leave out rows = \"final\"",
             );
         }
         (Some(rows), _, _) => rows,

@@ -8,6 +8,9 @@
 //! │    └───────────────────┴──────letters──────┼───┐       └──────┘
 //! └────────────────────────────────────────────┘   └─────► letters' sink
 //! ```
+//!
+//! In the tick scope stand further, where asked for: windows that differential dataflow keeps, and
+//! views over views, which are fed by ports without a sink.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -27,6 +30,7 @@ use crate::operators::Event;
 use crate::operators::differential::{Announcement, Kept, differential};
 use crate::operators::shell::shell;
 use crate::operators::sink::{MakeQueue, SinkPlan, sink};
+use crate::operators::views::{ViewSink, views};
 use crate::parcel::Parcel;
 use crate::row::{Change, Rows};
 use crate::sink::queue::{Queue, QueueOptions};
@@ -50,8 +54,10 @@ pub struct Probes {
 /// A source cannot be opened, or the description is wrong.
 pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Probes> {
     let mut plan = job.plan()?;
-    let differential = !job.settings.differential.is_empty();
-    let readers = reader_plans(job, &mut plan, differential, context)?;
+    let announce = !job.settings.differential.is_empty() || !plan.view_rows.is_empty();
+    let tables: BTreeSet<usize> =
+        (0..plan.sources.len()).filter(|source| plan.sources[*source].is_table).collect();
+    let readers = reader_plans(job, &mut plan, announce, context)?;
     plan.want_updates(|view| {
         let sinks = job.sinks.get(view).into_iter().flatten();
         sinks.into_iter().any(|bound| bound.rows == Accepts::Updates)
@@ -66,9 +72,20 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
         });
         let Left { mut ports, mut letters, parts, announcements } = left;
         if !kept.is_empty() {
+            let announcements = announcements.clone();
             let (rows, more) = keep(outer, kept, &plan, parts, announcements, context);
             ports.extend(rows);
             letters = letters.concat(more);
+        }
+        let (inner, mut ports): (Vec<_>, Vec<_>) =
+            ports.into_iter().partition(|(port, _)| plan.ports[*port].inner);
+        if !plan.view_rows.is_empty() {
+            context.by_epoch.set(true);
+            let sinks = view_sinks(job, &plan, &tables);
+            let inner = inner.into_iter().collect();
+            let (rows, more) = views(&plan, sinks, inner, &announcements, context);
+            ports.extend(rows);
+            letters = outer.concatenate(more.into_iter().chain([letters]));
         }
         let mut refusals = Vec::new();
         for (port, rows) in ports {
@@ -95,6 +112,27 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
     Ok(probes)
 }
 
+/// What the sinks of views of the scope of ticks need to know.
+fn view_sinks(job: &Job, plan: &Plan, tables: &BTreeSet<usize>) -> Vec<ViewSink> {
+    let sinks = plan.view_rows.iter().filter_map(|(index, put)| {
+        let port = &plan.ports[*index];
+        let From::View(node) = port.from else { return None };
+        let names = job.settings.keys.get(&port.view).map(Vec::as_slice).unwrap_or_default();
+        let key: Vec<usize> = names.iter().filter_map(|name| port.schema.index(name)).collect();
+        let holds_window = names.iter().any(|name| name.starts_with("window_"));
+        Some(ViewSink {
+            port: *index,
+            node,
+            name: port.view.clone(),
+            put: put.clone(),
+            key,
+            window_end: port.schema.index("window_end").filter(|_| holds_window),
+            sources: plan.sources_of(port).difference(tables).copied().collect(),
+        })
+    });
+    sinks.collect()
+}
+
 /// Opens the sources of a plan on this worker.
 fn reader_plans(
     job: &Job,
@@ -111,7 +149,7 @@ fn reader_plans(
         let slots = (0..counts.0).filter(|slot| fills(&plan.slots[*slot].sources)).collect();
         let ports = (0..counts.1).filter(|port| match &plan.ports[*port].from {
             From::Sources(sources) => fills(sources),
-            From::Operator(_) => false,
+            From::Operator(_) | From::View(_) => false,
         });
         readers.push(ReaderPlan {
             index,

@@ -55,6 +55,8 @@ pub struct Context {
     pub phase: Cell<Phase>,
     /// The greatest tick at which a source of this worker may have read.
     pub reached: Cell<u64>,
+    /// Whether sinks get some rows only when an epoch is complete.
+    pub by_epoch: Cell<bool>,
     /// Wakes the operators that act on a change of the phase.
     pub operators: RefCell<Vec<Activator>>,
     /// Index of this worker.
@@ -74,6 +76,15 @@ pub struct Context {
 }
 
 impl Context {
+    /// The tick by which everything that was read has left for the sinks.
+    pub fn settled(&self) -> u64 {
+        let reached = self.reached.get();
+        match self.by_epoch.get() {
+            true => self.pace.first_tick(self.pace.epoch(reached) + 1) - 1,
+            false => reached,
+        }
+    }
+
     /// Moves on to a phase, and has every operator act on it.
     pub fn enter(&self, phase: Phase) {
         self.phase.set(phase);

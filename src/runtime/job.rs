@@ -142,7 +142,7 @@ impl Job {
     /// As [`Job::plan`].
     pub fn schemas(&self) -> Result<BTreeMap<Text, Arc<Schema>>> {
         let plan = self.plan()?;
-        Ok(plan.ports.iter().map(|port| (port.view.clone(), port.schema.clone())).collect())
+        Ok(plan.sunk().map(|port| (port.view.clone(), port.schema.clone())).collect())
     }
 
     /// What a source is bound to.

@@ -11,7 +11,7 @@ mod stop;
 mod ticks;
 mod worker;
 
-pub use bind::{Surroundings, bind, bind_all};
+pub use bind::{Surroundings, bind, bind_all, notices};
 pub use context::{Clock, Context, EpochPositions, Failure, OnFailure, Phase, WallClock};
 pub use dataflow::Dataflow;
 pub use job::{BoundSink, BoundSource, Job};

@@ -95,7 +95,7 @@ impl Stopper {
             // Somebody may have asked another process: this one stops as well, and says so.
             self.asked.ask();
             contexts.iter().for_each(|context| context.enter(Phase::Stopping));
-            let reached = contexts.iter().map(|context| context.reached.get());
+            let reached = contexts.iter().map(|context| context.settled());
             reached.enumerate().for_each(|reached| input.send(reached));
             // Advancing also pushes what was sent.
             input.advance_to(1);

@@ -37,6 +37,7 @@ pub(super) fn work(
             confirmed: Cell::new(0),
             phase: Cell::new(Phase::Running),
             reached: Cell::new(0),
+            by_epoch: Cell::new(false),
             operators: RefCell::default(),
             worker: index,
             peers,

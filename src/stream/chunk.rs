@@ -79,8 +79,14 @@ impl<'a, E> Chunk<'a, E> {
     pub(super) fn each(&self, mut f: impl FnMut(usize)) {
         // One loop for both cases: with two the function would be called instead of inlined.
         for nth in 0..self.len() {
-            f(self.selected.map_or(nth, |selected| selected[nth] as usize));
+            f(self.index(nth));
         }
+    }
+
+    /// Index of a selected event.
+    #[inline]
+    pub(super) fn index(&self, nth: usize) -> usize {
+        self.selected.map_or(nth, |selected| selected[nth] as usize)
     }
 
     /// How many are selected.

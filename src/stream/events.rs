@@ -458,6 +458,34 @@ struct Accumulate<K, E, A, F> {
     key_bytes_max: usize,
 }
 
+impl<K: Key, E, A: Aggregate, F> Accumulate<K, E, A, F> {
+    #[cold]
+    fn refuse_key(&mut self, chunk: &Chunk<'_, E>, index: usize, key: &K) {
+        let (bytes, most) = (key.heap_bytes(), self.key_bytes_max);
+        let text = format!("its key has {bytes} bytes, view.key_bytes_max is {most}");
+        self.letters.push(chunk.letter(index, Reject::because(text), &self.place.borrow()));
+    }
+
+    /// Adds an event that its own partition's watermark has passed.
+    #[cold]
+    fn add_behind(
+        &mut self,
+        chunk: &Chunk<'_, E>,
+        index: usize,
+        behind: Behind,
+        key: &K,
+        measure: &A,
+    ) {
+        let outcome = self.parts.behind(chunk.stamp(index).time, behind, key, measure);
+        self.refused += outcome.windows;
+        if outcome.taken == 0 {
+            let text = format!("all its windows were over at {}", behind.watermark);
+            let reject = Reject::new(Reason::Late, text);
+            self.letters.push(chunk.letter(index, reject, &self.place.borrow()));
+        }
+    }
+}
+
 impl<K, E, A, F> Step<E> for Accumulate<K, E, A, F>
 where
     K: Key,
@@ -465,34 +493,25 @@ where
     F: Fn(&E, &Stamp) -> A,
 {
     fn take(&mut self, chunk: &Chunk<'_, E>) {
-        self.column.clear();
-        (self.keys)(chunk, &mut self.column);
-        let mut keys = self.column.drain(..);
-        let (parts, measure) = (&mut self.parts, &self.measure);
+        let mut column = std::mem::take(&mut self.column);
+        (self.keys)(chunk, &mut column);
         let mut behinds = chunk.behinds();
-        chunk.each(|index| {
-            let key = keys.next().expect("a key per selected event");
-            let stamp = chunk.stamp(index);
-            let refuse = |reject| chunk.letter(index, reject, &self.place.borrow());
+        for (nth, key) in column.drain(..).enumerate() {
+            let index = chunk.index(nth);
             if self.key_bytes_max < key.heap_bytes() {
-                let (bytes, most) = (key.heap_bytes(), self.key_bytes_max);
-                let text = format!("its key has {bytes} bytes, view.key_bytes_max is {most}");
-                self.letters.push(refuse(Reject::because(text)));
-                return;
+                self.refuse_key(chunk, index, &key);
+                continue;
             }
-            let measured = measure(&chunk.events[index], &stamp);
-            let is_behind = |behind: &Behind| stamp.time.floor_ms() < behind.watermark;
-            let Some(behind) = behinds.of(chunk.root(index)).filter(is_behind) else {
-                parts.on_time(stamp.time, key, measured);
-                return;
-            };
-            let outcome = parts.behind(stamp.time, behind, &key, &measured);
-            self.refused += outcome.windows;
-            if outcome.taken == 0 {
-                let text = format!("all its windows were over at {}", behind.watermark);
-                self.letters.push(refuse(Reject::new(Reason::Late, text)));
+            let stamp = chunk.stamp(index);
+            let measure = (self.measure)(&chunk.events[index], &stamp);
+            match behinds.of(chunk.root(index)) {
+                Some(behind) if stamp.time.floor_ms() < behind.watermark => {
+                    self.add_behind(chunk, index, behind, &key, &measure);
+                }
+                _ => self.parts.on_time(stamp.time, key, measure),
             }
-        });
+        }
+        self.column = column;
     }
 
     fn commit(&mut self, out: &mut Outbox) {

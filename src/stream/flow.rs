@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::dedup::Dedup;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub sources: BTreeMap<Text, SourceOptions>,
     /// `view.key_bytes_max`.
     pub key_bytes_max: usize,
+    /// Key columns, by view.
+    pub keys: BTreeMap<Text, Vec<String>>,
     /// Views with `engine = "differential"`.
     pub differential: BTreeSet<Text>,
     /// `forget_after` of trailing histories.
@@ -48,6 +51,7 @@ impl Default for Settings {
         Settings {
             sources: BTreeMap::new(),
             key_bytes_max: 1 << 10,
+            keys: BTreeMap::new(),
             differential: BTreeSet::new(),
             forget_after: hours(24),
         }
@@ -135,7 +139,8 @@ impl Flow {
                 judge: Default::default(),
             };
             let intake = Box::new(intake);
-            plan.sources.push(SourcePlan { name: name.into(), lateness, reaches, intake });
+            let (name, is_table) = (name.into(), false);
+            plan.sources.push(SourcePlan { name, lateness, is_table, reaches, intake });
             index
         });
         let sources = Rc::new(BTreeSet::from([source]));
@@ -184,8 +189,21 @@ impl Flow {
                 plan.errors.push(error.hint("give each sink(…) of a system a name of its own"));
             }
             let (view, schema) = (view.into(), Schema::of::<R>());
-            plan.ports.push(Port { view, schema, from, updates, rows: rows.clone() });
+            let inner = false;
+            plan.ports.push(Port { view, schema, from, updates, inner, rows: rows.clone() });
         });
         rows
+    }
+
+    /// Adds a way into the views of the scope of ticks; returns the port, and where its rows go.
+    pub(super) fn add_inner_port(&self, from: From, updates: bool) -> (usize, Rc<RefCell<Rows>>) {
+        let rows: Rc<RefCell<Rows>> = Rc::default();
+        let (view, schema) = (Text::default(), Arc::default());
+        let port = Port { view, schema, from, updates, inner: true, rows: rows.clone() };
+        let port = self.with(|plan| {
+            plan.ports.push(port);
+            plan.ports.len() - 1
+        });
+        (port, rows)
     }
 }

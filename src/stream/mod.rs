@@ -7,6 +7,8 @@
 //! | [`Keyed`] | events that know their key |
 //! | [`Windowed`] | one row per key and window, once it is final |
 //! | [`Updates`] | the same rows, shown while they change |
+//! | [`View`] | a table that changes |
+//! | [`Arranged`] | such a table by key |
 //!
 //! Handles describe; nothing runs. `runtime` builds the [`Plan`] into timely, per worker.
 
@@ -22,7 +24,9 @@ mod node;
 mod operator;
 mod panes;
 mod plan;
+mod retain;
 mod trailing;
+mod view;
 mod windowed;
 
 pub use differential::{Erased, Loose, LooseKey, Merge, Merged, Unpack};
@@ -34,6 +38,7 @@ pub use operator::{Durable, Operator, Root, Settle, Snapshot};
 pub use plan::{
     From, JoinPlan, MakeRoot, OperatorPlan, Plan, Port, RootPlan, Slot, SourcePlan, Wanted,
 };
+pub use view::{Arranged, Make, Pair, Put, Reduce, Stored, View, ViewPlan, is_null_key};
 pub use windowed::{Updates, Windowed};
 
 #[cfg(test)]

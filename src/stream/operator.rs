@@ -57,8 +57,8 @@ pub trait Durable {
     /// Takes in a key group.
     fn restore(&mut self, bytes: &[u8]);
 
-    /// Forgets what the watermark has made useless.
-    fn forget(&mut self, watermark: Millis);
+    /// Forgets what the watermark has made useless, in an epoch.
+    fn forget(&mut self, watermark: Millis, epoch: u64);
 }
 
 /// A snapshot of an operator: per part of it, by key group.
@@ -113,10 +113,10 @@ impl Operator {
         let ports: Vec<usize> = (0..plan.ports.len())
             .filter(|port| match plan.ports[*port].from {
                 super::plan::From::Operator(operator) => mine(operator),
-                super::plan::From::Sources(_) => false,
+                super::plan::From::Sources(_) | super::plan::From::View(_) => false,
             })
             .collect();
-        let first = ports.first().map(|port| plan.ports[*port].view.clone());
+        let first = ports.first().map(|port| plan.name_of(*port));
         for other in merged() {
             *plan.operators[other].place.borrow_mut() = first.clone().unwrap_or_default();
         }
@@ -152,15 +152,15 @@ impl Operator {
         self.roots[input].apply(parcel);
     }
 
-    /// Shows updates, then closes what the watermark has passed.
-    pub fn emit(&mut self, watermark: Millis) {
+    /// Shows updates, then closes what the watermark has passed, in an epoch.
+    pub fn emit(&mut self, watermark: Millis, epoch: u64) {
         if self.updates {
             self.roots.iter_mut().for_each(|root| root.flush());
             self.joins.iter().for_each(|join| join.borrow_mut().settle_changes());
         }
         self.roots.iter_mut().for_each(|root| root.advance(watermark));
         self.joins.iter().for_each(|join| join.borrow_mut().settle_finals());
-        self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark));
+        self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark, epoch));
     }
 
     /// Takes the rows that were made for an output.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::differential::Erased;
 use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
+use super::view::{Put, ViewPlan};
 use crate::error::Error;
 use crate::lateness::{Lateness, Reach};
 use crate::letter::Letter;
@@ -40,8 +41,12 @@ pub struct Plan {
     pub joins: Vec<JoinPlan>,
     /// Further state that a snapshot holds, with the operator it belongs to.
     pub durables: Vec<(usize, Rc<RefCell<dyn Durable>>)>,
-    /// Where rows leave: one per view.
+    /// Where rows leave: one per view, and one per way from a window or a table into a view.
     pub ports: Vec<Port>,
+    /// Views of the scope of ticks; each is made of earlier ones.
+    pub views: Vec<ViewPlan>,
+    /// How the rows of ports that views fill become cells.
+    pub view_rows: Vec<(usize, Put)>,
     /// What window operators are called and share, by operator.
     pub operators: Vec<Rc<OperatorPlan>>,
     /// What the description got wrong.
@@ -54,6 +59,8 @@ pub struct SourcePlan {
     pub name: Text,
     /// How late its events may be.
     pub lateness: Lateness,
+    /// Whether it is a table, whose records have no event time.
+    pub is_table: bool,
     /// How far each of its consumers reaches.
     pub reaches: Rc<RefCell<Vec<Reach>>>,
     /// Decodes, judges and runs the steps behind it.
@@ -101,6 +108,9 @@ pub struct JoinPlan {
 }
 
 /// Where the rows of a view leave.
+///
+/// One that is `inner` has no sink: it feeds views of the scope of ticks, with each row as one
+/// cell of bytes; what is deleted there is taken back.
 pub struct Port {
     /// Name of the view.
     pub view: Text,
@@ -110,8 +120,17 @@ pub struct Port {
     pub from: From,
     /// Whether it declares updates.
     pub updates: bool,
+    /// Whether it feeds views instead of sinks.
+    pub inner: bool,
     /// Rows that have not been fetched yet.
     pub rows: Rc<RefCell<Rows>>,
+}
+
+impl Port {
+    /// Whether its rows change without end: a view of the scope of ticks.
+    pub fn is_table(&self) -> bool {
+        matches!(self.from, From::View(_))
+    }
 }
 
 /// What fills a port.
@@ -121,6 +140,8 @@ pub enum From {
     Operator(usize),
     /// Sources, without windows.
     Sources(BTreeSet<usize>),
+    /// A view of the scope of ticks.
+    View(usize),
 }
 
 /// What the parts of one window operator share.
@@ -153,7 +174,7 @@ impl Plan {
         self.operators.iter().for_each(|operator| operator.updates.set(false));
         for index in 0..self.ports.len() {
             let port = &mut self.ports[index];
-            port.updates &= wanted(&port.view);
+            port.updates &= port.inner || wanted(&port.view);
             if let (true, From::Operator(operator)) = (port.updates, &port.from) {
                 let operator = *operator;
                 self.operators[self.operator(operator)].updates.set(true);
@@ -184,19 +205,56 @@ impl Plan {
 
     /// Names of the views.
     pub fn view_names(&self) -> Vec<&str> {
-        self.ports.iter().map(|port| port.view.as_str()).collect()
+        self.sunk().map(|port| port.view.as_str()).collect()
+    }
+
+    /// The ports that sinks are bound to.
+    pub fn sunk(&self) -> impl Iterator<Item = &Port> {
+        self.ports.iter().filter(|port| !port.inner)
     }
 
     /// The sources that a view is made from.
     pub fn sources_of(&self, port: &Port) -> BTreeSet<usize> {
         match &port.from {
             From::Sources(sources) => sources.clone(),
+            From::View(node) => {
+                let inner = self.ports_of(*node).into_iter().map(|port| &self.ports[port]);
+                inner.flat_map(|port| self.sources_of(port)).collect()
+            }
             From::Operator(operator) => {
                 let (operator, mine) = (self.operator(*operator), |root: usize| {
                     self.operator(self.root_operators[root])
                 });
                 let slots = self.slots.iter().filter(|slot| mine(slot.root) == operator);
                 slots.flat_map(|slot| slot.sources.iter().copied()).collect()
+            }
+        }
+    }
+
+    /// What a port is called: of one that feeds views, after the first of them that has a sink.
+    pub fn name_of(&self, port: usize) -> Text {
+        let feeds = |other: &&Port| match other.from {
+            From::View(view) => self.ports_of(view).contains(&port),
+            _ => false,
+        };
+        match &self.ports[port] {
+            of if of.inner => self.ports.iter().find(feeds).map(|fed| fed.view.clone()),
+            of => Some(of.view.clone()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The ports that a view of the scope of ticks is made from.
+    pub fn ports_of(&self, view: usize) -> BTreeSet<usize> {
+        match &self.views[view] {
+            ViewPlan::Port(port) => BTreeSet::from([*port]),
+            ViewPlan::Each(of, _) | ViewPlan::Arrange(of, _) | ViewPlan::Reduce(of, _) => {
+                self.ports_of(*of)
+            }
+            ViewPlan::Concat(left, right) | ViewPlan::Join { left, right, .. } => {
+                let mut ports = self.ports_of(*left);
+                ports.append(&mut self.ports_of(*right));
+                ports
             }
         }
     }

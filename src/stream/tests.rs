@@ -67,7 +67,7 @@ impl Bench {
 
     /// Shows updates and closes windows.
     pub(super) fn emit(&mut self, watermark: Millis) {
-        self.operators.iter_mut().for_each(|operator| operator.emit(watermark));
+        self.operators.iter_mut().for_each(|operator| operator.emit(watermark, 0));
     }
 
     /// The rows that the only operator made for its first view, sorted.

@@ -140,7 +140,7 @@ impl<K: Key, R: Serialize + DeserializeOwned + Clone> Durable for History<K, R> 
         }
     }
 
-    fn forget(&mut self, watermark: Millis) {
+    fn forget(&mut self, watermark: Millis, _epoch: u64) {
         while let Some(entry) = self.ends.first_entry() {
             // A row that comes from now on ends after the watermark, hence finds nothing.
             if watermark <= entry.key().floor_ms() {

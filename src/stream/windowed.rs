@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::flow::Flow;
 use super::join::{Join, Side};
 use super::panes::{PaneNode, Terminal, Transform};
 use super::plan::{From, JoinPlan};
+use super::retain::Retain;
 use super::trailing::Trailing;
+use super::view::{Arranged, Stored, View, ViewPlan};
 use crate::error::Error;
 use crate::key::Key;
 use crate::keyed::Pane;
@@ -298,6 +301,36 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
     }
 }
 
+impl<K: Key, R: Stored + Clone> Windowed<K, R> {
+    /// The closed rows of the last `keep` of event time, as a view.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// // How many minutes of the last hour had events; the second one is still open.
+    /// let rows = Example::updates_flow([("a", 1, 3), ("a", 2, 4), ("a", 61, 5)], |flow| {
+    ///     let events = flow.source("events", seconds(0), Example::time);
+    ///     let minutely = events.window(Tumbling::new(minutes(1))).accumulate(|_| Count::one());
+    ///     let busy = minutely.rows(|(), window, _| window).keep(hours(1));
+    ///     busy.arrange_by(|_| ()).count(|(), minutes| Busy { minutes }).sink("busy");
+    /// });
+    /// assert_eq!(rows, ["busy 1"]);
+    /// # #[derive(serde::Serialize, serde::Deserialize, Row)]
+    /// # struct Busy { minutes: i64 }
+    /// ```
+    pub fn keep(&self, keep: Duration) -> View<R> {
+        self.retain(keep, false)
+    }
+
+    fn retain(&self, keep: Duration, updates: bool) -> View<R> {
+        let (port, rows) = self.flow.add_inner_port(From::Operator(self.operator), updates);
+        let retain = Retain::new(keep, rows);
+        self.flow.with(|plan| plan.durables.push((self.operator, retain.state())));
+        self.panes.push(retain);
+        View::of(&self.flow, ViewPlan::Port(port))
+    }
+}
+
 impl<K: Key, R: Row + Clone + 'static> Windowed<K, R> {
     /// Names the view: each row leaves once, when its window has closed.
     ///
@@ -345,5 +378,22 @@ impl<K: Key, R: Row + Clone + 'static> Updates<K, R> {
     /// ```
     pub fn sink(&self, view: &str) {
         self.0.leave(view, true);
+    }
+}
+
+impl<K: Key, R: Stored + Clone> Updates<K, R> {
+    /// The rows as a view, each as it is now. A closed row stays for the length of its window (of
+    /// a session: of its gap) in event time.
+    pub fn view(&self) -> View<R> {
+        let keep = match self.0.windows {
+            Windows::Fixed(fixed) => fixed.size(),
+            Windows::Session(session) => session.gap(),
+        };
+        self.0.retain(keep, true)
+    }
+
+    /// The rows by a key: `view().arrange_by(key)`.
+    pub fn arrange_by<Q: Key>(&self, key: impl Fn(&R) -> Q + 'static) -> Arranged<Q, R> {
+        self.view().arrange_by(key)
     }
 }

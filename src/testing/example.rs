@@ -8,7 +8,7 @@
 //!
 //! A row is its cells with a space between them; a time of 1970 is `minute:second`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,6 +203,26 @@ impl Example {
             ran.views.iter().flat_map(|(view, rows)| rows.iter().map(move |row| (view, row)));
         let finals = rows.filter(|(_, (mark, _))| mark.change == Change::Final);
         sorted(finals.map(|(view, (_, cells))| format!("{view} {}", text(cells))))
+    }
+
+    /// What the tables of all views hold when all events have been read, but more may come: each
+    /// row behind the name of its view. For views that change row by row.
+    pub fn updates_flow(
+        events: impl IntoIterator<Item = impl Into<Event>>,
+        describe: impl Fn(&Flow) + Send + Sync + 'static,
+    ) -> Vec<String> {
+        let ran = Ran::new(events, End::Stopped, describe);
+        let mut table = BTreeSet::new();
+        for (view, rows) in &ran.views {
+            for (mark, cells) in rows {
+                let row = format!("{view} {}", text(cells));
+                match mark.change {
+                    Change::Final | Change::Upsert => table.insert(row),
+                    Change::Delete => table.remove(&row),
+                };
+            }
+        }
+        sorted(table)
     }
 
     /// A row of key, start of the window and value; what `rows(…)` takes.

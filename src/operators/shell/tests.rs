@@ -129,6 +129,7 @@ fn context() -> Context {
         confirmed: Default::default(),
         phase: Phase::Running.into(),
         reached: Default::default(),
+        by_epoch: Default::default(),
         operators: Default::default(),
         worker: 0,
         peers: 1,

@@ -39,8 +39,14 @@ fn describe(job: &Job, text: &mut String) -> Result<()> {
         let operator = plan.operator(root.operator);
         let _ = writeln!(text, "window {operator} {:?}", root.windows);
     }
-    for port in &plan.ports {
-        let _ = writeln!(text, "view {} from {:?} updates {}", port.view, port.from, port.updates);
+    for (index, port) in plan.ports.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "view {} from {:?} updates {}",
+            plan.name_of(index),
+            port.from,
+            port.updates
+        );
         for column in &port.schema.columns {
             let null = if column.nullable { "?" } else { "" };
             let _ = writeln!(text, "  {} {}{null}", column.name, column.kind);

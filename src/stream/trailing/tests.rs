@@ -56,13 +56,13 @@ fn a_silent_key_is_released_when_nothing_can_find_it_any_more() {
     push(&mut history, 1, 0, 1);
     push(&mut history, 2, 0, 1);
     push(&mut history, 1, 50, 2);
-    history.forget(Millis(100_000));
+    history.forget(Millis(100_000), 0);
     assert_eq!(history.keys.len(), 2);
-    history.forget(Millis(100_001));
+    history.forget(Millis(100_001), 0);
     assert_eq!(history.keys.len(), 1);
-    history.forget(Millis(150_000));
+    history.forget(Millis(150_000), 0);
     assert_eq!(push(&mut history, 1, 150, 3), [1, 2]);
-    history.forget(Millis::MAX);
+    history.forget(Millis::MAX, 0);
     assert!(history.keys.is_empty() && history.ends.is_empty());
 }
 
@@ -73,10 +73,10 @@ fn a_key_that_goes_on_is_noted_once() {
         for row in 0..50 {
             let end = row * distance;
             push(&mut history, 1, end, row);
-            history.forget(Millis(end * 1_000));
+            history.forget(Millis(end * 1_000), 0);
             assert_eq!(notes(&history), 1, "row {row} of trailing({count}) every {distance} s");
         }
-        history.forget(Millis::MAX);
+        history.forget(Millis::MAX, 0);
         assert_eq!((history.keys.len(), notes(&history)), (0, 0));
     }
 }
@@ -102,6 +102,6 @@ fn a_snapshot_holds_the_histories_by_key_group() {
         let expected = push(&mut whole, key, 60, 3);
         assert_eq!(push(&mut restored, key, 60, 3), expected);
     }
-    restored.forget(Millis::MAX);
+    restored.forget(Millis::MAX, 0);
     assert!(restored.keys.is_empty());
 }
