@@ -33,6 +33,11 @@ fn the_views_of_chat_are_those_of_spark() {
     check("chat");
 }
 
+#[test]
+fn the_views_of_elearning_are_those_of_spark() {
+    check("elearning");
+}
+
 fn check(system: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/spark").join(system);
     let cases = entries(&root);

@@ -67,8 +67,8 @@ def _normalised(port: str, table: DataFrame) -> DataFrame:
         columns["resource_id"] = filled("resource_id", "DOWNLOAD_MATERIAL", F.col("material_id"))
         columns["material_id"] = filled("material_id", "ITEM_CLICK", F.col("item_id"))
     if port == "profile":
-        own = F.when(F.col("field_name").isNotNull(), F.array("field_name"))
-        columns["fields"] = F.when(produced("UPDATE_PROFILE"), F.col("updated_fields")).otherwise(own)
+        changed = F.when(produced("UPDATE_PROFILE"), F.col("updated_fields"))
+        columns["fields"] = F.concat(F.array("field_name"), F.coalesce(changed, F.array()))
     if port == "assessment":
         columns["score"] = number(F.col("score"))
         columns["max_score"] = number(F.col("max_score"))
