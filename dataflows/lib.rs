@@ -2,6 +2,9 @@
 
 pub mod chat;
 pub mod elearning;
+#[cfg(test)]
+mod play;
+pub mod shop;
 
 use highwater::config::{ENVIRONMENT, Parameters};
 use highwater::error::Result;

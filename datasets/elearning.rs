@@ -4,10 +4,10 @@
 //! partly with other names. Each topic has its table of them:
 //!
 //! ```text
-//! action     given    ─► the record passes as it is
-//!            missing  ─► what `event_type` is called in the jobs, or itself where no table knows it;
-//!                        fields that the producer calls otherwise, or leaves out, are filled
-//! event_id   missing  ─► <topic>-<partition>-<offset>
+//! action    given    ─► the record passes as it is
+//!           missing  ─► what `event_type` is called in the jobs, or itself where no table knows
+//!                       it; fields that the producer calls otherwise, or leaves out, are filled
+//! event_id  missing  ─► <topic>-<partition>-<offset>
 //! ```
 //!
 //! What no view reads (roles, sessions, addresses, …) is skipped, not kept.

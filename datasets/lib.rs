@@ -22,6 +22,7 @@ mod json;
 mod plan;
 mod random;
 pub mod real;
+pub mod shop;
 
 use highwater::dataset::GeneratorKind;
 

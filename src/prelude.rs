@@ -6,7 +6,7 @@ pub use highwater_derive::{Aggregate, Row};
 pub use serde::{Deserialize, Serialize};
 
 pub use crate::aggregate::{
-    Aggregate, Count, Distinct, First, Last, Max, Mean, Min, Stamp, Sum, TopK, Variance,
+    Aggregate, Collect, Count, Distinct, First, Last, Max, Mean, Min, Stamp, Sum, TopK, Variance,
 };
 pub use crate::config::{Ignored, Parameters};
 pub use crate::error::Result;

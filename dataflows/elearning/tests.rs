@@ -3,6 +3,8 @@
 mod assessment;
 mod auth;
 mod course;
+#[cfg(all(feature = "kafka", feature = "postgres"))]
+mod files;
 mod play;
 mod profile_notification;
 mod settings;

@@ -37,6 +37,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use collect::Collect;
 pub use count::Count;
 pub use distinct::Distinct;
 pub use ends::{First, Last};
@@ -51,6 +52,7 @@ use crate::key::Key;
 use crate::row::Position;
 use crate::time::Time;
 
+mod collect;
 mod count;
 mod distinct;
 mod ends;

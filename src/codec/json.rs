@@ -18,6 +18,7 @@ mod list;
 mod number;
 mod text;
 mod word;
+mod written;
 
 use serde::de::{IgnoredAny, MapAccess};
 
@@ -27,6 +28,7 @@ use crate::text::Text;
 use crate::time::Time;
 use coerce::{Coerce, Context, EpochMillis, Typed};
 pub use instant::instant;
+pub use written::WrittenTime;
 
 /// What [`decode`] found so far; it only appends, so one value serves a whole batch.
 #[derive(Debug)]
@@ -217,6 +219,15 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     ///
     /// Those of the parser.
     pub fn time(self) -> Result<Option<Time>, A::Error> {
+        self.read()
+    }
+
+    /// As [`Field::time`], with the text that the time was written as; what is no time is its text.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn written_time(self) -> Result<Option<WrittenTime>, A::Error> {
         self.read()
     }
 

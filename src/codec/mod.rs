@@ -73,6 +73,11 @@ pub trait Wire: Default + 'static {
     /// Brings two dialects together, once all fields are read; `at` names the record's place, for
     /// ids that are made from it.
     fn normalise(&mut self, _dialect: Dialect, _at: At<'_>) {}
+
+    /// Takes in the key of the record, after all else; also of a row of NULLs. Few types have a
+    /// use for it.
+    #[inline]
+    fn record_key(&mut self, _key: Option<&[u8]>) {}
 }
 
 /// The place of a record, as ids made from it spell it.

@@ -31,7 +31,7 @@ pub(super) struct Origin<'a> {
     pub(super) places: Places<'a>,
     /// Events behind their watermark, by index, with what judged them. Nearly always empty.
     pub(super) behind: &'a [(u32, Behind)],
-    /// The times of the source's events; none only where an event was refused.
+    /// The times of the source's events; none where an event was refused, or is used without one.
     pub(super) times: &'a [Option<Time>],
 }
 
@@ -102,6 +102,11 @@ impl<'a, E> Chunk<'a, E> {
         Stamp { time, position: self.origin.places.position(root) }
     }
 
+    /// Whether the event has no time; then it is behind its watermark, whatever that is.
+    pub(super) fn is_undated(&self, index: usize) -> bool {
+        self.origin.times.get(self.root(index) as usize).is_none_or(Option::is_none)
+    }
+
     /// Index of the source's event that an event was made from.
     #[inline]
     pub(super) fn root(&self, index: usize) -> u32 {
@@ -142,10 +147,11 @@ impl<'a, E> Chunk<'a, E> {
         let root = self.root(index) as usize;
         let stamp = self.stamp(index);
         let record = self.origin.places.record(root);
-        let watermark = self.behind(index).map(|behind| behind.watermark);
+        let dated = !self.is_undated(index);
+        let watermark = self.behind(index).filter(|_| dated).map(|behind| behind.watermark);
         Letter {
             place: Some(place.into()),
-            event_time: Some(stamp.time),
+            event_time: dated.then_some(stamp.time),
             watermark,
             ..letter(self.origin.source, self.origin.places.batch, record, stamp.position, reject)
         }

@@ -476,6 +476,9 @@ impl<K: Key, E, A: Aggregate, F> Accumulate<K, E, A, F> {
         key: &K,
         measure: &A,
     ) {
+        if chunk.is_undated(index) {
+            return;
+        }
         let outcome = self.parts.behind(chunk.stamp(index).time, behind, key, measure);
         self.refused += outcome.windows;
         if outcome.taken == 0 {

@@ -236,6 +236,7 @@ impl<E: Wire> Decoder<E> {
         let place = position(index, partition, batch, number, 0);
         let at = At { topic: name, position: place };
         let (errors, decoded) = (&self.type_errors, &mut self.decoded);
+        let before = decoded.events.len();
         let outcome = json::decode(value, at, &options.codec, errors, decoded);
         let ledger = &mut partition.ledger;
         let mut dead = |element, reject| {
@@ -249,6 +250,8 @@ impl<E: Wire> Decoder<E> {
             Ok(events) => {
                 decoded.rejects.drain(..).for_each(|(element, reject)| dead(element, reject));
                 ledger.read += events as u64;
+                let key = batch.slice(&batch.records[number].key);
+                decoded.events[before..].iter_mut().for_each(|event| event.record_key(key));
                 self.records.resize(decoded.events.len(), number as u32);
             }
         }

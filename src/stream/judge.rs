@@ -6,6 +6,7 @@
 use super::chunk::{Places, letter};
 use super::intake::{PartitionState, SourceOptions};
 use super::node::Outbox;
+use crate::codec::BadDocument;
 use crate::keyed::Behind;
 use crate::lateness::Reach;
 use crate::letter::{Letter, Reason, Reject};
@@ -158,6 +159,10 @@ impl Judge {
         };
         let time = match time {
             Ok(time) => time,
+            Err(reject) if case.keeps_undated(&reject) => {
+                self.keep_undated(event, case, partition);
+                return;
+            }
             Err(reject) => {
                 partition.ledger.dead += 1;
                 out.letters.push(case.letter(event, reject, self.times[event], None));
@@ -184,6 +189,17 @@ impl Judge {
 }
 
 impl Judge {
+    /// Accepts an event without a time. It lies behind everything, so no window takes it, and it
+    /// moves no watermark.
+    fn keep_undated(&mut self, event: usize, case: &Case<'_>, partition: &PartitionState) {
+        self.times[event] = None;
+        self.behind.push((event as u32, Behind { watermark: Millis::MAX, strict: true }));
+        self.kept.push(event as u32);
+        if case.dedup {
+            self.watermarks.push(partition.watermark.get());
+        }
+    }
+
     /// What the author's function said when it panicked instead of telling the time.
     fn panic_at(&self, event: usize) -> Option<Reject> {
         let found = self.panics.binary_search_by_key(&(event as u32), |(index, _)| *index).ok()?;
@@ -192,6 +208,14 @@ impl Judge {
 }
 
 impl Case<'_> {
+    /// Whether an event that has no time is used all the same: where bad documents are rows of
+    /// NULLs, views without windows show them.
+    fn keeps_undated(&self, reject: &Reject) -> bool {
+        reject.reason == Reason::NoEventTime
+            && self.options.codec.errors == BadDocument::NullRow
+            && self.reaches.contains(&Reach::Always)
+    }
+
     /// A letter about an event.
     pub(super) fn letter(
         &self,

@@ -135,6 +135,22 @@ fn the_source_refuses_only_what_no_view_can_take() {
 }
 
 #[test]
+fn an_event_without_a_time_is_used_where_rows_of_nulls_are_shown() {
+    let check = |reaches: Vec<Reach>, errors, kept: &[u32]| {
+        let mut source = Source::new(reaches);
+        source.options.codec.errors = errors;
+        let times = [Some(Time::from_seconds(100)), None, Some(Time::from_seconds(91))];
+        assert_eq!(source.judge(&times.map(|time| (time, None))), kept);
+        assert_eq!(source.partition.watermark.get(), Millis(90_000));
+        assert_eq!(source.partition.ledger.dead, 3 - kept.len() as u64);
+    };
+    let minutes = Reach::of(Tumbling::new(minutes(1)).into(), seconds(10).into());
+    check(vec![minutes, Reach::Always], BadDocument::NullRow, &[0, 1, 2]);
+    check(vec![minutes], BadDocument::NullRow, &[0, 2]);
+    check(vec![minutes, Reach::Always], BadDocument::DeadLetter, &[0, 2]);
+}
+
+#[test]
 fn an_event_without_a_legal_time_is_dead_and_moves_nothing() {
     let mut source = Source::minutes();
     let beyond = Time::from_micros(Time::MAX.micros() + 1);

@@ -1,0 +1,138 @@
+//! The job files: all five jobs can be bound with them.
+
+use std::sync::Arc;
+
+use highwater::config::{Config, Kinds};
+use highwater::runtime::{Dataflow, Job, Surroundings, bind_all, notices, wall_time};
+use highwater::sink::kinds::SINK_NAMES;
+use highwater::source::kinds::SOURCE_NAMES;
+use highwater::time::seconds;
+
+use crate::DATAFLOWS;
+
+const KINDS: Kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
+
+fn jobs() -> impl Iterator<Item = &'static Dataflow> {
+    DATAFLOWS.iter().filter(|dataflow| dataflow.system == "elearning")
+}
+
+/// The configuration of a job with some of its overlays.
+fn config(
+    dataflow: &Dataflow,
+    overlays: &[&str],
+    sets: &[&str],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Config {
+    let mut files = vec![dataflow.file];
+    for name in overlays {
+        files.push(*dataflow.overlays.iter().find(|(overlay, _)| overlay == name).unwrap());
+    }
+    let sets: Vec<String> = sets.iter().map(|set| (*set).into()).collect();
+    Config::load(KINDS, &files, &[], &sets, env).unwrap()
+}
+
+fn bound(dataflow: &'static Dataflow, config: &Config) -> Job {
+    let around = Surroundings {
+        generators: &[],
+        now: Arc::new(wall_time),
+        dataflows: DATAFLOWS,
+        threads: 1,
+        latency: false,
+        from: None,
+    };
+    let (job, mistakes) = bind_all(dataflow, config, &around);
+    assert_eq!(mistakes, [], "{}", dataflow.name);
+    job.unwrap()
+}
+
+#[test]
+fn every_job_is_bound_to_kafka_and_tables() {
+    for dataflow in jobs() {
+        let config = config(dataflow, &["elearning.kafka.toml"], &[], &|_| None);
+        let job = bound(dataflow, &config);
+        assert_eq!(job.sinks.len(), 5);
+        for view in job.sinks.keys() {
+            let sink = &config.sinks(view).unwrap()[0];
+            assert_eq!(sink.options["table"].as_str(), Some(view.as_str()));
+            assert_eq!(sink.stamp.as_deref(), Some("processed_at"));
+            assert_eq!(sink.trigger_interval, Some(seconds(30)));
+            assert!(config.view(view).unwrap().key.ends_with(&["window_start".into()]));
+        }
+        for source in job.sources.keys() {
+            let source = config.source(source).unwrap();
+            assert_eq!(source.options["start"].as_str(), Some("latest"));
+            assert_eq!(source.max_offsets_per_trigger, Some(10_000));
+        }
+    }
+}
+
+#[test]
+fn the_environment_reaches_sources_sinks_and_windows() {
+    let env = |name: &str| {
+        let value = match name {
+            "KAFKA_BOOTSTRAP_SERVERS" => "broker:1",
+            "WATERMARK_DELAY" => "7 seconds",
+            "TRIGGER_INTERVAL" => "3 seconds",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let dataflow = jobs().next().unwrap();
+    let config = config(dataflow, &["elearning.kafka.toml"], &[], &env);
+    let job = bound(dataflow, &config);
+    assert_eq!(job.plan().unwrap().sources[0].lateness.delay(), seconds(7));
+    assert_eq!(config.source("assessment").unwrap().options["brokers"].as_str(), Some("broker:1"));
+    let view = &job.sinks.keys().next().unwrap();
+    assert_eq!(config.sinks(view).unwrap()[0].trigger_interval, Some(seconds(3)));
+}
+
+#[test]
+fn files_for_throughput_and_latency_lie_over_that_for_kafka() {
+    let check = |overlay: &str, trigger, size| {
+        let dataflow = jobs().find(|dataflow| dataflow.name == "auth").unwrap();
+        let config = config(dataflow, &["elearning.kafka.toml", overlay], &[], &|_| None);
+        let job = bound(dataflow, &config);
+        let sink = &config.sinks("auth_realtime_login_rate").unwrap()[0];
+        assert_eq!((sink.kind.as_str(), sink.trigger_interval), ("postgres", Some(trigger)));
+        let micro = highwater::window::Tumbling::new(size).into();
+        assert!(job.plan().unwrap().roots.iter().any(|root| root.windows == micro));
+    };
+    check("elearning.throughput.toml", seconds(10), seconds(60));
+    check("elearning.latency.toml", seconds(5), seconds(30));
+}
+
+#[test]
+fn a_view_that_is_turned_off_may_stay_in_the_files() {
+    let sets = ["parameters.realtime_views.profile_notification=\
+                 ['notification_realtime_sent_1min']"];
+    for dataflow in jobs() {
+        let config = config(dataflow, &["elearning.kafka.toml"], &sets, &|_| None);
+        let views = bound(dataflow, &config).sinks.len();
+        assert_eq!(views, if dataflow.name == "profile_notification" { 1 } else { 5 });
+    }
+}
+
+#[test]
+fn a_setting_without_effect_is_named_by_every_job_in_the_same_words() {
+    let sets = ["parameters.spark.shuffle_partitions=100"];
+    for dataflow in jobs() {
+        let config = config(dataflow, &["elearning.kafka.toml"], &sets, &|_| None);
+        assert_eq!(
+            notices(dataflow, &config),
+            ["the parameter `spark.shuffle_partitions` has no effect: work is sharded by worker"],
+        );
+        bound(dataflow, &config);
+    }
+}
+
+#[test]
+fn compat_keeps_the_windows_of_the_replaced_system() {
+    let dataflow = jobs().find(|dataflow| dataflow.name == "auth").unwrap();
+    let files = [dataflow.file, ("--compat", dataflow.compat)];
+    let sets = ["parameters.windows.micro='30s'".to_owned()];
+    let config = Config::load(KINDS, &files, &[], &sets, &|_| None).unwrap();
+    let flow = highwater::stream::Flow::new(Default::default());
+    (dataflow.entry)(&flow, &mut config.parameters()).unwrap();
+    let micro = highwater::window::Tumbling::new(seconds(60)).into();
+    assert!(flow.take().roots.iter().any(|root| root.windows == micro));
+}
