@@ -33,6 +33,20 @@ pub const DATAFLOWS: &[Dataflow] = &[
         elearning::profile_notification,
     ),
     elearning("video", "who watches what, how long, and to the end", elearning::video),
+    Dataflow {
+        name: "events",
+        system: "shop",
+        about: "events of an e-commerce site: counts, activity, purchases, sessions, devices",
+        file: ("shop.toml", include_str!("shop.toml")),
+        overlays: &[
+            ("shop.kafka.toml", include_str!("shop.kafka.toml")),
+            ("shop.parquet.toml", include_str!("shop.parquet.toml")),
+        ],
+        compat: "[parameters]\nlists = \"arrival\"\nsession_metrics = \"tumbling\"\n\
+                 device_stats.window = \"struct\"\n",
+        environment: ENVIRONMENT,
+        entry: shop::entry,
+    },
 ];
 
 /// A job of the e-learning system; its jobs share their files.

@@ -1,6 +1,7 @@
 //! The seven views: their columns, and rows computed by hand from a few records.
 
 mod columns;
+mod files;
 
 use std::fmt::Write;
 

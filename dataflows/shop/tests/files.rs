@@ -1,0 +1,66 @@
+//! The job files: the job can be bound with them.
+
+use std::sync::Arc;
+
+use highwater::config::{Config, Kinds};
+use highwater::runtime::{Dataflow, Surroundings, bind_all, wall_time};
+use highwater::sink::kinds::SINK_NAMES;
+use highwater::source::kinds::SOURCE_NAMES;
+use highwater::time::{minutes, seconds};
+
+use crate::DATAFLOWS;
+
+fn dataflow() -> &'static Dataflow {
+    DATAFLOWS.iter().find(|dataflow| dataflow.system == "shop").unwrap()
+}
+
+/// The configuration with some overlays; the variable `OUTPUT_PATH` is `/out`.
+fn config(overlays: &[&str]) -> Config {
+    let mut files = vec![dataflow().file];
+    for name in overlays {
+        files.push(*dataflow().overlays.iter().find(|(overlay, _)| overlay == name).unwrap());
+    }
+    let sinks: Vec<&str> = SINK_NAMES.iter().copied().chain(["parquet"]).collect();
+    let kinds = Kinds { sources: SOURCE_NAMES, sinks: Vec::leak(sinks) };
+    let env = |name: &str| (name == "OUTPUT_PATH").then(|| "/out".into());
+    Config::load(kinds, &files, &[], &[], &env).unwrap()
+}
+
+#[test]
+fn the_job_is_bound_to_kafka_and_files() {
+    let config = config(&["shop.kafka.toml"]);
+    let around = Surroundings {
+        generators: &[],
+        now: Arc::new(wall_time),
+        dataflows: DATAFLOWS,
+        threads: 1,
+        latency: false,
+        from: None,
+    };
+    let (job, mistakes) = bind_all(dataflow(), &config, &around);
+    assert_eq!(mistakes, []);
+    let job = job.unwrap();
+    assert_eq!(job.plan().unwrap().sources[0].lateness.delay(), minutes(5));
+    assert_eq!(job.sinks.len(), 7);
+    for view in job.sinks.keys() {
+        let sink = &config.sinks(view).unwrap()[0];
+        assert_eq!(sink.options["path"].as_str(), Some(&*format!("/out/{view}.jsonl")));
+        assert_eq!(sink.trigger_interval, Some(seconds(30)), "{view}");
+        let stamp = (view == "raw_events").then_some("processing_time");
+        assert_eq!(sink.stamp.as_deref(), stamp, "{view}");
+    }
+    let source = config.source("events").unwrap();
+    assert_eq!(source.options["topic"].as_str(), Some("streaming-events"));
+    assert_eq!(source.max_offsets_per_trigger, Some(10_000));
+}
+
+#[test]
+fn files_of_parquet_lie_over_those_of_json() {
+    let config = config(&["shop.kafka.toml", "shop.parquet.toml"]);
+    for view in ["raw_events", "device_stats"] {
+        let sink = &config.sinks(view).unwrap()[0];
+        assert_eq!(sink.kind, "parquet");
+        assert_eq!(sink.options["path"].as_str(), Some(&*format!("/out/{view}")));
+    }
+    assert_eq!(config.sinks("raw_events").unwrap()[0].stamp.as_deref(), Some("processing_time"));
+}
