@@ -40,6 +40,11 @@ fn the_views_of_elearning_are_those_of_spark() {
     check("elearning");
 }
 
+#[test]
+fn the_views_of_shop_are_those_of_spark() {
+    check("shop");
+}
+
 fn check(system: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/spark").join(system);
     let cases = entries(&root);

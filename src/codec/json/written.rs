@@ -86,7 +86,7 @@ impl Coerce for WrittenTime {
     }
 
     fn from_u64(n: u64, options: &Options) -> Option<WrittenTime> {
-        WrittenTime::number(Text::from_u64(n, options), None)
+        WrittenTime::number(Text::from_u64(n, options), Time::from_u64(n, options))
     }
 
     fn from_f64(number: f64) -> Option<WrittenTime> {
@@ -135,6 +135,18 @@ mod tests {
         check("2026-03-01T12:00:60.000000+00:00", false);
         check("2026-02-30T12:00:00.000000+00:00", false);
         check("", false);
+    }
+
+    #[test]
+    fn numbers_are_times_by_their_size() {
+        let options = Options::default();
+        let check = |written: Option<WrittenTime>, text: &str| {
+            let written = written.unwrap();
+            assert_eq!((written.text().as_str(), written.time().is_some()), (text, true));
+        };
+        // A number without a sign comes as unsigned.
+        check(WrittenTime::from_u64(1_760_000_000, &options), "1760000000");
+        check(WrittenTime::from_i64(1_760_000_000_000, &options), "1760000000000");
     }
 
     #[test]
