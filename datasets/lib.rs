@@ -19,6 +19,7 @@
 pub mod chat;
 pub mod elearning;
 mod json;
+pub mod market;
 mod plan;
 mod random;
 pub mod real;

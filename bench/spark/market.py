@@ -20,9 +20,11 @@ PORTS = {
         "event_type text, market text, asset_id text, timestamp text, bids levels, asks levels, "
         "price text, size text",
         "timestamp",
-        lambda name: millis_time(f"`{name}`"),
+        millis_time,
     ),
 }
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"]
 
 MINUTE = ["window_start", "window_end"]
 
@@ -150,9 +152,49 @@ def polymarket_trades(events: dict[str, DataFrame]) -> DataFrame:
     )
 
 
+def asset_correlation(events: dict[str, DataFrame]) -> DataFrame:
+    """MK-05, for pairs of known symbols: the returns of the last 60 windows that have both."""
+    known = F.array(*map(F.lit, SYMBOLS))
+    pairs = F.transform(
+        F.filter(known, lambda other: other != F.col("symbol")),
+        lambda other: F.struct(
+            F.least("symbol", other).alias("symbol_a"),
+            F.greatest("symbol", other).alias("symbol_b"),
+        ),
+    )
+    sides = events["binance"].filter(F.col("symbol").isin(SYMBOLS))
+    sides = sides.withColumn("pair", F.explode(pairs)).select("time", "symbol", "close", "pair.*")
+
+    def price(symbol: str) -> Column:
+        return F.avg(F.when(F.col("symbol") == F.col(symbol), F.col("close")))
+
+    keys = ["symbol_a", "symbol_b"]
+    prices = windowed(sides, T1, keys, a=price("symbol_a"), b=price("symbol_b"))
+    in_order = Window.partitionBy(*keys).orderBy("window_start")
+    follows = F.lag("window_end").over(in_order) == F.col("window_start")
+    both = [number(F.log(F.col(side) / F.lag(side).over(in_order))) for side in "ab"]
+    prices = prices.withColumns({
+        "r_a": F.when(follows, both[0]),
+        "r_b": F.when(follows, both[1]),
+    })
+    has_both = F.col("r_a").isNotNull() & F.col("r_b").isNotNull()
+    so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    returns = F.collect_list(F.when(has_both, F.struct("r_a", "r_b"))).over(so_far)
+    last = F.slice(returns, F.greatest(F.size(returns) - 59, F.lit(1)), 60)
+    key = [*MINUTE, *keys]
+    rows = prices.withColumn("returns", last).select(*key, F.explode_outer("returns").alias("r"))
+    rows = rows.groupBy(*key).agg(
+        number(F.corr("r.r_a", "r.r_b")).alias("correlation"),
+        F.count("r").alias("pairs"),
+    )
+    enough = F.when(F.col("pairs") >= 10, F.col("correlation"))
+    return rows.select(*key, enough.alias("correlation"), "pairs")
+
+
 VIEWS = {
     "binance": binance,
     "polymarket": polymarket,
     "polymarket_books": polymarket_books,
     "polymarket_trades": polymarket_trades,
+    "asset_correlation": asset_correlation,
 }

@@ -41,7 +41,7 @@ fn every_field_is_read_and_what_has_the_wrong_type_is_null() {
         r#"{"event_type":"search","success":"true","duration_seconds":2147483648,"position":1.5,
             "page":5,"quantity":2,"price":"9.99","search_query":"shoes","results_count":7,
             "clicked_position":null,"rating":4,"login_method":"sso","referrer":["a"],
-            "item_id":"i","category":"c","timestamp":17}"#,
+            "item_id":"i","category":"c","timestamp":1767225600}"#,
         Dialect::Auto,
     );
     assert_eq!((event.success, event.duration_seconds, event.position), (None, None, None));
@@ -49,8 +49,8 @@ fn every_field_is_read_and_what_has_the_wrong_type_is_null() {
     assert_eq!((event.clicked_position, event.rating), (None, Some(4)));
     let texts = [&event.page, &event.search_query, &event.login_method, &event.referrer];
     assert_eq!(texts.map(|text| text.as_deref()), ["5", "shoes", "sso", "[\"a\"]"].map(Some),);
-    assert_eq!(event.time(), Some(Time::from_seconds(17)));
-    assert_eq!(event.timestamp.unwrap().text(), "17");
+    assert_eq!(event.time(), Some(Time::from_seconds(1_767_225_600)));
+    assert_eq!(event.timestamp.unwrap().text(), "1767225600");
 }
 
 #[test]

@@ -58,8 +58,8 @@ impl WrittenTime {
         })
     }
 
-    fn number(text: Option<Text>, time: Option<Time>) -> Option<WrittenTime> {
-        text.map(|text| WrittenTime(Form::Other(time, text)))
+    fn never(text: Option<Text>) -> Option<WrittenTime> {
+        text.map(|text| WrittenTime(Form::Other(None, text)))
     }
 }
 
@@ -78,19 +78,19 @@ impl Coerce for WrittenTime {
     const EXACT: bool = Text::EXACT;
 
     fn from_bool(truth: bool) -> Option<WrittenTime> {
-        WrittenTime::number(Text::from_bool(truth), None)
+        WrittenTime::never(Text::from_bool(truth))
     }
 
     fn from_i64(n: i64, options: &Options) -> Option<WrittenTime> {
-        WrittenTime::number(Text::from_i64(n, options), Time::from_i64(n, options))
+        Text::from_i64(n, options).map(|text| WrittenTime::of(&text, options))
     }
 
     fn from_u64(n: u64, options: &Options) -> Option<WrittenTime> {
-        WrittenTime::number(Text::from_u64(n, options), Time::from_u64(n, options))
+        Text::from_u64(n, options).map(|text| WrittenTime::of(&text, options))
     }
 
     fn from_f64(number: f64) -> Option<WrittenTime> {
-        WrittenTime::number(Text::from_f64(number), None)
+        WrittenTime::never(Text::from_f64(number))
     }
 
     fn from_text(text: &str, options: &Options) -> Option<WrittenTime> {
@@ -98,21 +98,21 @@ impl Coerce for WrittenTime {
     }
 
     fn from_bare(token: &str, options: &Options) -> Option<WrittenTime> {
-        WrittenTime::number(Text::from_bare(token, options), None)
+        WrittenTime::never(Text::from_bare(token, options))
     }
 
     fn from_seq<'de, A: SeqAccess<'de>>(
         seq: A,
         context: &mut Context<'_>,
     ) -> Result<Option<WrittenTime>, A::Error> {
-        Text::from_seq(seq, context).map(|text| WrittenTime::number(text, None))
+        Text::from_seq(seq, context).map(WrittenTime::never)
     }
 
     fn from_map<'de, A: MapAccess<'de>>(
         map: A,
         context: &mut Context<'_>,
     ) -> Result<Option<WrittenTime>, A::Error> {
-        Text::from_map(map, context).map(|text| WrittenTime::number(text, None))
+        Text::from_map(map, context).map(WrittenTime::never)
     }
 }
 
