@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from events import Port, millis_time
 from formulas import T1, n, number, stamp, text_number, windowed
+from market_quality import data_quality
 
 ZONE = "UTC"
 
@@ -191,10 +192,17 @@ def asset_correlation(events: dict[str, DataFrame]) -> DataFrame:
     return rows.select(*key, enough.alias("correlation"), "pairs")
 
 
+def quality(events: dict[str, DataFrame]) -> DataFrame:
+    """MK-06."""
+    tables = events["binance"], events["polymarket_trade"]
+    return data_quality(*tables, candle_micros(), SYMBOLS)
+
+
 VIEWS = {
     "binance": binance,
     "polymarket": polymarket,
     "polymarket_books": polymarket_books,
     "polymarket_trades": polymarket_trades,
     "asset_correlation": asset_correlation,
+    "data_quality": quality,
 }

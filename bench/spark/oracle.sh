@@ -32,9 +32,9 @@ ways() {
             echo "--rate 10 --disorder 100s $faults --profile full --dialect producer"
             echo "--rate 10 --disorder 100s $faults --profile upstream" ;;
         campus)
-            echo "--rate 5 --disorder 50s $faults"
+            echo "--rate 5 --disorder 50s $faults --zone Asia/Ho_Chi_Minh"
             # So slow that sessions end.
-            echo "--rate 0.05 --disorder 50s $faults" ;;
+            echo "--rate 0.05 --disorder 50s $faults --zone Asia/Ho_Chi_Minh" ;;
         market)
             echo "--rate 6 --disorder 100s $faults"
             echo "--rate 6 --disorder 100s $faults --batch upstream" ;;
