@@ -1,5 +1,7 @@
 //! JSON written by hand into a buffer: generators make documents faster than anything reads them.
 
+use std::ops::Range;
+
 use highwater::dataset::Fault;
 use highwater::time::{Time, civil};
 
@@ -12,22 +14,16 @@ pub(crate) struct Document<'b> {
     fault: Option<Fault>,
     /// Random bits that decide how the fault looks.
     bits: u64,
-    /// How many fields may be null, and how many of them came already.
-    nullable: u64,
-    seen: u64,
+    /// Where the values of the fields that may be null lie; only kept if one is to be null.
+    values: Vec<Range<usize>>,
 }
 
 impl<'b> Document<'b> {
-    /// Begins a document in which so many fields may be null.
-    pub(crate) fn new(
-        out: &'b mut Vec<u8>,
-        fault: Option<Fault>,
-        bits: u64,
-        nullable: u64,
-    ) -> Document<'b> {
+    /// Begins a document.
+    pub(crate) fn new(out: &'b mut Vec<u8>, fault: Option<Fault>, bits: u64) -> Document<'b> {
         let start = out.len();
         out.push(b'{');
-        Document { out, start, fault, bits, nullable, seen: 0 }
+        Document { out, start, fault, bits, values: Vec::new() }
     }
 
     /// Writes the name of a field that is never null; its value is up to the caller.
@@ -45,10 +41,12 @@ impl<'b> Document<'b> {
     /// Writes a field that may be null; its value is written by `value`, already as JSON.
     #[inline]
     pub(crate) fn field(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
-        let null = self.fault == Some(Fault::NullField) && self.seen == self.bits % self.nullable;
-        self.seen += 1;
         let out = self.always(name);
-        if null { out.extend_from_slice(b"null") } else { value(out) }
+        let begin = out.len();
+        value(out);
+        if self.fault == Some(Fault::NullField) {
+            self.values.push(begin..self.out.len());
+        }
     }
 
     /// Writes a field of text that needs no escapes.
@@ -66,6 +64,16 @@ impl<'b> Document<'b> {
     /// Writes the event time as ISO 8601 with microseconds and `+00:00`, or what a fault makes of
     /// it; returns the time that can be read.
     pub(crate) fn time(&mut self, name: &str, time: Time) -> Option<Time> {
+        self.time_as(name, time, iso)
+    }
+
+    /// Writes the event time in a form of its own; otherwise as [`Document::time`].
+    pub(crate) fn time_as(
+        &mut self,
+        name: &str,
+        time: Time,
+        form: impl FnOnce(&mut Vec<u8>, Time),
+    ) -> Option<Time> {
         if self.fault == Some(Fault::NoTime) {
             match self.bits % 3 {
                 0 => {}
@@ -74,24 +82,33 @@ impl<'b> Document<'b> {
             }
             return None;
         }
-        iso(self.always(name), time);
+        form(self.always(name), time);
         Some(time)
     }
 
     /// Ends the document; one that is to be bad is cut somewhere, so that it never parses.
     pub(crate) fn end(self) {
         self.out.push(b'}');
-        debug_assert_eq!(self.seen, self.nullable, "fields of a document that may be null");
-        if self.fault == Some(Fault::BadJson) {
-            let length = self.out.len() - self.start;
-            let mut keep = 1 + hash(self.bits, 1) as usize % (length - 1);
-            // A cut inside a character would be bad UTF-8 instead.
-            while self.out[self.start + keep] & 0xc0 == 0x80 {
-                keep -= 1;
+        match self.fault {
+            Some(Fault::NullField) if !self.values.is_empty() => {
+                let index = self.bits % self.values.len() as u64;
+                self.out.splice(self.values[index as usize].clone(), *b"null");
             }
-            self.out.truncate(self.start + keep);
+            Some(Fault::BadJson) => cut(self.out, self.start, self.bits),
+            _ => {}
         }
     }
+}
+
+/// Cuts a document that begins at a place of the buffer, so that it never parses.
+pub(crate) fn cut(out: &mut Vec<u8>, start: usize, bits: u64) {
+    let length = out.len() - start;
+    let mut keep = 1 + hash(bits, 1) as usize % (length - 1);
+    // A cut inside a character would be bad UTF-8 instead.
+    while out[start + keep] & 0xc0 == 0x80 {
+        keep -= 1;
+    }
+    out.truncate(start + keep);
 }
 
 /// Writes text in quotes that needs no escapes.
@@ -149,29 +166,101 @@ pub(crate) fn hex(out: &mut Vec<u8>, word: u64, width: u32) {
     }
 }
 
+/// Writes true or false.
+#[inline]
+pub(crate) fn boolean(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
+/// Writes a list of what `item` writes of each.
+#[inline]
+pub(crate) fn list<T>(
+    out: &mut Vec<u8>,
+    of: impl IntoIterator<Item = T>,
+    mut item: impl FnMut(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (index, one) in of.into_iter().enumerate() {
+        if 0 < index {
+            out.push(b',');
+        }
+        item(out, one);
+    }
+    out.push(b']');
+}
+
+/// Writes in quotes a name that ends with a number of at least so many digits: `"user_0001"`.
+#[inline]
+pub(crate) fn named(out: &mut Vec<u8>, name: &str, number: u64, width: usize) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    padded(out, number, width);
+    out.push(b'"');
+}
+
+/// Writes an amount of hundredths with two decimals.
+#[inline]
+pub(crate) fn hundredths(out: &mut Vec<u8>, amount: u64) {
+    digits(out, amount / 100);
+    out.push(b'.');
+    padded(out, amount % 100, 2);
+}
+
+/// Writes in quotes a random UUID (version 4) of 122 of the bits.
+#[inline]
+pub(crate) fn uuid(out: &mut Vec<u8>, (high, low): (u64, u64)) {
+    out.push(b'"');
+    hex(out, high >> 32, 8);
+    out.push(b'-');
+    hex(out, high >> 16, 4);
+    out.extend_from_slice(b"-4");
+    hex(out, high, 3);
+    out.push(b'-');
+    hex(out, low >> 62 | 8, 1);
+    hex(out, low >> 48, 3);
+    out.push(b'-');
+    hex(out, low, 12);
+    out.push(b'"');
+}
+
 /// Writes a time in quotes: `"2025-10-02T00:45:23.123456+00:00"`.
 #[inline]
-fn iso(out: &mut Vec<u8>, time: Time) {
+pub(crate) fn iso(out: &mut Vec<u8>, time: Time) {
+    let mut text = *b"\"0000-00-00T00:00:00.000000+00:00\"";
+    calendar(&mut text, time);
+    number(&mut text, 27, 6, time.micros().rem_euclid(1_000_000));
+    out.extend_from_slice(&text);
+}
+
+/// Writes a time in quotes, to the second and without a zone: `"2025-10-02 00:45:23"`.
+#[inline]
+pub(crate) fn naive(out: &mut Vec<u8>, time: Time) {
+    let mut text = *b"\"0000-00-00 00:00:00\"";
+    calendar(&mut text, time);
+    out.extend_from_slice(&text);
+}
+
+/// Fills in year to second, in the places that [`iso`] and [`naive`] share.
+#[inline]
+fn calendar(text: &mut [u8], time: Time) {
     const DAY: i64 = 86_400_000_000;
     let (year, month, date) = civil(time.micros().div_euclid(DAY));
-    let micros = time.micros().rem_euclid(DAY);
-    let seconds = micros / 1_000_000;
-    let mut text = *b"\"0000-00-00T00:00:00.000000+00:00\"";
-    let mut put = |mut at: usize, width: usize, mut number: i64| {
-        for _ in 0..width {
-            at -= 1;
-            text[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    };
-    put(5, 4, year);
-    put(8, 2, month);
-    put(11, 2, date);
-    put(14, 2, seconds / 3_600);
-    put(17, 2, seconds / 60 % 60);
-    put(20, 2, seconds % 60);
-    put(27, 6, micros % 1_000_000);
-    out.extend_from_slice(&text);
+    let seconds = time.micros().rem_euclid(DAY) / 1_000_000;
+    number(text, 5, 4, year);
+    number(text, 8, 2, month);
+    number(text, 11, 2, date);
+    number(text, 14, 2, seconds / 3_600);
+    number(text, 17, 2, seconds / 60 % 60);
+    number(text, 20, 2, seconds % 60);
+}
+
+/// Fills in a number of so many digits that ends before a place.
+#[inline]
+fn number(text: &mut [u8], end: usize, width: usize, mut number: i64) {
+    for digit in text[end - width..end].iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
 }
 
 #[cfg(test)]
@@ -186,7 +275,7 @@ mod tests {
 
     fn document(fault: Option<Fault>, bits: u64) -> String {
         written(|out| {
-            let mut document = Document::new(out, fault, bits, 2);
+            let mut document = Document::new(out, fault, bits);
             document.plain("a", "é");
             document.number("b", 12);
             document.time("t", Time::from_micros(1));
@@ -205,6 +294,8 @@ mod tests {
             let time = Time::from_micros(micros);
             let expect = format!("\"{}\"", time.to_string().replace('Z', "+00:00"));
             assert_eq!(written(|out| iso(out, time)), expect);
+            let naive = written(|out| naive(out, time));
+            assert_eq!(naive[1..20], expect[1..20].replace('T', " "));
         }
     }
 

@@ -18,6 +18,7 @@
 
 pub mod chat;
 pub mod elearning;
+mod generators;
 mod json;
 pub mod market;
 mod plan;
@@ -28,7 +29,8 @@ pub mod shop;
 use highwater::dataset::GeneratorKind;
 
 /// All generators, in the order of their names.
-pub const GENERATORS: &[GeneratorKind] = &[chat::KIND];
+pub const GENERATORS: &[GeneratorKind] =
+    &[chat::KIND, generators::elearning::KIND, generators::shop::KIND];
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use highwater::dataset::{Fault, GeneratorOptions};
+use highwater::dataset::{Fault, Generator, GeneratorOptions, Made};
 use highwater::error::{Error, Result};
 use highwater::time::{Time, micros};
 
@@ -183,11 +183,17 @@ impl Plan {
         (earlier < number).then_some(earlier)
     }
 
+    /// The event time that a record has before anything shifts it.
+    #[inline]
+    pub(crate) fn planned(&self, number: u64) -> Time {
+        let elapsed = (self.elapsed(number) as f64 * self.speed) as i64;
+        Time::from_micros(self.start.micros().saturating_add(elapsed))
+    }
+
     /// The event time of a record.
     #[inline]
     pub(crate) fn time(&self, number: u64, fault: Option<Fault>) -> Time {
-        let elapsed = (self.elapsed(number) as f64 * self.speed) as i64;
-        let planned = self.start.micros().saturating_add(elapsed);
+        let planned = self.planned(number).micros();
         let shifted = match fault {
             Some(Fault::Future) => planned.saturating_add(AHEAD),
             Some(Fault::Late) => {
@@ -202,6 +208,45 @@ impl Plan {
 
     fn delay(&self, number: u64, most: u64) -> i64 {
         Random::new(self.seed ^ SHIFT, number).below(most.saturating_add(1)) as i64
+    }
+}
+
+/// What a data set adds to a plan: the content of a record.
+pub(crate) trait Fill: Send + Sync {
+    /// Writes topic, partition, time, key and value of a record; key and value are empty before.
+    fn fill(&self, number: u64, fault: Option<Fault>, made: &mut Made);
+}
+
+/// A generator: a plan, and what fills its records.
+pub(crate) struct Planned<F> {
+    plan: Plan,
+    /// A repetition lies a multiple of so many records behind what it repeats.
+    step: u64,
+    content: F,
+}
+
+impl<F: Fill> Planned<F> {
+    pub(crate) fn new(plan: Plan, partitions: u32, content: F) -> Planned<F> {
+        Planned { plan, step: u64::from(partitions), content }
+    }
+}
+
+impl<F: Fill> Generator for Planned<F> {
+    fn make(&self, number: u64, made: &mut Made) {
+        made.key.clear();
+        made.value.clear();
+        made.due = self.plan.due(number);
+        made.fault = self.plan.fault(number);
+        // A repetition is made again, whole and without a fault of its own.
+        let content = match made.fault {
+            Some(Fault::Duplicate) => self.plan.repeated(number, self.step),
+            _ => Some(number),
+        };
+        if content.is_none() {
+            made.fault = None;
+        }
+        let fault = made.fault.filter(|fault| *fault != Fault::Duplicate);
+        self.content.fill(content.unwrap_or(number), fault, made);
     }
 }
 

@@ -75,6 +75,25 @@ pub(crate) const fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
+/// One of the `keys` indexes that belong to a partition (index, of how many).
+///
+/// A key has one partition when there are at least as many keys as partitions; with fewer, the
+/// partitions are shared among the keys. So none stays empty and holds the watermark.
+#[inline]
+pub(crate) fn shared(keys: u64, (partition, of): (u64, u64), random: &mut Random) -> u64 {
+    if keys <= of {
+        partition % keys
+    } else {
+        partition + of * random.below(share_of(keys, (partition, of)))
+    }
+}
+
+/// How many of the keys a partition has, when there are more keys than partitions.
+#[inline]
+pub(crate) const fn share_of(keys: u64, (partition, of): (u64, u64)) -> u64 {
+    (keys - partition).div_ceil(of)
+}
+
 /// Draws indexes with given weights.
 #[derive(Clone, Debug)]
 pub(crate) struct Weighted {

@@ -43,7 +43,7 @@ pub struct Made {
     pub time: Option<Time>,
     /// What is wrong with it, so that a test can know what to expect.
     pub fault: Option<Fault>,
-    /// Key of the record.
+    /// Key of the record; empty if it has none.
     pub key: Vec<u8>,
     /// Value of the record.
     pub value: Vec<u8>,
@@ -90,6 +90,8 @@ pub struct TopicKind {
     pub partitions: u32,
     /// What its records are keyed by.
     pub key: &'static str,
+    /// Settings with which a missing topic is made, such as `retention.ms`; names and values.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
 /// A documented option of a data set.
@@ -190,10 +192,11 @@ mod tests {
         }
     }
 
-    const TOPICS: &[TopicKind] = &[
-        TopicKind { name: "t.chat", short: "chat", partitions: 3, key: "channel" },
-        TopicKind { name: "t.viewer", short: "viewer", partitions: 3, key: "channel" },
-    ];
+    const fn topic(name: &'static str, short: &'static str) -> TopicKind {
+        TopicKind { name, short, partitions: 3, key: "channel", settings: &[] }
+    }
+
+    const TOPICS: &[TopicKind] = &[topic("t.chat", "chat"), topic("t.viewer", "viewer")];
 
     const KINDS: &[GeneratorKind] = &[GeneratorKind {
         name: "talk",

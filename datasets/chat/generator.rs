@@ -21,8 +21,9 @@ use serde::Deserialize;
 
 use super::records::{Content, Draft, Writer};
 use super::words::TEMPLATES;
-use crate::plan::{Bursts, Plan};
-use crate::random::{Random, Weighted};
+use crate::generators::{Names, option};
+use crate::plan::{Bursts, Fill, Plan, Planned};
+use crate::random::{Random, Weighted, shared};
 
 /// The data set `chat`.
 pub const KIND: GeneratorKind = GeneratorKind {
@@ -56,7 +57,7 @@ const RATE: f64 = 10.0;
 const USERS_MAX: u32 = 1_000_000;
 
 const fn topic(name: &'static str, short: &'static str) -> TopicKind {
-    TopicKind { name, short, partitions: 3, key: "channel" }
+    TopicKind { name, short, partitions: 3, key: "channel", settings: &[] }
 }
 
 const OPTIONS: &[OptionKind] = &[
@@ -78,15 +79,6 @@ const OPTIONS: &[OptionKind] = &[
     option("produce_transactions", &["PRODUCE_TRANSACTIONS"], "true", "Whether these are written."),
     option("produce_stream_meta", &["PRODUCE_STREAM_META"], "true", "Whether these are written."),
 ];
-
-const fn option(
-    name: &'static str,
-    environment: &'static [&'static str],
-    default: &'static str,
-    about: &'static str,
-) -> OptionKind {
-    OptionKind { name, environment, default, about }
-}
 
 /// The options of its own; [`OPTIONS`] says what they are.
 #[derive(Deserialize)]
@@ -111,13 +103,6 @@ struct Own {
 enum Channels {
     List(Vec<String>),
     Text(String),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Names {
-    Producer,
-    Job,
 }
 
 impl Default for Own {
@@ -185,10 +170,12 @@ fn make(options: &GeneratorOptions) -> Result<Arc<dyn Generator>> {
         return Err(error.hint("set one of the options `produce_…` to true"));
     }
     let channels = own.channels(options.keys)?;
-    Ok(Arc::new(Chat {
-        plan: Plan::new(options, RATE, Bursts { per_hour: own.spikes, first: own.burst })?,
+    let plan = Plan::new(options, RATE, Bursts { per_hour: own.spikes, first: own.burst })?;
+    let partitions = options.partitions.unwrap_or(TOPICS[CHAT].partitions);
+    let chat = Chat {
+        plan: plan.clone(),
         weights: Weighted::new(topics.iter().map(|topic| WEIGHTS[*topic])),
-        partitions: u64::from(options.partitions.unwrap_or(TOPICS[CHAT].partitions)),
+        partitions: u64::from(partitions),
         ends: options.events.map(|events| events.saturating_sub(channels.len() as u64)),
         writer: Writer::new(Content {
             templates: own.message_variants,
@@ -200,7 +187,8 @@ fn make(options: &GeneratorOptions) -> Result<Arc<dyn Generator>> {
             start: options.start,
         }),
         topics,
-    }))
+    };
+    Ok(Arc::new(Planned::new(plan, partitions, chat)))
 }
 
 struct Chat {
@@ -214,28 +202,7 @@ struct Chat {
     writer: Writer,
 }
 
-impl Generator for Chat {
-    fn make(&self, number: u64, made: &mut Made) {
-        made.key.clear();
-        made.value.clear();
-        made.due = self.plan.due(number);
-        made.partition = (number % self.partitions) as u32;
-        made.fault = self.plan.fault(number);
-        // A repetition is made again, whole and without a fault of its own.
-        let content = match made.fault {
-            Some(Fault::Duplicate) => self.plan.repeated(number, self.partitions),
-            _ => Some(number),
-        };
-        if content.is_none() {
-            made.fault = None;
-        }
-        let fault = made.fault.filter(|fault| *fault != Fault::Duplicate);
-        self.fill(content.unwrap_or(number), fault, made);
-    }
-}
-
-impl Chat {
-    /// Writes key and value of a record.
+impl Fill for Chat {
     fn fill(&self, number: u64, fault: Option<Fault>, made: &mut Made) {
         let mut random = self.plan.random(number);
         let (topic, channel, boundary) = match self.boundary(number) {
@@ -253,6 +220,7 @@ impl Chat {
             shape: self.plan.shape(number),
         };
         made.topic = topic;
+        made.partition = (number % self.partitions) as u32;
         made.key.extend_from_slice(self.writer.name(channel).as_bytes());
         let out = &mut made.value;
         let time: Option<Time> = match topic {
@@ -263,7 +231,9 @@ impl Chat {
         };
         made.time = time.filter(|_| fault != Some(Fault::BadJson));
     }
+}
 
+impl Chat {
     /// The first records of a run with stream events are the starts of the streams and the last
     /// ones their ends: index of the channel, and type of the event.
     fn boundary(&self, number: u64) -> Option<(usize, &'static str)> {
@@ -281,12 +251,8 @@ impl Chat {
     /// A channel of the record's partition.
     #[inline]
     fn channel(&self, number: u64, random: &mut Random) -> usize {
-        let (partition, channels) = (number % self.partitions, self.writer.channels());
-        if channels <= self.partitions {
-            return (partition % channels) as usize;
-        }
-        let here = (channels - partition).div_ceil(self.partitions);
-        (partition + self.partitions * random.below(here)) as usize
+        let part = (number % self.partitions, self.partitions);
+        shared(self.writer.channels(), part, random) as usize
     }
 }
 

@@ -6,7 +6,7 @@ use highwater::time::Time;
 use super::audience::Audience;
 use super::unread;
 use super::words::{EMOTES, NAME_BEGINNINGS, NAME_ENDS, NEGATIVE, TEMPLATES, Template};
-use crate::json::{Document, digits, escaped, hex, quoted};
+use crate::json::{Document, boolean, digits, escaped, hex, list, quoted, uuid};
 use crate::random::{Random, Weighted};
 
 const BITS: [u64; 8] = [1, 5, 10, 25, 50, 100, 500, 1_000];
@@ -25,8 +25,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn document<'b>(&self, out: &'b mut Vec<u8>, nullable: u64) -> Document<'b> {
-        Document::new(out, self.fault, self.shape, nullable)
+    pub(super) fn document<'b>(&self, out: &'b mut Vec<u8>) -> Document<'b> {
+        Document::new(out, self.fault, self.shape)
     }
 }
 
@@ -108,7 +108,7 @@ impl Writer {
         let badges = Badges::draw(random);
         let channel = &self.channels[draft.channel].escaped;
         if self.for_job {
-            let mut document = draft.document(out, 7);
+            let mut document = draft.document(out);
             document.field("event_id", |out| numbered(out, "chat", draft));
             let time = document.time("timestamp", draft.time);
             document.plain("stream_id", channel);
@@ -120,7 +120,7 @@ impl Writer {
             document.end();
             return time;
         }
-        let mut document = draft.document(out, 11);
+        let mut document = draft.document(out);
         let id = (random.bits(), random.bits());
         document.field("message_id", |out| uuid(out, id));
         document.plain("channel", channel);
@@ -155,7 +155,7 @@ impl Writer {
         let Channel { escaped, audience, .. } = &self.channels[draft.channel];
         let viewers = audience.viewers(draft.time);
         if self.for_job {
-            let mut document = draft.document(out, 5);
+            let mut document = draft.document(out);
             document.field("event_id", |out| numbered(out, "viewer", draft));
             let time = document.time("timestamp", draft.time);
             document.plain("stream_id", escaped);
@@ -165,7 +165,7 @@ impl Writer {
             document.end();
             return time;
         }
-        let mut document = draft.document(out, 7);
+        let mut document = draft.document(out);
         let id = (random.bits(), random.bits());
         document.field("event_id", |out| uuid(out, id));
         document.plain("channel", escaped);
@@ -240,7 +240,8 @@ impl<'w> Words<'w> {
 
     #[inline]
     fn emotes(&self, out: &mut Vec<u8>) {
-        list(out, self.emotes[..self.template.parts.len() - 1].iter().copied());
+        let emotes = &self.emotes[..self.template.parts.len() - 1];
+        list(out, emotes, |out, emote| quoted(out, emote));
     }
 }
 
@@ -256,25 +257,9 @@ impl Badges {
 
     #[inline]
     fn write(&self, out: &mut Vec<u8>) {
-        list(out, self.0.iter().filter(|(_, worn)| *worn).map(|(badge, _)| *badge));
+        let worn = self.0.iter().filter(|(_, worn)| *worn);
+        list(out, worn, |out, (badge, _)| quoted(out, badge));
     }
-}
-
-#[inline]
-fn list<'t>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'t str>) {
-    out.push(b'[');
-    for (index, text) in texts.enumerate() {
-        if 0 < index {
-            out.push(b',');
-        }
-        quoted(out, text);
-    }
-    out.push(b']');
-}
-
-#[inline]
-pub(super) fn boolean(out: &mut Vec<u8>, value: bool) {
-    out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
 /// The id of an event in the job's dialect.
@@ -308,22 +293,5 @@ pub(super) fn username(out: &mut Vec<u8>, user: u64) {
     if 0 < more {
         digits(out, more);
     }
-    out.push(b'"');
-}
-
-/// A random UUID (version 4) of 122 of the bits.
-#[inline]
-pub(super) fn uuid(out: &mut Vec<u8>, (high, low): (u64, u64)) {
-    out.push(b'"');
-    hex(out, high >> 32, 8);
-    out.push(b'-');
-    hex(out, high >> 16, 4);
-    out.extend_from_slice(b"-4");
-    hex(out, high, 3);
-    out.push(b'-');
-    hex(out, low >> 62 | 8, 1);
-    hex(out, low >> 48, 3);
-    out.push(b'-');
-    hex(out, low, 12);
     out.push(b'"');
 }

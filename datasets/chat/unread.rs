@@ -2,9 +2,9 @@
 
 use highwater::time::Time;
 
-use super::records::{Channel, Draft, Words, Writer, boolean, user_id, username, uuid};
+use super::records::{Channel, Draft, Words, Writer, user_id, username};
 use super::words::{CATEGORIES, TITLES};
-use crate::json::{digits, hex, padded, quoted};
+use crate::json::{boolean, digits, hex, hundredths, padded, quoted, uuid};
 use crate::random::{Random, Weighted, hash};
 
 const PAYMENTS: [&str; 4] = ["credit_card", "paypal", "crypto", "gift_card"];
@@ -53,7 +53,7 @@ impl Writer {
             _ => price,
         };
         let id = random.bits();
-        let mut document = draft.document(out, 8);
+        let mut document = draft.document(out);
         document.field("transaction_id", |out| {
             out.extend_from_slice(b"\"txn_");
             hex(out, id, 16);
@@ -63,11 +63,7 @@ impl Writer {
         document.field("username", |out| username(out, user));
         document.field("user_id", |out| user_id(out, user));
         quoted(document.always("transaction_type"), kind);
-        document.field("amount", |out| {
-            digits(out, cents / 100);
-            out.push(b'.');
-            padded(out, cents % 100, 2);
-        });
+        document.field("amount", |out| hundredths(out, cents));
         document.plain("currency", "USD");
         document.field("is_anonymous", |out| boolean(out, random.chance(0.05)));
         match kind {
@@ -115,7 +111,7 @@ impl Writer {
             _ => "raid_incoming",
         });
         let id = (random.bits(), random.bits());
-        let mut document = draft.document(out, 6);
+        let mut document = draft.document(out);
         document.field("event_id", |out| uuid(out, id));
         document.plain("channel", escaped);
         quoted(document.always("event_type"), kind);

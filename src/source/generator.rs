@@ -144,7 +144,8 @@ impl Partition for Reading {
         let now = (self.now)();
         while self.ready && self.made.due <= now && !batch.is_full() {
             let Made { due, key, value, .. } = &self.made;
-            batch.push(self.offset, Some(*due), Some(key), Some(value));
+            let key = (!key.is_empty()).then_some(&key[..]);
+            batch.push(self.offset, Some(*due), key, Some(value));
             self.offset += 1;
             self.ready = self.records.next(&mut self.made);
         }

@@ -204,10 +204,11 @@ mod kafka {
         let client = settings(&args.client)?;
         wait(&brokers, &client, args, places, stop)?;
         let admin = Admin::new(&brokers, &client)?;
-        for Place { topic, partitions, .. } in places {
+        for Place { index, topic, partitions } in places {
             let found = match admin.partitions(topic)? {
                 0 => {
-                    let made = admin.create_topic(topic, *partitions)?;
+                    let settings = kind.topics[*index].settings;
+                    let made = admin.create_topic_with(topic, *partitions, settings)?;
                     log::say(&format!("made topic `{topic}` with {made} partitions"));
                     made
                 }
@@ -275,7 +276,7 @@ mod kafka {
             self.producer.send(Outgoing {
                 topic: self.kind.topics[made.topic].name,
                 partition: made.partition,
-                key: Some(&made.key),
+                key: (!made.key.is_empty()).then_some(&made.key[..]),
                 value: Some(&made.value),
                 time: Some(made.due),
             })

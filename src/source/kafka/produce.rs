@@ -236,7 +236,24 @@ impl Admin {
     ///
     /// `Unreachable`: nobody answers. `Config`: the cluster refuses.
     pub fn create_topic(&self, topic: &str, partitions: u32) -> Result<u32> {
-        let wanted = NewTopic::new(topic, number(partitions), TopicReplication::Fixed(-1));
+        self.create_topic_with(topic, partitions, &[])
+    }
+
+    /// Makes a topic as [`Admin::create_topic`], with settings such as `retention.ms`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::create_topic`].
+    pub fn create_topic_with(
+        &self,
+        topic: &str,
+        partitions: u32,
+        settings: &[(&str, &str)],
+    ) -> Result<u32> {
+        let mut wanted = NewTopic::new(topic, number(partitions), TopicReplication::Fixed(-1));
+        for (name, value) in settings {
+            wanted = wanted.set(name, value);
+        }
         let answers = block_on(self.admin.create_topics([&wanted], &AdminOptions::new()));
         self.accept(topic, answers, RDKafkaErrorCode::TopicAlreadyExists)?;
         let deadline = Instant::now() + ADMIN_MAX;
