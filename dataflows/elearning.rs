@@ -40,6 +40,9 @@ const LATENESS: Duration = minutes(2);
 const MICRO: Duration = minutes(1);
 const SHORT: Duration = minutes(5);
 
+/// How long a backlog waits, unless `stateful.state_timeout` says otherwise.
+const STATE_TIMEOUT: Duration = hours(1);
+
 /// Distance between the starts of two windows of S5/1, whatever their size.
 const SLIDE: Duration = minutes(1);
 
@@ -63,11 +66,19 @@ struct Job {
     lateness: Duration,
     /// The views that are wanted.
     views: Vec<&'static str>,
+    /// How long something that no window bounds is kept.
+    state_timeout: Duration,
 }
 
 impl Job {
-    /// Reads the parameters; `name` is that of the job, `views` are all that it has.
-    fn read(name: &str, views: &[&'static str], parameters: &mut Parameters) -> Result<Job> {
+    /// Reads the parameters; `name` is that of the job, `views` are those that it has, `further`
+    /// those that it has only if they are listed.
+    fn read(
+        name: &str,
+        views: &[&'static str],
+        further: &[&'static str],
+        parameters: &mut Parameters,
+    ) -> Result<Job> {
         let from_config = parameters.choice("windows.from_config", &["on", "off"], "on")? == "on";
         let (micro, short) = (
             parameters.duration("windows.micro", MICRO)?,
@@ -82,7 +93,8 @@ impl Job {
                 sliding: Sliding::new(short, SLIDE),
             },
             lateness: parameters.duration("windows.watermark", LATENESS)?,
-            views: parameters.some_of(&format!("realtime_views.{name}"), views)?,
+            views: parameters.some_of(&format!("realtime_views.{name}"), views, further)?,
+            state_timeout: parameters.duration("stateful.state_timeout", STATE_TIMEOUT)?,
         })
     }
 

@@ -1,7 +1,9 @@
 //! The systems that Highwater replaces, as dataflows.
 
+pub mod archive;
 pub mod chat;
 pub mod elearning;
+pub mod market;
 #[cfg(test)]
 mod play;
 pub mod shop;
@@ -33,6 +35,21 @@ pub const DATAFLOWS: &[Dataflow] = &[
         elearning::profile_notification,
     ),
     elearning("video", "who watches what, how long, and to the end", elearning::video),
+    Dataflow {
+        name: "market",
+        system: "market",
+        about: "prices, prediction markets, correlations, and how good the data are",
+        file: ("market.toml", include_str!("market.toml")),
+        overlays: &[
+            ("market.kafka.toml", include_str!("market.kafka.toml")),
+            ("market.latency.toml", include_str!("market.latency.toml")),
+            ("market.throughput.toml", include_str!("market.throughput.toml")),
+        ],
+        compat: "[parameters]\nlast = \"arrival\"\nbook.depth = \"text\"\n\
+                 trades.rows = \"priced\"\nhbase.numbers = \"python\"\n",
+        environment: ENVIRONMENT,
+        entry: market::entry,
+    },
     Dataflow {
         name: "events",
         system: "shop",

@@ -5,7 +5,7 @@
 
 use compact_str::format_compact;
 
-use crate::aggregate::{Aggregate, Number, Variance};
+use crate::aggregate::{Aggregate, Number, Sum, Variance};
 use crate::row::Decimal;
 use crate::text::Text;
 
@@ -130,6 +130,28 @@ pub fn z_score<N: Number<f64>>(
     let (mean, deviation) = mean_and_deviation(baseline)?;
     let (distance, unit) = (x.number()? - mean, deviation.max(floor));
     if unit == 0.0 { Some(0.0) } else { ratio(distance, unit) }
+}
+
+/// The correlation of Pearson of pairs of values, from −1 to 1. `None` where one of both does not
+/// vary, or a value is not finite.
+///
+/// ```
+/// use highwater::stats::correlation;
+/// assert_eq!(correlation([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]]), Some(1.0));
+/// assert_eq!(correlation([[1.0, 6.0], [2.0, 4.0], [3.0, 2.0]]), Some(-1.0));
+/// assert_eq!(correlation([[1.0, 2.0], [1.0, 4.0]]), None);
+/// ```
+pub fn correlation(pairs: impl IntoIterator<Item = [f64; 2]>) -> Option<f64> {
+    let pairs: Vec<[f64; 2]> = pairs.into_iter().collect();
+    let spread = |side: usize| mean_and_deviation(pairs.iter().map(|pair| pair[side]));
+    let ((mean_a, deviation_a), (mean_b, deviation_b)) = (spread(0)?, spread(1)?);
+    let mut products = Sum::<f64>::default();
+    for [a, b] in &pairs {
+        products.absorb(Sum::of((a - mean_a) * (b - mean_b)));
+    }
+    let covariance = products.get()? / pairs.len() as f64;
+    // Rounding may lead a hair beyond the border.
+    ratio(covariance, deviation_a * deviation_b).map(|found| found.clamp(-1.0, 1.0))
 }
 
 /// A float as Java prints it: `2.0`, `0.016666666666666666`, `1.0E7` from 10^7 on, `1.0E-4` below
@@ -269,6 +291,17 @@ mod tests {
         check(-0.0, "-0.0");
         check(f64::NEG_INFINITY, "-Infinity");
         check(f64::NAN, "NaN");
+    }
+
+    #[test]
+    fn correlations_are_those_of_the_definition() {
+        let pairs = [[1.0, 2.0], [2.0, 1.0], [3.0, 4.0], [4.0, 3.0]];
+        assert_eq!(correlation(pairs), Some(0.6));
+        assert_eq!(correlation([]), None);
+        assert_eq!(correlation([[1.0, 2.0]]), None);
+        assert_eq!(correlation([[1.0, f64::NAN], [2.0, 1.0]]), None);
+        let tiny = correlation((0..60).map(|n| [0.1 * f64::from(n), -0.3 * f64::from(n)]));
+        assert!(tiny.is_some_and(|found| (found + 1.0).abs() < 1e-12), "{tiny:?}");
     }
 
     #[test]

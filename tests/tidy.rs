@@ -73,8 +73,9 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Each client crate, and the rooms that may name it.
-const CLIENTS: [(&str, &[&str]); 4] = [
-    ("rdkafka", &["src/source/kafka.rs", "src/source/kafka/", "src/sink/kafka.rs"]),
+const CLIENTS: [(&str, &[&str]); 5] = [
+    ("parquet", &["src/sink/parquet.rs", "src/sink/parquet/"]),
+    ("rdkafka", &["src/source/kafka/", "src/sink/kafka.rs", "src/sink/kafka/"]),
     ("rdkafka_sys", &["src/source/kafka/"]),
     ("tokio_postgres", &["src/sink/postgres.rs", "src/sink/postgres/"]),
     ("tokio", &["src/sink/postgres.rs", "src/sink/postgres/"]),

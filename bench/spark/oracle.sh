@@ -112,7 +112,7 @@ compare() {
 }
 
 if [ $# = 0 ]; then
-    mapfile -t systems < <("$HIGHWATER" list systems | awk '/^ / || NF { print $1 }')
+    mapfile -t systems < <("$HIGHWATER" list jobs | sed -n 's|^  \([a-z]*\)/.*|\1|p' | sort -u)
 else
     systems=("$@")
 fi

@@ -12,7 +12,8 @@ use highwater_datasets::elearning::{Action, Assessment, AssessmentEvent};
 use super::{Grid, Job, View, names};
 use students::{ActiveStudents, Activity, Attempts, QuizAttempts};
 use submissions::{
-    GradingQueue, People, SubmissionRate, Submissions, SubmissionsOfCourse, TotalSubmissions,
+    GradingBacklog, GradingQueue, People, Submission, SubmissionRate, Submissions,
+    SubmissionsOfCourse, TotalSubmissions,
 };
 
 const VIEWS: [View<Assessment>; 5] = [
@@ -23,10 +24,17 @@ const VIEWS: [View<Assessment>; 5] = [
     ("assessment_realtime_submission_rate", submission_rate),
 ];
 
+/// A further view, which is there if `realtime_views.assessment` lists it.
+const BACKLOG: &str = "assessment_realtime_grading_backlog";
+
 /// Reads the parameters and builds the dataflow.
 pub fn assessment(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
-    let job = Job::read("assessment", &names(&VIEWS), parameters)?;
+    let job = Job::read("assessment", &names(&VIEWS), &[BACKLOG], parameters)?;
     job.read_topic(flow, "assessment", &VIEWS);
+    if job.views.contains(&BACKLOG) {
+        let time = |event: &AssessmentEvent| event.timestamp;
+        grading_backlog(&flow.source("assessment", job.lateness, time), job.state_timeout);
+    }
     Ok(())
 }
 
@@ -106,4 +114,23 @@ fn submission_rate(assessment: &Stream<AssessmentEvent>, grid: &Grid, view: &str
         .accumulate(SubmissionsOfCourse::of)
         .rows(SubmissionRate::new)
         .sink(view);
+}
+
+/// How many submissions of each assignment wait for a grade: a running queue, not a window.
+fn grading_backlog(assessment: &Stream<AssessmentEvent>, limit: Duration) {
+    let submissions = assessment
+        .filter(submitted)
+        .map(Submission::of)
+        .key_by(|submission| (submission.assignment_id.clone(), submission.student_id.clone()));
+    let grades = assessment
+        .filter(graded)
+        .map(|event| (event.assignment_id.clone(), event.student_id.clone()))
+        .key_by(Clone::clone);
+
+    let queue = submissions.pending(&grades, limit);
+    queue
+        .waiting
+        .arrange_by(|submission| submission.assignment_id.clone())
+        .count(|assignment_id, backlog| GradingBacklog { assignment_id, backlog })
+        .sink(BACKLOG);
 }

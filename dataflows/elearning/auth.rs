@@ -21,7 +21,7 @@ const VIEWS: [View<Auth>; 5] = [
 
 /// Reads the parameters and builds the dataflow.
 pub fn auth(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
-    let job = Job::read("auth", &names(&VIEWS), parameters)?;
+    let job = Job::read("auth", &names(&VIEWS), &[], parameters)?;
     job.read_topic(flow, "auth", &VIEWS);
     Ok(())
 }

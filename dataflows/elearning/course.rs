@@ -20,7 +20,7 @@ const VIEWS: [View<Course>; 5] = [
 
 /// Reads the parameters and builds the dataflow.
 pub fn course(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
-    let job = Job::read("course", &names(&VIEWS), parameters)?;
+    let job = Job::read("course", &names(&VIEWS), &[], parameters)?;
     job.read_topic(flow, "course", &VIEWS);
     Ok(())
 }

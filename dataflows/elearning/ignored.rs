@@ -27,7 +27,8 @@ pub(super) const IGNORED: &[Ignored] = &[
     instead("spark.*", "there is no Spark"),
     instead("output.trigger_interval", "set it in [sink.\"*\"], or TRIGGER_INTERVAL"),
     instead("output.*", "the sinks say where and how rows are written"),
-    instead("stateful.*", "state is kept while a window is open"),
+    instead("stateful.enable_state_store", "state is kept in memory"),
+    instead("stateful.state_store_provider", "state is kept in memory"),
     instead("alerts.*", "alerts are not built yet"),
 ];
 

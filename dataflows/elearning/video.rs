@@ -20,7 +20,7 @@ const VIEWS: [View<Video>; 5] = [
 
 /// Reads the parameters and builds the dataflow.
 pub fn video(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
-    let job = Job::read("video", &names(&VIEWS), parameters)?;
+    let job = Job::read("video", &names(&VIEWS), &[], parameters)?;
     job.read_topic(flow, "video", &VIEWS);
     Ok(())
 }

@@ -13,6 +13,8 @@ pub struct Assessment {
     pub course_id: Option<Text>,
     /// Which assignment.
     pub assignment_id: Option<Text>,
+    /// Whose work is graded.
+    pub student_id: Option<Text>,
     /// Which quiz.
     pub quiz_id: Option<Text>,
     /// Points that were reached.
@@ -37,6 +39,7 @@ impl Topic for Assessment {
         match name {
             "course_id" => self.course_id = field.text()?,
             "assignment_id" => self.assignment_id = field.text()?,
+            "student_id" => self.student_id = field.text()?,
             "quiz_id" => self.quiz_id = field.text()?,
             "score" => self.score = field.f64()?,
             "max_score" => self.max_score = field.f64()?,

@@ -162,7 +162,9 @@ mod tests {
         }
         let later = [("e", 6), ("d", 5)];
         let mut other = Collect::default();
-        later.map(|(value, time)| other.absorb(Collect::of(Text::from(value), at(time))));
+        for (value, time) in later {
+            other.absorb(Collect::of(Text::from(value), at(time)));
+        }
         let mut reversed = other.clone();
         reversed.merge(&list);
         list.merge(&other);

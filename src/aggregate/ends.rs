@@ -138,6 +138,10 @@ mod tests {
             Last::<Text>::of(random.maybe(value), stamp(random))
         });
         laws::hold(|random| Last::<f64>::of(random.float(2), stamp(random)));
+        laws::hold(|random| {
+            let price = random.float(2);
+            Last::<Option<f64>>::of(Some(random.maybe(price)), stamp(random))
+        });
     }
 
     #[test]
@@ -149,5 +153,8 @@ mod tests {
         let mut nullable: Last<Option<i64>> = Last::of(Some(7), early);
         nullable.merge(&Last::of(Some(None), late));
         assert_eq!(nullable.get(), Some(&None));
+        let mut price: Last<Option<f64>> = Last::of(Some(7.5), early);
+        price.merge(&Last::of(Some(None), late));
+        assert_eq!(price.get(), Some(&None));
     }
 }

@@ -128,6 +128,22 @@ impl Value for f64 {
     }
 }
 
+/// A float that may be NULL, for `Last<Option<f64>>`.
+impl Value for Option<f64> {
+    #[inline]
+    fn order(&self, other: &Option<f64>) -> Ordering {
+        match (self, other) {
+            (Some(one), Some(other)) => one.total_cmp(other),
+            _ => self.is_some().cmp(&other.is_some()),
+        }
+    }
+
+    #[inline]
+    fn is_absent(&self) -> bool {
+        self.is_none_or(f64::is_nan)
+    }
+}
+
 /// Nothing: what a view without measures adds up.
 impl Aggregate for () {
     fn merge(&mut self, _other: &()) {}

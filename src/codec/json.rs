@@ -61,6 +61,12 @@ impl<E> Decoded<E> {
         self.rejects.truncate(rejects);
     }
 
+    /// Appends an event that is a whole record.
+    pub fn push(&mut self, event: E) {
+        self.events.push(event);
+        self.elements.push(0);
+    }
+
     fn push_null_row(&mut self, element: u32)
     where
         E: Default,

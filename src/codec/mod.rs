@@ -4,6 +4,7 @@
 //! (`json.rs`) serves all of them; coercions, two dialects, depth and duplicates are its business.
 
 pub mod json;
+pub mod raw;
 pub mod timestamp;
 
 use std::cell::RefCell;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::de::MapAccess;
 
 pub use json::{Decoded, Field, decode};
+pub use raw::{Raw, RawRecord};
 
 use crate::row::Position;
 use crate::text::Text;
@@ -57,6 +59,12 @@ pub trait Wire: Default + 'static {
     /// Whether the replaced job reads a document as an *array* of such objects. By default an
     /// array is taken apart for every type; with [`BadDocument::NullRow`] only for these.
     const ARRAY: bool = false;
+
+    /// Makes an event of the record itself instead of decoding its value, for types that want it:
+    /// [`Raw`]. Such a record is refused by nothing but a size that its source could not keep.
+    fn from_record(_record: RawRecord<'_>) -> Option<Self> {
+        None
+    }
 
     /// Takes in the value of one field of the document; a name that occurs twice comes twice, so
     /// the last one wins. Every field must be consumed, if only by [`Field::skip`].

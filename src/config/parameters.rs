@@ -148,19 +148,25 @@ impl Parameters {
         })
     }
 
-    /// Those of some names that are listed; all of them by default.
+    /// Those of some names that are listed; by default all but the `further` ones.
     ///
     /// # Errors
     ///
     /// As [`Parameters::f64`]; or one that is none of them, with the nearest names; or none at all.
-    pub fn some_of(&mut self, name: &str, all: &[&'static str]) -> Result<Vec<&'static str>> {
+    pub fn some_of(
+        &mut self,
+        name: &str,
+        all: &[&'static str],
+        further: &[&'static str],
+    ) -> Result<Vec<&'static str>> {
+        let known: Vec<&str> = all.iter().chain(further).copied().collect();
         let mut chosen = Vec::with_capacity(all.len());
         for listed in self.texts(name, all)? {
-            match all.iter().find(|known| **known == listed) {
+            match known.iter().find(|known| **known == listed) {
                 Some(known) => chosen.push(*known),
                 None => {
                     let error = Error::config(format!("`{name}` lists `{listed}`, which is none"));
-                    return Err(self.placed(name, error.hint(did_you_mean(&listed, all))));
+                    return Err(self.placed(name, error.hint(did_you_mean(&listed, &known))));
                 }
             }
         }
@@ -324,14 +330,14 @@ mod tests {
     fn some_of_the_known_names_are_chosen_and_others_refused() -> Result<()> {
         let all = ["logins", "logouts", "failures"];
         let mut chosen = parameters("some = ['failures', 'logins']\nwrong = ['logons']");
-        assert_eq!(chosen.some_of("every", &all)?, all);
-        assert_eq!(chosen.some_of("some", &all)?, ["failures", "logins"]);
+        assert_eq!(chosen.some_of("every", &all, &["nobody"])?, all);
+        assert_eq!(chosen.some_of("some", &all[..2], &all[2..])?, ["failures", "logins"]);
         assert_eq!(
-            chosen.some_of("wrong", &all).unwrap_err().to_string(),
+            chosen.some_of("wrong", &all, &[]).unwrap_err().to_string(),
             "parameters: `wrong` lists `logons`, which is none\n  \
              hint: did you mean `logins`, `logouts`?",
         );
-        let nothing = parameters("some = []").some_of("some", &all).unwrap_err().to_string();
+        let nothing = parameters("some = []").some_of("some", &all, &[]).unwrap_err().to_string();
         assert!(nothing.starts_with("parameters: `some` lists nothing"), "{nothing}");
         Ok(())
     }

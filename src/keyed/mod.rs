@@ -123,7 +123,9 @@ impl Open {
 }
 
 /// Encodes items that are grouped by the key group of a hash.
-fn encode_groups<T: Serialize>(items: impl Iterator<Item = (u64, T)>) -> Vec<(u16, Vec<u8>)> {
+pub(crate) fn encode_groups<T: Serialize>(
+    items: impl Iterator<Item = (u64, T)>,
+) -> Vec<(u16, Vec<u8>)> {
     let mut groups: std::collections::BTreeMap<u16, Vec<T>> = Default::default();
     for (hash, item) in items {
         groups.entry(crate::hash::group(hash)).or_default().push(item);

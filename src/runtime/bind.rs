@@ -235,8 +235,8 @@ fn pace(config: &Config) -> Pace {
 /// How far in the past a generator begins, so that every view of fixed windows has rows at once.
 fn back(plan: &Plan, lateness: Duration) -> Duration {
     let sizes = plan.roots.iter().map(|root| match root.windows {
-        Windows::Fixed(fixed) => fixed.size(),
-        Windows::Session(_) => Duration::ZERO,
+        Some(Windows::Fixed(fixed)) => fixed.size(),
+        Some(Windows::Session(_)) | None => Duration::ZERO,
     });
     let longest = sizes.max().unwrap_or_default();
     (longest + lateness + minutes(1)).max(minutes(3))

@@ -10,16 +10,21 @@
 //! (window end, cells), and rows of single records in that of their positions: the same log gives
 //! the same lines. A crash before the rename leaves `NAME.partial` with whole epochs and perhaps
 //! the beginning of another; the next start refuses to touch it unless `overwrite` is set.
+//!
+//! A name that ends in `.gz` is packed: each append is a member of its own, which unpackers read as
+//! one text, so what a crash leaves can be read up to the last whole epoch.
 
 mod disk;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Ordering;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Deserialize;
 
 use super::text::{JsonNames, csv_line, csv_row};
@@ -33,9 +38,9 @@ use disk::{Disk, LocalDisk};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// The file. Missing folders above it are made.
+    /// The file. Missing folders above it are made; a name that ends in `.gz` is packed by gzip.
     pub path: PathBuf,
-    /// `"csv"` or `"jsonl"`; without it the ending of the name says it.
+    /// `"csv"` or `"jsonl"`; without it the ending of the name says it, before `.gz`.
     pub format: Option<Format>,
 }
 
@@ -67,11 +72,17 @@ pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Si
 }
 
 fn format_of(path: &Path) -> Option<Format> {
+    let unpacked = path.with_extension("");
+    let path = if is_packed(path) { &unpacked } else { path };
     match path.extension()?.to_str()? {
         "csv" => Some(Format::Csv),
         "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
         _ => None,
     }
+}
+
+fn is_packed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "gz")
 }
 
 struct FileSink {
@@ -118,7 +129,8 @@ impl Sink for FileSink {
     fn open(&mut self, _shard: Shard) -> Result<Box<dyn Writer>> {
         self.check()?;
         let disk = LocalDisk::create(&self.path, &self.partial(), self.common.overwrite)?;
-        Ok(Box::new(FileWriter::new(Box::new(disk), self.lines.clone())))
+        let packs = is_packed(&self.path);
+        Ok(Box::new(FileWriter::new(Box::new(disk), self.lines.clone(), packs)))
     }
 }
 
@@ -174,6 +186,13 @@ impl Lines {
     }
 }
 
+/// The bytes as one member of a packed file.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = packer.write_all(bytes).and_then(|()| packer.finish());
+    packed.expect("a vector takes every byte")
+}
+
 /// The order of rows within an epoch.
 pub(super) fn in_file(a: (&Mark, &[Cell]), b: (&Mark, &[Cell])) -> Ordering {
     let place = match (&a.0.origin, &b.0.origin) {
@@ -185,7 +204,7 @@ pub(super) fn in_file(a: (&Mark, &[Cell]), b: (&Mark, &[Cell])) -> Ordering {
 }
 
 /// The processing time, for the column that a binding calls its `stamp`.
-pub(super) fn now() -> Time {
+pub(in crate::sink) fn now() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Time::from_micros(since.map_or(0, crate::time::micros))
 }
@@ -194,6 +213,8 @@ pub(super) fn now() -> Time {
 struct FileWriter {
     disk: Box<dyn Disk>,
     lines: Lines,
+    /// Whether what is appended is packed.
+    packs: bool,
     /// Rows of the open epoch.
     rows: Rows,
     /// Lines of closed epochs that are not in the file yet.
@@ -206,10 +227,12 @@ struct FileWriter {
 }
 
 impl FileWriter {
-    fn new(disk: Box<dyn Disk>, lines: Lines) -> FileWriter {
-        let bytes = lines.header();
-        let (rows, length, torn, published) = (Rows::default(), 0, false, false);
-        FileWriter { disk, lines, rows, bytes, length, torn, published }
+    fn new(disk: Box<dyn Disk>, lines: Lines, packs: bool) -> FileWriter {
+        let header = lines.header();
+        // A packed file has a member also if it has no line: without one it could not be read.
+        let bytes = if packs { gzip(&header) } else { header };
+        let (rows, length) = (Rows::default(), 0);
+        FileWriter { disk, lines, packs, rows, bytes, length, torn: false, published: false }
     }
 
     /// Brings all lines of closed epochs into the file, once, however often it is called.
@@ -231,7 +254,13 @@ impl FileWriter {
 
     fn close_epoch(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
+        let start = self.bytes.len();
         self.lines.append(&rows, &mut self.bytes);
+        if self.packs && start < self.bytes.len() {
+            let member = gzip(&self.bytes[start..]);
+            self.bytes.truncate(start);
+            self.bytes.extend(member);
+        }
         self.flush().map_err(|error| self.failed("write", error))
     }
 

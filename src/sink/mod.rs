@@ -6,15 +6,20 @@
 pub mod blackhole;
 pub mod console;
 pub mod file;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod kinds;
 pub mod letters;
 pub mod memory;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod queue;
 pub mod text;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::error::Result;
 use crate::row::{Rows, Schema};
@@ -107,12 +112,28 @@ pub trait Writer: Send {
     /// `Unreachable`: the service is away. `Storage`: the disk is full. Others end the job.
     fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>>;
 
-    /// All rows of this epoch have been written.
+    /// All rows of this epoch have been given. They are confirmed when this returns, unless
+    /// something is held.
     ///
     /// # Errors
     ///
     /// As [`Writer::write`]; called again.
     fn epoch(&mut self, _epoch: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// While rows of closed epochs are held back, to write more of them at once: when they have to
+    /// be written. Asked behind an epoch; such epochs are confirmed once nothing is held.
+    fn held_until(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The time of [`Writer::held_until`] has come, and every row belongs to a closed epoch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::write`]; called again.
+    fn flush(&mut self) -> Result<()> {
         Ok(())
     }
 

@@ -104,7 +104,16 @@ impl Queue {
             Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
         let (answer, answers) = mpsc::channel();
         let (own, theirs) = (options.clone(), shared.clone());
-        let worker = Thread { writer, options: own, shared: theirs, answer, wake, gathered: 0 };
+        let worker = Thread {
+            writer,
+            options: own,
+            shared: theirs,
+            answer,
+            wake,
+            gathered: 0,
+            unclosed: false,
+            unconfirmed: None,
+        };
         let thread = std::thread::Builder::new()
             .name(format!("sink {}", options.view))
             .spawn(move || worker.run())
@@ -190,6 +199,10 @@ struct Thread<W> {
     wake: W,
     /// How many items of the queue have been gathered and are not yet taken.
     gathered: usize,
+    /// Rows were written behind the last epoch.
+    unclosed: bool,
+    /// The last epoch, while the writer holds rows back.
+    unconfirmed: Option<u64>,
 }
 
 /// What is to be done next.
@@ -224,12 +237,17 @@ impl<W: Fn()> Thread<W> {
                     latency.written(&rows, Instant::now(), wall_time());
                 }
                 self.shared.state().rows -= rows.len();
+                self.unclosed = true;
                 self.tell(Answer::Written(written as u64));
             }
             if let Some(epoch) = epoch {
                 self.patiently(|writer| writer.epoch(epoch))?;
-                self.tell(Answer::Confirmed(epoch));
+                (self.unclosed, self.unconfirmed) = (false, Some(epoch));
             }
+            if self.due().is_some_and(|due| due <= Instant::now()) {
+                self.patiently(|writer| writer.flush())?;
+            }
+            self.confirm();
             if finish {
                 self.patiently(|writer| writer.finish())?;
                 self.tell(Answer::Finished);
@@ -240,13 +258,33 @@ impl<W: Fn()> Thread<W> {
         }
     }
 
-    /// Waits for something to do. Rows come alone or with the epochs behind them.
+    /// When the writer has to be told that what it holds back is due.
+    fn due(&self) -> Option<Instant> {
+        if self.unclosed { None } else { self.writer.held_until() }
+    }
+
+    /// Confirms the last epoch once nothing of it is held back.
+    fn confirm(&mut self) {
+        if !self.unclosed
+            && self.writer.held_until().is_none()
+            && let Some(epoch) = self.unconfirmed.take()
+        {
+            self.tell(Answer::Confirmed(epoch));
+        }
+    }
+
+    /// Waits for something to do, or until something is due. Rows come alone or with the epochs
+    /// behind them.
     fn next(&mut self) -> Work {
         let mut work = Work { rows: Rows::default(), epoch: None, finish: false, leave: false };
         let shared = self.shared.clone();
         let mut state = shared.state();
         while state.items.is_empty() {
-            state = self.wait(state, None);
+            let left = self.due().map(|due| due.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return work;
+            }
+            state = self.wait(state, left);
         }
         if self.gathered == 0 {
             state = self.gather(state);

@@ -5,6 +5,9 @@
 //! line begins, so that a start from a position is a seek. A file that grows is read up to the
 //! end that it has when the end is reached; then the partition has finished.
 //!
+//! A file whose name ends in `.gz` is unpacked while it is read; its offsets are those of the text,
+//! so a start from a position unpacks what lies before it.
+//!
 //! Records have no key and no time of their own: the event time is in the line, and a time of
 //! arrival too (`arrival` of the binding), so the engine finds both.
 
@@ -12,9 +15,10 @@ mod lines;
 mod paths;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -22,6 +26,7 @@ use serde::Deserialize;
 use super::{Batch, Connector, Partition, Poll, Source, Start, Wake};
 use crate::error::{Error, Result};
 use lines::Lines;
+use text::TextFile;
 
 /// Options of the file source.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -104,10 +109,11 @@ impl Source for Files {
 
     fn open(&mut self, partition: u32, from: &Start, _wake: Wake) -> Result<Box<dyn Partition>> {
         let path = &self.files[partition as usize];
-        let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let failed = |error: io::Error| unreadable(path, &error);
+        let mut file = TextFile::open(path).map_err(failed)?;
         let start = match from {
             Start::Earliest => 0,
-            Start::Latest => file.seek(SeekFrom::End(0)).map_err(|e| unreadable(path, &e))? as i64,
+            Start::Latest => file.go_to_end().map_err(failed)?,
             Start::Offset(offset) => *offset,
             Start::Offsets(offsets) => {
                 let own = offsets.iter().find(|(other, _)| *other == partition);
@@ -119,8 +125,8 @@ impl Source for Files {
                     .within(path.display()));
             }
         };
-        if *from != Start::Latest {
-            go_to(&mut file, start).map_err(|error| error.within(path.display()))?;
+        if !matches!(from, Start::Earliest | Start::Latest) {
+            file.go_to_line(start).map_err(|error| error.within(path.display()))?;
         }
         let lines = Lines::new(file, start, self.message_bytes_max);
         Ok(Box::new(FilePartition { path: path.clone(), lines }))
@@ -135,30 +141,9 @@ impl Source for Files {
     }
 }
 
-/// Seeks to the beginning of a line; anything else would read half a record.
-fn go_to(file: &mut File, offset: i64) -> Result<()> {
-    let wrong = |why: String| {
-        Err(Error::config(why).hint("offsets of a file are the bytes at which its lines begin"))
-    };
-    let failed = |error: io::Error| Error::config(format!("cannot seek to {offset}: {error}"));
-    let length = file.metadata().map_err(failed)?.len();
-    let Some(at) = u64::try_from(offset).ok().filter(|at| *at <= length) else {
-        return wrong(format!("offset {offset} is outside of its {length} bytes"));
-    };
-    let mut before = *b"\n";
-    if at != 0 {
-        file.seek(SeekFrom::Start(at - 1)).map_err(failed)?;
-        file.read_exact(&mut before).map_err(failed)?;
-    }
-    if before != *b"\n" && at != length {
-        return wrong(format!("offset {offset} is inside of a line"));
-    }
-    Ok(())
-}
-
 struct FilePartition {
     path: PathBuf,
-    lines: Lines<File>,
+    lines: Lines<TextFile>,
 }
 
 impl Partition for FilePartition {

@@ -315,12 +315,12 @@ impl<E: Row> Step<E> for RowStep {
 }
 
 /// Writes the keys of a chunk's selected events, in order.
-type Keys<K, E> = Rc<dyn Fn(&Chunk<'_, E>, &mut Vec<K>)>;
+pub(super) type Keys<K, E> = Rc<dyn Fn(&Chunk<'_, E>, &mut Vec<K>)>;
 
 /// Events that know their key.
 pub struct Keyed<K, E> {
-    stream: Stream<E>,
-    keys: Keys<K, E>,
+    pub(super) stream: Stream<E>,
+    pub(super) keys: Keys<K, E>,
 }
 
 impl<K: Key, E: 'static> Keyed<K, E> {
@@ -410,6 +410,7 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
                 Windows::Session(_) => None,
             };
             let make = make_root(windows, &panes);
+            let windows = Some(windows);
             plan.roots.push(RootPlan { operator, windows, make, erased });
             (operator, plan.slots.len() - 1, plan.operators[operator].clone())
         });

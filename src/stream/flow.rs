@@ -94,14 +94,11 @@ impl Flow {
         lateness: impl Into<Lateness>,
         time: impl Fn(&E) -> T + 'static,
     ) -> Stream<E> {
-        if let Some(stream) = self.inner.streams.borrow().get(name) {
-            if let Some(stream) = stream.downcast_ref::<Stream<E>>() {
-                return stream.clone();
-            }
-            let error = Error::config(format!("source `{name}` is read as two types"));
-            let hint = "read it once, and derive the other type with map or filter_map";
-            self.with(|plan| plan.errors.push(error.hint(hint)));
+        let streams = self.inner.streams.borrow();
+        if let Some(stream) = streams.get(name).and_then(|stream| stream.downcast_ref()) {
+            return Stream::clone(stream);
         }
+        drop(streams);
         let stream = self.add_source(name, lateness.into(), time);
         self.inner.streams.borrow_mut().insert(name.into(), Box::new(stream.clone()));
         stream
@@ -113,7 +110,7 @@ impl Flow {
         lateness: Lateness,
         time: impl Fn(&E) -> T + 'static,
     ) -> Stream<E> {
-        let options = self.inner.settings.sources.get(name).cloned().unwrap_or_default();
+        let options = self.source_options(name);
         let delay = options.lateness.unwrap_or(lateness.delay());
         let lateness = match options.strict.unwrap_or(lateness.is_strict()) {
             true => Lateness::Strict(delay),
@@ -140,7 +137,7 @@ impl Flow {
             };
             let intake = Box::new(intake);
             let (name, is_table) = (name.into(), false);
-            plan.sources.push(SourcePlan { name, lateness, is_table, reaches, intake });
+            plan.add_source(SourcePlan { name, lateness, is_table, reaches, intake });
             index
         });
         let sources = Rc::new(BTreeSet::from([source]));
@@ -160,6 +157,11 @@ impl Flow {
     /// ```
     pub fn take(&self) -> Plan {
         self.inner.plan.take()
+    }
+
+    /// What a binding says about a source.
+    pub(super) fn source_options(&self, name: &str) -> SourceOptions {
+        self.inner.settings.sources.get(name).cloned().unwrap_or_default()
     }
 
     /// How long a key's trailing history outlives its last row.

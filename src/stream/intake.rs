@@ -10,6 +10,7 @@
 //! clock is read.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::dedup::Dedup;
 use super::judge::{Case, Judge};
 use super::node::{Node, Outbox, caught};
 use crate::codec::json::{self, Decoded};
-use crate::codec::{At, Options, TypeErrors, Wire};
+use crate::codec::{At, Options, RawRecord, TypeErrors, Wire};
 use crate::lateness::{Lateness, Ledger, Reach, Watermark};
 use crate::letter::{Reason, Reject};
 use crate::row::Position;
@@ -141,7 +142,8 @@ impl<E: Wire> Intake for SourceIntake<E> {
                 &all.expect("a memory source holds the events of its port")[ready.range.clone()]
             }
             None => {
-                self.decoder.run((self.index, &self.name), batch, &self.options, partition, out);
+                let (source, records) = ((self.index, &self.name), (batch, 0..batch.records.len()));
+                self.decoder.run(source, records, &self.options, partition, out);
                 &self.decoder.decoded.events
             }
         };
@@ -184,28 +186,38 @@ impl<E: Wire> Intake for SourceIntake<E> {
     }
 
     fn stats(&self) -> SourceStats {
-        let counts = self.decoder.type_errors.counts();
-        SourceStats { type_errors: counts.into_iter().collect() }
+        self.decoder.stats()
     }
 }
 
 impl<E: Wire> Decoder<E> {
-    /// Decodes the records of a batch; those that cannot be are dead letters.
-    fn run(
+    /// The events of the last run.
+    pub(super) fn events(&self) -> &[E] {
+        &self.decoded.events
+    }
+
+    /// Values that had the wrong type and became NULL, by field.
+    pub(super) fn stats(&self) -> SourceStats {
+        let counts = self.type_errors.counts();
+        SourceStats { type_errors: counts.into_iter().collect() }
+    }
+
+    /// Decodes records of a batch; those that cannot be are dead letters.
+    pub(super) fn run(
         &mut self,
         (index, name): (u32, &Text),
-        batch: &Batch,
+        (batch, records): (&Batch, Range<usize>),
         options: &SourceOptions,
         partition: &mut PartitionState,
         out: &mut Outbox,
     ) {
         self.decoded.clear();
         self.records.clear();
-        let mut next = 0;
-        while next < batch.records.len() {
+        let mut next = records.start;
+        while next < records.end {
             // One border for the whole batch: entering it per record would cost.
             let outcome = caught(|| {
-                while next < batch.records.len() {
+                while next < records.end {
                     self.record((index, name), (batch, next), options, partition, out);
                     next += 1;
                 }
@@ -232,12 +244,22 @@ impl<E: Wire> Decoder<E> {
         partition: &mut PartitionState,
         out: &mut Outbox,
     ) {
-        let value = batch.slice(&batch.records[number].value);
+        let record = &batch.records[number];
+        let value = batch.slice(&record.value);
         let place = position(index, partition, batch, number, 0);
+        let key = batch.slice(&record.key);
+        let whole = RawRecord { key, value, time: record.time, position: place };
         let at = At { topic: name, position: place };
         let (errors, decoded) = (&self.type_errors, &mut self.decoded);
         let before = decoded.events.len();
-        let outcome = json::decode(value, at, &options.codec, errors, decoded);
+        let outcome = match E::from_record(whole) {
+            // A record of which only the beginning is here would be kept as if it were whole.
+            Some(event) if !batch.cut.iter().any(|(cut, _)| *cut == number) => {
+                decoded.push(event);
+                Ok(1)
+            }
+            _ => json::decode(value, at, &options.codec, errors, decoded),
+        };
         let ledger = &mut partition.ledger;
         let mut dead = |element, reject| {
             ledger.read += 1;
@@ -250,7 +272,6 @@ impl<E: Wire> Decoder<E> {
             Ok(events) => {
                 decoded.rejects.drain(..).for_each(|(element, reject)| dead(element, reject));
                 ledger.read += events as u64;
-                let key = batch.slice(&batch.records[number].key);
                 decoded.events[before..].iter_mut().for_each(|event| event.record_key(key));
                 self.records.resize(decoded.events.len(), number as u32);
             }

@@ -23,8 +23,10 @@ mod judge;
 mod node;
 mod operator;
 mod panes;
+mod pending;
 mod plan;
 mod retain;
+mod table;
 mod trailing;
 mod view;
 mod windowed;
@@ -35,6 +37,7 @@ pub use flow::{Flow, Settings};
 pub use intake::{Intake, PartitionState, SourceOptions, SourceStats};
 pub use node::{Outbox, is_catching};
 pub use operator::{Durable, Operator, Root, Settle, Snapshot};
+pub use pending::Pending;
 pub use plan::{
     From, JoinPlan, MakeRoot, OperatorPlan, Plan, Port, RootPlan, Slot, SourcePlan, Wanted,
 };

@@ -79,8 +79,8 @@ pub struct Slot {
 pub struct RootPlan {
     /// The operator it is a part of; joins make several one.
     pub operator: usize,
-    /// Its windows.
-    pub windows: Windows,
+    /// Its windows; none of what merely waits.
+    pub windows: Option<Windows>,
     /// Makes its state, once it is known what is wanted of it.
     pub make: MakeRoot,
     /// What differential dataflow needs to keep it; not for sessions.
@@ -182,6 +182,16 @@ impl Plan {
         }
     }
 
+    /// Adds a source.
+    pub(super) fn add_source(&mut self, source: SourcePlan) {
+        if self.sources.iter().any(|other| other.name == source.name) {
+            let error = Error::config(format!("source `{}` is read in two ways", source.name));
+            let hint = "read it once, as one type, as a stream or as a table";
+            self.errors.push(error.hint(hint));
+        }
+        self.sources.push(source);
+    }
+
     /// Index of a new operator.
     pub(super) fn add_operator(&mut self) -> usize {
         self.operators.push(Rc::default());
@@ -264,6 +274,6 @@ impl Plan {
         self.roots
             .iter()
             .filter(move |root| self.operator(root.operator) == operator)
-            .map(|root| root.windows)
+            .filter_map(|root| root.windows)
     }
 }

@@ -17,7 +17,7 @@ use super::panes::PaneStep;
 use super::view::{decode, encode};
 use crate::hash;
 use crate::key::Key;
-use crate::keyed::{Live, Pane};
+use crate::keyed::{Live, Pane, encode_groups};
 use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::time::{Millis, Time};
 use crate::window::Window;
@@ -94,12 +94,8 @@ impl<K: Key, R: Serialize> PaneStep<K, R> for Retain<K> {
 
 impl<K: Key> Durable for Held<K> {
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        let mut groups: BTreeMap<u16, Vec<(Time, Time, &K, &Vec<u8>)>> = BTreeMap::new();
-        for ((end, start, key), row) in &self.rows {
-            let group = hash::group(hash::of(key));
-            groups.entry(group).or_default().push((*end, *start, key, row));
-        }
-        groups.iter().map(|(group, rows)| (*group, encode(rows))).collect()
+        let rows = self.rows.iter();
+        encode_groups(rows.map(|((end, start, key), row)| (hash::of(key), (end, start, key, row))))
     }
 
     fn restore(&mut self, bytes: &[u8]) {

@@ -12,7 +12,7 @@ use super::operator::Durable;
 use super::panes::{PaneNode, PaneStep};
 use crate::hash::{self, FixedMap};
 use crate::key::Key;
-use crate::keyed::{Live, Pane};
+use crate::keyed::{Live, Pane, encode_groups};
 use crate::time::{Millis, Time};
 
 /// The step; its history is shared with the snapshot.
@@ -123,12 +123,7 @@ where
 
 impl<K: Key, R: Serialize + DeserializeOwned + Clone> Durable for History<K, R> {
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        let mut groups: BTreeMap<u16, Vec<(&K, &Past<R>)>> = BTreeMap::new();
-        for entry in &self.keys {
-            groups.entry(hash::group(hash::of(entry.0))).or_default().push(entry);
-        }
-        let encode = |group: &Vec<_>| bincode::serialize(group).expect("rows serialise");
-        groups.iter().map(|(group, entries)| (*group, encode(entries))).collect()
+        encode_groups(self.keys.iter().map(|entry| (hash::of(entry.0), entry)))
     }
 
     fn restore(&mut self, bytes: &[u8]) {

@@ -53,8 +53,12 @@ pub struct KafkaServer {
     install: Install,
     dir: PathBuf,
     port: u16,
+    secure_port: Option<u16>,
     process: Option<Process>,
 }
+
+/// Who may connect by TLS to a broker that has it.
+pub const SECURE_USER: (&str, &str) = ("writer", "writer's secret");
 
 impl KafkaServer {
     /// Starts a broker whose state lies in `dir`.
@@ -73,10 +77,44 @@ impl KafkaServer {
     /// As [`KafkaServer::start`].
     pub fn start_on(dir: &Path, port: u16) -> Result<KafkaServer, Skip> {
         let install = Install::get()?;
-        let mut server = install.server(dir, port)?;
-        let archive = server.install.archive_option();
-        server.launch(&[&archive])?;
-        Ok(server)
+        let server = install.server(dir, port)?;
+        server.launched()
+    }
+
+    /// Starts a broker that can also be reached by TLS and a password: at
+    /// [`KafkaServer::secure_brokers`], by [`SECURE_USER`], with [`KafkaServer::certificate`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KafkaServer::start`]; there is no `openssl`.
+    pub fn start_secure(dir: &Path) -> Result<KafkaServer, Skip> {
+        let install = Install::get()?;
+        let (plain, secure) = (port()?, port()?);
+        let mut server = install.server(dir, plain)?;
+        make_certificate(&server.dir)?;
+        let settings = server.dir.join("server.properties");
+        let text = fs::read_to_string(&settings)
+            .map(|text| secured(&text, &server.dir, secure))
+            .and_then(|text| fs::write(&settings, text));
+        text.map_err(|error| Skip::new(format!("{}: {error}", settings.display())))?;
+        server.secure_port = Some(secure);
+        server.launched()
+    }
+
+    fn launched(mut self) -> Result<KafkaServer, Skip> {
+        let archive = self.install.archive_option();
+        self.launch(&[&archive])?;
+        Ok(self)
+    }
+
+    /// Its address for TLS, if it has one.
+    pub fn secure_brokers(&self) -> Option<String> {
+        self.secure_port.map(|port| format!("127.0.0.1:{port}"))
+    }
+
+    /// The certificate (PEM) that vouches for it.
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.join("certificate.pem")
     }
 
     /// The broker that the tests of this process share: each has topics and groups of its own.
@@ -264,7 +302,8 @@ impl Install {
             java.arg("-c").arg(&settings).args(["-t", "aGlnaHdhdGVyLXRlc3QtMQ"]);
             run(java)?;
         }
-        Ok(KafkaServer { install: self.clone(), dir, port, process: None })
+        let secure_port = None;
+        Ok(KafkaServer { install: self.clone(), dir, port, secure_port, process: None })
     }
 
     fn java(&self, log4j: &str) -> Command {
@@ -315,4 +354,44 @@ offsets.topic.replication.factor=1
         text += &format!("{topic}.min.isr=1\n");
     }
     text
+}
+
+/// Makes a certificate for 127.0.0.1 that vouches for itself, and a key, for a day or two.
+fn make_certificate(dir: &Path) -> Result<(), Skip> {
+    let openssl = find_program("openssl")
+        .ok_or_else(|| Skip::new("TLS needs `openssl`: apt-get install openssl"))?;
+    let (key, certificate) = (dir.join("key.pem"), dir.join("certificate.pem"));
+    let mut command = Command::new(openssl);
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]);
+    command.args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
+    command.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
+    run(command)?;
+    let both = [&key, &certificate].map(fs::read_to_string);
+    let [key, certificate] = both;
+    let written = key.and_then(|key| Ok(key + &certificate?));
+    let written = written.and_then(|pem| fs::write(dir.join("keystore.pem"), pem));
+    written.map_err(|error| Skip::new(format!("{}: {error}", dir.display())))
+}
+
+/// The settings with a second listener.
+fn secured(properties: &str, dir: &Path, port: u16) -> String {
+    let listeners = format!(",SASL_SSL://127.0.0.1:{port}");
+    let line = |line: &str| match line.split_once('=') {
+        Some(("listeners" | "advertised.listeners", _)) => format!("{line}{listeners}\n"),
+        Some(("listener.security.protocol.map", _)) => format!("{line},SASL_SSL:SASL_SSL\n"),
+        _ => format!("{line}\n"),
+    };
+    let (user, password) = SECURE_USER;
+    let keystore = dir.join("keystore.pem");
+    properties.lines().map(line).collect::<String>()
+        + &format!(
+            "\
+ssl.keystore.type=PEM
+ssl.keystore.location={}
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=\
+org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";
+",
+            keystore.display(),
+        )
 }

@@ -94,7 +94,7 @@ fn files_for_throughput_and_latency_lie_over_that_for_kafka() {
         let job = bound(dataflow, &config);
         let sink = &config.sinks("auth_realtime_login_rate").unwrap()[0];
         assert_eq!((sink.kind.as_str(), sink.trigger_interval), ("postgres", Some(trigger)));
-        let micro = highwater::window::Tumbling::new(size).into();
+        let micro = Some(highwater::window::Tumbling::new(size).into());
         assert!(job.plan().unwrap().roots.iter().any(|root| root.windows == micro));
     };
     check("elearning.throughput.toml", seconds(10), seconds(60));
@@ -133,6 +133,6 @@ fn compat_keeps_the_windows_of_the_replaced_system() {
     let config = Config::load(KINDS, &files, &[], &sets, &|_| None).unwrap();
     let flow = highwater::stream::Flow::new(Default::default());
     (dataflow.entry)(&flow, &mut config.parameters()).unwrap();
-    let micro = highwater::window::Tumbling::new(seconds(60)).into();
+    let micro = Some(highwater::window::Tumbling::new(seconds(60)).into());
     assert!(flow.take().roots.iter().any(|root| root.windows == micro));
 }

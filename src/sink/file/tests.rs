@@ -1,5 +1,6 @@
 //! What stands in the file, byte by byte, and which targets are refused.
 
+use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use super::*;
@@ -71,6 +72,31 @@ fn an_epoch_is_sorted_by_window_end_and_cells_and_epochs_follow_one_another() {
     writer.finish().unwrap();
     assert_eq!(read(&path), "word,n\nz,9\na,1\na,2\nb,1\nlate,5\n");
     assert!(!partial.exists());
+}
+
+#[test]
+fn a_packed_file_reads_as_one_text_and_so_does_what_a_crash_leaves() {
+    let folder = Folder::new("packed");
+    let path = folder.0.join("counts.csv.gz");
+    let unpacked = |path: &Path| {
+        let mut text = String::new();
+        let file = std::fs::File::open(path).unwrap();
+        flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+        text
+    };
+    let mut writer = bind(&path, false).open(ONLY).unwrap();
+    writer.write(&windowed(&[(60, "a", 1)])).unwrap();
+    writer.epoch(1).unwrap();
+    writer.write(&windowed(&[(120, "b", 2)])).unwrap();
+    assert_eq!(unpacked(&folder.0.join("counts.csv.gz.partial")), "word,n\na,1\n");
+    writer.epoch(2).unwrap();
+    writer.epoch(3).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(unpacked(&path), "word,n\na,1\nb,2\n");
+
+    let path = folder.0.join("none.jsonl.gz");
+    bind(&path, false).open(ONLY).unwrap().finish().unwrap();
+    assert_eq!(unpacked(&path), "");
 }
 
 #[test]
@@ -165,7 +191,9 @@ fn a_name_has_to_say_its_format() {
     check("a.csv", Some(Format::Csv));
     check("a.b.jsonl", Some(Format::Jsonl));
     check("a.json", Some(Format::Jsonl));
+    check("a.csv.gz", Some(Format::Csv));
     check("a.txt", None);
+    check("a.gz", None);
     check("csv", None);
 }
 
@@ -236,7 +264,7 @@ fn what_a_full_disk_took_of_a_write_is_not_written_twice() {
     for room in 0..expect.len() {
         let disk = SmallDisk::new(room);
         let lines = Lines::new(Format::Csv, &view(), &Common::default());
-        let mut writer = FileWriter::new(Box::new(disk.clone()), lines);
+        let mut writer = FileWriter::new(Box::new(disk.clone()), lines, false);
         let retried = |step: &mut dyn FnMut() -> Result<()>| {
             while let Err(error) = step() {
                 assert_eq!(error.kind(), Kind::Storage);

@@ -140,6 +140,68 @@ fn rows_epochs_and_the_end_reach_the_writer_in_order() {
     );
 }
 
+/// Holds rows back for a moment, as a writer of files does.
+struct Holding {
+    script: Script,
+    hold: Duration,
+    until: Option<Instant>,
+}
+
+impl Writer for Holding {
+    fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>> {
+        self.until.get_or_insert(Instant::now() + self.hold);
+        self.script.write(rows)
+    }
+
+    fn epoch(&mut self, epoch: u64) -> Result<()> {
+        self.script.epoch(epoch)
+    }
+
+    fn held_until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.script.call("flush".into())?;
+        self.until = None;
+        Ok(())
+    }
+}
+
+#[test]
+fn epochs_are_confirmed_once_their_rows_are_not_held_any_more() {
+    let start = |hold: Duration| {
+        let script = Script::default();
+        let writer = Holding { script: script.clone(), hold, until: None };
+        (Queue::start(Box::new(writer), options(), || ()).unwrap(), script)
+    };
+    let (queue, script) = start(millis(200));
+    let begun = Instant::now();
+    queue.rows(rows([1]));
+    queue.epoch(1);
+    assert_eq!(answer(&queue), "written 1");
+    // The failed flush is tried again; nobody sends anything meanwhile.
+    script.wait(2);
+    script.edit(|script| script.errors.push_back(Error::storage("disk full")));
+    assert_eq!(answer(&queue), "confirmed 1");
+    assert!(millis(200) <= begun.elapsed());
+    assert_eq!(script.calls()[2..], ["flush", "flush"]);
+
+    // Rows of an open epoch are not written without it, however long it takes.
+    let (queue, script) = start(Duration::ZERO);
+    queue.rows(rows([1]));
+    assert_eq!(answer(&queue), "written 1");
+    std::thread::sleep(millis(50));
+    assert_eq!(script.calls(), ["write [1]"]);
+    queue.epoch(0);
+    assert_eq!(answer(&queue), "confirmed 0");
+    assert_eq!(script.calls(), ["write [1]", "epoch 0", "flush"]);
+    // Without rows nothing is held.
+    queue.epoch(1);
+    assert_eq!(answer(&queue), "confirmed 1");
+    assert_eq!(script.calls().len(), 4);
+}
+
 #[test]
 fn a_queue_is_full_until_its_rows_are_written() {
     let (queue, script) = start(options());

@@ -1,5 +1,6 @@
 //! Lines and their offsets, files as partitions, starts, mistakes in options.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use super::*;
@@ -173,6 +174,47 @@ fn a_partition_starts_where_it_is_told() {
         let error = read(0, start).unwrap_err();
         assert_eq!((error.kind(), error.message()), (Kind::Config, why));
     }
+}
+
+#[test]
+fn packed_files_are_read_as_their_text() {
+    let folder = Folder::new("packed", &[]);
+    let gzip = |text: &str| {
+        let mut packer = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    // Two members, the border of which lies inside of a line.
+    let mut packed = gzip("one\ntw");
+    packed.extend(gzip("o\nthree"));
+    std::fs::write(folder.0.join("a.jsonl.gz"), &packed).unwrap();
+    std::fs::write(folder.0.join("torn.gz"), &packed[..packed.len() - 9]).unwrap();
+    let open =
+        |file: &str, start: Start| folder.open(&[file]).unwrap().open(0, &start, Arc::new(|| {}));
+    let read = |start: Start| -> Result<Vec<(i64, String)>> {
+        let mut partition = open("a.jsonl.gz", start)?;
+        let mut batch = Batch::default();
+        partition.poll(&mut batch)?;
+        let text = |record: &crate::source::Record| {
+            String::from_utf8(batch.slice(&record.value).unwrap().to_vec()).unwrap()
+        };
+        Ok(batch.records.iter().map(|record| (record.offset, text(record))).collect())
+    };
+    let all = [(0, "one".to_owned()), (4, "two".to_owned()), (8, "three".to_owned())];
+    assert_eq!(read(Start::Earliest).unwrap(), all);
+    assert_eq!(read(Start::Offset(4)).unwrap(), all[1..]);
+    assert_eq!(read(Start::Offset(13)).unwrap(), []);
+    assert_eq!(read(Start::Latest).unwrap(), []);
+    for (offset, why) in [
+        (5, "offset 5 is inside of a line"),
+        (14, "offset 14 is outside of its 13 bytes"),
+        (-1, "offset -1 is outside of its 13 bytes"),
+    ] {
+        assert_eq!(read(Start::Offset(offset)).unwrap_err().message(), why);
+    }
+    let error = open("torn.gz", Start::Earliest).unwrap().poll(&mut Batch::default()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Storage);
+    assert!(error.message().contains("torn.gz` any further"), "{error}");
 }
 
 #[test]

@@ -283,7 +283,7 @@ pub(super) fn number(partition: u32) -> i32 {
 }
 
 /// Says that librdkafka does not take the settings.
-pub(super) fn refused_settings(error: &KafkaError) -> Error {
+pub(crate) fn refused_settings(error: &KafkaError) -> Error {
     Error::config(format!("kafka: {error}"))
         .hint("see the table `client`; TLS and SASL need a build of librdkafka that has them")
 }
@@ -296,7 +296,7 @@ pub(super) struct Context {
 
 /// Passes a log line of librdkafka on; what it calls an error it mends itself, so the levels are
 /// one lower here.
-pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
+pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, line: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(target: "librdkafka", facility, "{line}");

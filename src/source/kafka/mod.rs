@@ -22,6 +22,7 @@ mod partition;
 mod produce;
 mod publish;
 mod queue;
+mod security;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +30,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub(crate) use client::{log_line, refused_settings};
+pub(crate) use options::client_config;
 pub use options::{ClientSettings, Options, Setup, parse_start};
 pub use produce::{Admin, Outgoing, Producer};
+pub use security::Security;
+pub(crate) use security::apart;
 
 use self::client::{Client, Look};
 use self::keeper::{Duty, Handle};
@@ -92,7 +97,16 @@ impl Connector for KafkaConnector {
 /// `Unreachable`: nobody answered within two seconds; ask again later. `Config`: the topic is not
 /// there or may not be read, or the settings are refused.
 pub fn look(options: &Options) -> Result<u32> {
-    let client = Client::new(&options.look_config()?, &options.topic, &options.brokers)?;
+    look_at(&options.brokers, &options.topic, &options.client)
+}
+
+/// As [`look`], for anybody who knows the topic.
+///
+/// # Errors
+///
+/// As [`look`].
+pub fn look_at(brokers: &str, topic: &str, settings: &ClientSettings) -> Result<u32> {
+    let client = Client::new(&client_config(brokers, settings)?, topic, brokers)?;
     match client.look()? {
         Look::There(partitions) => Ok(partitions),
         Look::Gone(error) => Err(error),

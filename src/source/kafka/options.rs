@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use serde::{Deserialize, Deserializer};
 
+use super::security::{self, apart};
 use crate::config::DataLoss;
 use crate::error::{Error, Result};
 use crate::source::Start;
@@ -25,8 +26,10 @@ use crate::time::{Time, parse_duration};
 /// let options: Options = toml::from_str(text).expect("options");
 /// assert_eq!(options.start, Start::Latest);
 /// ```
+///
+/// The keys of [`Security`](super::Security) stand beside these; they are in `client` afterwards.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Options {
     /// Topic to read, all partitions of it.
     pub topic: String,
@@ -47,6 +50,14 @@ pub struct Options {
     /// Further settings of librdkafka, such as `"security.protocol"`.
     #[serde(default)]
     pub client: ClientSettings,
+}
+
+impl<'de> Deserialize<'de> for Options {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Options, D::Error> {
+        let (security, mut options) = apart(input, |rest| Options::deserialize(rest))?;
+        security.add_to(&mut options.client).map_err(serde::de::Error::custom)?;
+        Ok(options)
+    }
 }
 
 /// Settings of librdkafka by their names. They may be secret, so `Debug` shows the names alone.
@@ -132,11 +143,12 @@ impl Options {
 /// # Errors
 ///
 /// No broker is named, or a setting is one that Highwater decides.
-pub(super) fn client_config(brokers: &str, settings: &ClientSettings) -> Result<ClientConfig> {
+pub(crate) fn client_config(brokers: &str, settings: &ClientSettings) -> Result<ClientConfig> {
     if brokers.split(',').all(|broker| broker.trim().is_empty()) {
         let error = Error::config("kafka: `brokers` is empty");
         return Err(error.hint("write `host:port`, several separated by commas"));
     }
+    security::check(settings)?;
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", brokers)

@@ -1,0 +1,115 @@
+//! Markets: prices of Binance, books and trades of Polymarket, minute by minute.
+//!
+//! Replaces the Spark job of the speed layer for crypto prices and prediction markets.
+//!
+//! ```text
+//! binance ──────────► 1 min, by symbol ───────────────────► binance
+//!    │  └───────────► 1 min, by pair of symbols ──────────► asset_correlation
+//!    └──────────────► 1 min, by rule ──┐
+//! polymarket_trade ─► 1 min, by rule ──┴──────────────────► data_quality
+//!    └──────────────► 1 min, by market ───────────────────► polymarket
+//!                                     └───────────────────► polymarket_books
+//!                                     └───────────────────► polymarket_trades
+//! ```
+//!
+//! Rows are shown while their minute runs, and are final when it has closed.
+
+mod books;
+mod correlation;
+mod prices;
+mod quality;
+#[cfg(test)]
+mod tests;
+
+use highwater::prelude::*;
+use highwater_datasets::market::{Candle, Depth, Message};
+
+use books::{polymarket, polymarket_books, polymarket_trades};
+use correlation::asset_correlation;
+use prices::binance;
+use quality::data_quality;
+
+/// The arguments of the job.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Length of a window.
+    pub window: Duration,
+    /// How far watermarks run behind, unless a binding says otherwise.
+    pub watermark: Duration,
+    /// Which record is the last one.
+    pub last: Latest,
+    /// Which level of a book is the best one.
+    pub depth: Depth,
+    /// Which messages the combined view counts as trades.
+    pub trades: Trades,
+    /// The symbols that are known; their pairs are compared.
+    pub symbols: Vec<Text>,
+}
+
+/// Which record is the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latest {
+    /// By event time.
+    EventTime,
+    /// As they were read, partition by partition.
+    Arrival,
+}
+
+/// Which messages the combined view counts as trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trades {
+    /// Those of the type `last_trade_price`.
+    Trades,
+    /// All that have a price, as in the replaced system.
+    Priced,
+}
+
+/// The symbols of the replaced system.
+const SYMBOLS: [&str; 4] = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"];
+
+impl Latest {
+    /// Where a record stands among others.
+    fn place(self, stamp: &Stamp) -> Stamp {
+        match self {
+            Latest::EventTime => *stamp,
+            Latest::Arrival => Stamp { time: Time::default(), ..*stamp },
+        }
+    }
+}
+
+/// Builds the dataflow.
+pub fn market(flow: &Flow, settings: &Settings) {
+    let watermark = settings.watermark;
+    let candles = flow.source("binance", watermark, |candle: &Candle| candle.snapshot_time);
+    let messages =
+        flow.source("polymarket_trade", watermark, |message: &Message| message.timestamp);
+    binance(&candles, settings);
+    asset_correlation(&candles, settings);
+    polymarket(&messages, settings);
+    polymarket_books(&messages, settings);
+    polymarket_trades(&messages, settings);
+    data_quality(&candles, &messages, settings);
+}
+
+/// Reads the arguments from `[parameters]` and builds the dataflow.
+pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
+    let last = parameters.choice("last", &["event_time", "arrival"], "event_time")?;
+    let depth = parameters.choice("book.depth", &["numeric", "text"], "numeric")?;
+    let trades = parameters.choice("trades.rows", &["trades", "priced"], "trades")?;
+    parameters.choice("hbase.numbers", &["plain", "python"], "plain")?;
+    let symbols = parameters.texts("symbols", &SYMBOLS)?;
+    let settings = Settings {
+        window: parameters.duration("window", minutes(1))?,
+        watermark: parameters.duration("watermark", minutes(2))?,
+        last: if last == "arrival" { Latest::Arrival } else { Latest::EventTime },
+        depth: if depth == "text" { Depth::Text } else { Depth::Numeric },
+        trades: if trades == "priced" { Trades::Priced } else { Trades::Trades },
+        symbols: symbols.into_iter().map(Text::from).collect(),
+    };
+    parameters.ignore(&[
+        Ignored { name: "spark.sql.shuffle.partitions", why: "work is sharded by worker" },
+        Ignored { name: "spark.*", why: "there is no Spark" },
+    ]);
+    market(flow, &settings);
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! MK-01: prices and sentiment of each symbol.
+
+use highwater::prelude::*;
+use highwater_datasets::market::Candle;
+
+use super::{Latest, Settings};
+
+/// Prices, volumes and sentiment of each symbol.
+pub(super) fn binance(candles: &Stream<Candle>, settings: &Settings) {
+    let (last, window) = (settings.last, Tumbling::new(settings.window));
+    let prices = candles
+        .key_by(|candle| candle.symbol.clone())
+        .window(window)
+        .accumulate_with(move |candle, stamp| Prices::of(candle, stamp, last));
+
+    prices
+        .rows(|symbol, window, prices| Binance::new(symbol, window, prices, None))
+        .updates()
+        .sink("binance");
+}
+
+/// What the candles of a symbol add up to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate)]
+struct Prices {
+    current_price: Last<Option<f64>>,
+    current_sentiment: Last<Option<f64>>,
+    avg_price: Mean,
+    min_price: Min<f64>,
+    max_price: Max<f64>,
+    variance: Variance,
+    total_usdt_volume: Sum<f64>,
+    avg_sentiment: Mean,
+    ticks: Count,
+}
+
+/// A row of `binance`.
+#[derive(Clone, Row)]
+struct Binance {
+    window: Window,
+    symbol: Option<Text>,
+    current_price: Last<Option<f64>>,
+    current_sentiment: Last<Option<f64>>,
+    avg_price: Mean,
+    min_price: Min<f64>,
+    max_price: Max<f64>,
+    volatility: Option<f64>,
+    total_usdt_volume: Sum<f64>,
+    avg_sentiment: Mean,
+    ticks: Count,
+    usdt_volume_traded: Option<f64>,
+}
+
+impl Prices {
+    fn of(candle: &Candle, stamp: &Stamp, last: Latest) -> Prices {
+        let (price, sentiment) = (candle.close, candle.sentiment());
+        let place = last.place(stamp);
+        Prices {
+            current_price: Last::of(Some(price), place),
+            current_sentiment: Last::of(Some(sentiment), place),
+            avg_price: Mean::of(price),
+            min_price: Min::of(price),
+            max_price: Max::of(price),
+            variance: Variance::of(price),
+            total_usdt_volume: Sum::of(candle.quote_asset_volume),
+            avg_sentiment: Mean::of(sentiment),
+            ticks: Count::one(),
+        }
+    }
+}
+
+impl Binance {
+    fn new(
+        symbol: Option<Text>,
+        window: Window,
+        prices: Prices,
+        traded: Option<Max<f64>>,
+    ) -> Binance {
+        Binance {
+            window,
+            symbol,
+            volatility: prices.variance.sample_deviation(),
+            current_price: prices.current_price,
+            current_sentiment: prices.current_sentiment,
+            avg_price: prices.avg_price,
+            min_price: prices.min_price,
+            max_price: prices.max_price,
+            total_usdt_volume: prices.total_usdt_volume,
+            avg_sentiment: prices.avg_sentiment,
+            ticks: prices.ticks,
+            usdt_volume_traded: traded.and_then(|traded| traded.get().copied()),
+        }
+    }
+}
