@@ -3,30 +3,36 @@
 //! Replaces the Spark job of the speed layer for crypto prices and prediction markets.
 //!
 //! ```text
-//! binance ──────────► 1 min, by symbol ───────────────────► binance
-//!    │  └───────────► 1 min, by pair of symbols ──────────► asset_correlation
-//!    └──────────────► 1 min, by rule ──┐
-//! polymarket_trade ─► 1 min, by rule ──┴──────────────────► data_quality
-//!    └──────────────► 1 min, by market ───────────────────► polymarket
-//!                                     └───────────────────► polymarket_books
-//!                                     └───────────────────► polymarket_trades
+//! binance ─┬─► 1 min, by symbol ────────────────────────────────► binance
+//!          ├─► 1 min, by pair of symbols ───────────────────────► asset_correlation
+//!          ├─► 1 min, by rule ──┬───────────────────────────────► data_quality
+//!          └─► 1 min ───────┐   │
+//! polymarket_ ┬─► 1 min ────┴───┼──┬────────────────────────────► market_correlation
+//! trade       ├─► 1 min, by rule┘  │
+//!             ├─► 1 min, by market ┼────────────────────────────► polymarket
+//!             ├─► 1 min, books ────┼────────────────────────────► polymarket_books
+//!             └─► 1 min, trades ───┼────────────────────────────► polymarket_trades
+//! polymarket_metadata ─────────────┘
 //! ```
 //!
-//! Rows are shown while their minute runs, and are final when it has closed.
+//! Rows are shown while their minute runs, and are final when it has closed; correlations appear
+//! then.
 
 mod books;
 mod correlation;
 mod prices;
+mod probabilities;
 mod quality;
 #[cfg(test)]
 mod tests;
 
 use highwater::prelude::*;
-use highwater_datasets::market::{Candle, Depth, Message};
+use highwater_datasets::market::{Candle, Depth, Message, Question};
 
 use books::{polymarket, polymarket_books, polymarket_trades};
 use correlation::asset_correlation;
 use prices::binance;
+use probabilities::market_correlation;
 use quality::data_quality;
 
 /// The arguments of the job.
@@ -89,6 +95,9 @@ pub fn market(flow: &Flow, settings: &Settings) {
     polymarket_books(&messages, settings);
     polymarket_trades(&messages, settings);
     data_quality(&candles, &messages, settings);
+    let questions =
+        flow.table("polymarket_metadata", |question: &Question| question.market_id.clone());
+    market_correlation(&candles, &messages, &questions, settings);
 }
 
 /// Reads the arguments from `[parameters]` and builds the dataflow.

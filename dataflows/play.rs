@@ -4,7 +4,7 @@
 //! every other record, then those between. A row is its cells with a space between them; times are
 //! those of 1 March 2026, NULL is `-`, a list is `[a,b]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -95,6 +95,19 @@ impl Played {
         let mut lines: Vec<String> = rows.map(|(_, cells)| line(cells)).collect();
         lines.sort();
         lines
+    }
+
+    /// What a table holds of a view that changes row by row, sorted.
+    pub(crate) fn table(&self, view: &str) -> Vec<String> {
+        let rows = self.views.get(view).unwrap_or_else(|| panic!("there is no view {view}"));
+        let mut table = BTreeSet::new();
+        for (mark, cells) in rows {
+            match mark.change {
+                Change::Final | Change::Upsert => table.insert(line(cells)),
+                Change::Delete => table.remove(&line(cells)),
+            };
+        }
+        table.into_iter().collect()
     }
 
     /// The dead letters, each as `offset reason`.

@@ -56,6 +56,9 @@ pub enum Reach {
     Strict,
     /// Always: a sink without a window.
     Always,
+    /// Windows by a time of their own, which judge each event themselves: nothing behind the
+    /// watermark that nobody else takes.
+    Own,
 }
 
 impl Reach {
@@ -72,7 +75,7 @@ impl Reach {
         watermark <= time.floor_ms()
             || match self {
                 Reach::Windows(fixed) => watermark < fixed.last_end(time).floor_ms(),
-                Reach::Strict => false,
+                Reach::Strict | Reach::Own => false,
                 Reach::Always => true,
             }
     }
@@ -81,7 +84,7 @@ impl Reach {
     pub fn furthest_end(&self, time: Time) -> Option<Time> {
         match self {
             Reach::Windows(fixed) => Some(fixed.last_end(time)),
-            Reach::Strict | Reach::Always => None,
+            Reach::Strict | Reach::Always | Reach::Own => None,
         }
     }
 }
@@ -211,6 +214,12 @@ mod tests {
         let event = Time::from_seconds(3);
         assert!(reach.takes(event, Millis(9_999)));
         assert!(!reach.takes(event, Millis(10_000)));
+    }
+
+    #[test]
+    fn windows_by_a_time_of_their_own_keep_nothing_alive_behind_the_watermark() {
+        assert!(Reach::Own.takes(Time::from_millis(5), Millis(5)));
+        assert!(!Reach::Own.takes(Time::from_millis(5), Millis(6)));
     }
 
     #[test]

@@ -70,15 +70,39 @@ struct Correlation {
     pairs: i64,
     #[row(skip)]
     prices: [Option<f64>; 2],
-    /// The returns of both sides in the last windows that have both.
     #[row(skip)]
-    returns: Vec<[f64; 2]>,
+    returns: Returns,
+}
+
+/// The returns of both sides in the last windows that have both.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Returns(Vec<[f64; 2]>);
+
+impl Returns {
+    /// Those of one more window, if it has both.
+    pub(super) fn push(&mut self, returns: Option<[f64; 2]>) {
+        self.0.extend(returns);
+        if WINDOWS < self.0.len() {
+            self.0.remove(0);
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn pairs(&self) -> i64 {
+        self.0.len() as i64
+    }
+
+    /// How they move together, if there are enough of them.
+    pub(super) fn correlation(&self) -> Option<f64> {
+        let enough = PAIRS_MIN <= self.0.len();
+        enough.then(|| stats::correlation(self.0.iter().copied())).flatten()
+    }
 }
 
 impl Correlation {
     fn new((symbol_a, symbol_b): Pair, window: Window, prices: Averages) -> Correlation {
         let prices = [prices.first.get(), prices.second.get()];
-        let (correlation, pairs, returns) = (None, 0, Vec::new());
+        let (correlation, pairs, returns) = (None, 0, Returns::default());
         Correlation { window, symbol_a, symbol_b, correlation, pairs, prices, returns }
     }
 
@@ -86,27 +110,21 @@ impl Correlation {
     fn after(mut self, before: Option<&Correlation>) -> Correlation {
         let Some(before) = before else { return self };
         self.returns.clone_from(&before.returns);
-        if before.window.end == self.window.start
-            && let Some(returns) = returns(before.prices, self.prices)
-        {
-            if self.returns.len() == WINDOWS {
-                self.returns.remove(0);
-            }
-            self.returns.push(returns);
+        if before.window.end == self.window.start {
+            self.returns.push(returns(before.prices, self.prices));
         }
-        self.pairs = self.returns.len() as i64;
-        if PAIRS_MIN <= self.returns.len() {
-            self.correlation = stats::correlation(self.returns.iter().copied());
-        }
+        (self.correlation, self.pairs) = (self.returns.correlation(), self.returns.pairs());
         self
     }
 }
 
 /// The logarithmic returns of both sides, if both have them.
 fn returns(before: [Option<f64>; 2], now: [Option<f64>; 2]) -> Option<[f64; 2]> {
-    let change = |side: usize| {
-        let change = (now[side]? / before[side]?).ln();
-        change.is_finite().then_some(change)
-    };
+    let change = |side: usize| log_return(before[side]?, now[side]?);
     Some([change(0)?, change(1)?])
+}
+
+/// The logarithm of how a price changed.
+pub(super) fn log_return(before: f64, now: f64) -> Option<f64> {
+    Some((now / before).ln()).filter(|change| change.is_finite())
 }

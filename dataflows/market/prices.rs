@@ -8,15 +8,28 @@ use super::{Latest, Settings};
 /// Prices, volumes and sentiment of each symbol.
 pub(super) fn binance(candles: &Stream<Candle>, settings: &Settings) {
     let (last, window) = (settings.last, Tumbling::new(settings.window));
-    let prices = candles
-        .key_by(|candle| candle.symbol.clone())
+    let by_symbol = candles.key_by(|candle| candle.symbol.clone());
+    let prices = by_symbol
         .window(window)
         .accumulate_with(move |candle, stamp| Prices::of(candle, stamp, last));
 
-    prices
-        .rows(|symbol, window, prices| Binance::new(symbol, window, prices, None))
-        .updates()
-        .sink("binance");
+    // The volume of a candle grows to its end, and its last snapshot may come behind it: it counts
+    // where the candle opens.
+    let size = settings.window;
+    let traded = by_symbol
+        .window(window)
+        .by(move |candle| opening(candle, size))
+        .accumulate(|candle| Max::of(candle.quote_asset_volume));
+
+    prices.left_join(traded, Binance::new).updates().sink("binance");
+}
+
+/// When a candle opens, if it opens with a window, and not after it was captured.
+fn opening(candle: &Candle, size: Duration) -> Option<Time> {
+    let open =
+        candle.open_time.filter(|open| candle.snapshot_time.is_some_and(|at| *open <= at))?;
+    let size = size.as_micros() as i64;
+    (size != 0 && open.micros().rem_euclid(size) == 0).then_some(open)
 }
 
 /// What the candles of a symbol add up to.

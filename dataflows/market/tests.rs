@@ -81,8 +81,23 @@ fn millis(time: &str) -> i64 {
 }
 
 fn played_with(arguments: &str, binance: &[&str], polymarket: &[&str]) -> Played {
+    played_described(arguments, binance, polymarket, &[])
+}
+
+/// As [`played_with`], with descriptions of markets.
+fn played_described(
+    arguments: &str,
+    binance: &[&str],
+    polymarket: &[&str],
+    described: &[&str],
+) -> Played {
     let candles: Vec<String> = binance.iter().map(|line| candles(line)).collect();
     let messages: Vec<String> = polymarket.iter().map(|line| message(line)).collect();
-    let topics = [("binance", &candles[..]), ("polymarket_trade", &messages[..])];
+    let questions: Vec<String> = described.iter().map(|line| (*line).into()).collect();
+    let topics = [
+        ("binance", &candles[..]),
+        ("polymarket_trade", &messages[..]),
+        ("polymarket_metadata", &questions[..]),
+    ];
     Play { entry: super::entry, arguments, null_rows: false, topics: &topics }.run()
 }

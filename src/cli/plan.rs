@@ -110,7 +110,7 @@ fn describe_source(
 fn furthest(reaches: &[Reach]) -> String {
     let windows = reaches.iter().filter_map(|reach| match reach {
         Reach::Windows(fixed) => Some(fixed.size()),
-        Reach::Strict | Reach::Always => None,
+        Reach::Strict | Reach::Always | Reach::Own => None,
     });
     match windows.max() {
         _ if reaches.contains(&Reach::Always) => "without limit: a view has no windows".into(),

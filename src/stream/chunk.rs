@@ -9,7 +9,7 @@ use crate::letter::{Letter, Reject};
 use crate::row::Position;
 use crate::source::Batch;
 use crate::text::Text;
-use crate::time::Time;
+use crate::time::{Millis, Time};
 
 /// Events of one batch, those that a step should look at.
 pub(super) struct Chunk<'a, E> {
@@ -33,6 +33,8 @@ pub(super) struct Origin<'a> {
     pub(super) behind: &'a [(u32, Behind)],
     /// The times of the source's events; none where an event was refused, or is used without one.
     pub(super) times: &'a [Option<Time>],
+    /// The watermark before each of the source's events, where windows have a time of their own.
+    pub(super) before: &'a [Millis],
 }
 
 /// Where the events of a batch were read from. Positions are made when somebody asks for them, as
@@ -100,6 +102,11 @@ impl<'a, E> Chunk<'a, E> {
         let root = self.root(index) as usize;
         let time = self.origin.times.get(root).copied().flatten().unwrap_or(Time::MIN);
         Stamp { time, position: self.origin.places.position(root) }
+    }
+
+    /// The watermark of its partition before the event, where windows have a time of their own.
+    pub(super) fn watermark(&self, index: usize) -> Millis {
+        self.origin.before.get(self.root(index) as usize).copied().unwrap_or(Millis::MAX)
     }
 
     /// Whether the event has no time; then it is behind its watermark, whatever that is.
@@ -215,7 +222,6 @@ pub(super) fn letter(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Millis;
 
     #[test]
     fn events_behind_are_found_in_order_also_where_several_were_made_of_one_or_none() {

@@ -82,8 +82,9 @@ impl<E, K: Key, F: Fn(&E) -> K> Seen<E> for SeenKeys<K, F> {
             let (key, watermark) =
                 accepted.next().expect("a key and a watermark per accepted event");
             let first = key.is_some_and(|key| {
-                let time = times[index as usize].expect("an accepted event has a time");
-                memory.is_first(key, time.plus(self.memory))
+                // An event that is used without a time cannot be forgotten in time either.
+                times[index as usize]
+                    .is_none_or(|time| memory.is_first(key, time.plus(self.memory)))
             });
             memory.forget(*watermark);
             first

@@ -1,29 +1,29 @@
 //! [`Stream`] and [`Keyed`]: events, each once, and events that know their key.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::accumulate::{Accumulate, OwnTime, make_root};
 use super::chunk::Chunk;
 use super::dedup::Dedup;
-use super::differential::{Erased, MergedWindows};
+use super::differential::Erased;
 use super::flow::Flow;
 use super::node::{Filter, Made, Make, Node, Outbox, Pass, Step};
-use super::operator::TypedRoot;
 use super::panes::PaneNode;
-use super::plan::{From, MakeRoot, RootPlan, Slot, Wanted};
+use super::plan::{From, RootPlan, Slot};
 use super::windowed::Windowed;
 use crate::aggregate::{Aggregate, Stamp};
 use crate::error::Error;
 use crate::key::Key;
-use crate::keyed::{Behind, FixedWindows, PreAggregate, Sessions};
+use crate::keyed::PreAggregate;
 use crate::lateness::Reach;
 use crate::letter::{Letter, Reason, Reject};
-use crate::parcel::Parcel;
 use crate::row::{Change, Mark, Origin, Row, Rows};
 use crate::text::Text;
+use crate::time::Time;
 use crate::window::Windows;
 
 /// Events, each once. A handle: using it twice reads nothing twice.
@@ -342,7 +342,8 @@ impl<K: Key, E: 'static> Keyed<K, E> {
     pub fn window(&self, windows: impl Into<Windows>) -> KeyedWindows<K, E> {
         let windows = windows.into();
         self.stream.flow.with(|plan| plan.errors.extend(windows.check().err()));
-        KeyedWindows { stream: self.stream.clone(), keys: self.keys.clone(), windows }
+        let (stream, keys) = (self.stream.clone(), self.keys.clone());
+        KeyedWindows { stream, keys, windows, own: None }
     }
 }
 
@@ -351,9 +352,31 @@ pub struct KeyedWindows<K, E> {
     stream: Stream<E>,
     keys: Keys<K, E>,
     windows: Windows,
+    own: Option<OwnTime<E>>,
 }
 
 impl<K: Key, E: 'static> KeyedWindows<K, E> {
+    /// Puts each event where another time of it belongs; without one it is left out. The windows
+    /// close as all others do, by the watermarks, so that time should not lie behind the event
+    /// time by more than the lateness; what comes too late for its window is a letter of the view.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// // The value is the second in which a job began; it is reported at its end.
+    /// let rows = Example::flow([("a", 59, 30), ("a", 61, 40), ("a", 90, 70)], |flow| {
+    ///     let reports = flow.source("events", minutes(1), Example::time);
+    ///     let windows = reports.key_by(|job| job.key.clone()).window(Tumbling::new(minutes(1)));
+    ///     let begun = windows.by(|job| Some(Time::from_seconds(job.value)));
+    ///     begun.accumulate(|_| Count::one()).rows(Example::row).sink("begun");
+    /// });
+    /// assert_eq!(rows, ["begun a 00:00 2", "begun a 01:00 1"]);
+    /// ```
+    pub fn by(mut self, time: impl Fn(&E) -> Option<Time> + 'static) -> KeyedWindows<K, E> {
+        self.own = Some(Rc::new(time));
+        self
+    }
+
     /// Adds the measure of each event to its windows.
     ///
     /// ```
@@ -396,10 +419,14 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
     ) -> Windowed<K, A> {
         let (flow, windows) = (&self.stream.flow, self.windows);
         let panes = PaneNode::new();
-        let (operator, slot, shared) = flow.with(|plan| {
+        let (operator, slot, shared, strict) = flow.with(|plan| {
+            let mut strict = false;
             for source in self.stream.sources.iter() {
                 let source = &plan.sources[*source];
-                source.reaches.borrow_mut().push(Reach::of(windows, source.lateness));
+                let reach = Reach::of(windows, source.lateness);
+                strict |= reach == Reach::Strict;
+                let reach = if self.own.is_some() { Reach::Own } else { reach };
+                source.reaches.borrow_mut().push(reach);
             }
             let operator = plan.add_operator();
             let sources = (*self.stream.sources).clone();
@@ -412,11 +439,12 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
             let make = make_root(windows, &panes);
             let windows = Some(windows);
             plan.roots.push(RootPlan { operator, windows, make, erased });
-            (operator, plan.slots.len() - 1, plan.operators[operator].clone())
+            (operator, plan.slots.len() - 1, plan.operators[operator].clone(), strict)
         });
         let step = Accumulate {
             slot,
             keys: self.keys.clone(),
+            own: self.own.clone().map(|time| (time, strict)),
             measure,
             column: Vec::new(),
             parts: PreAggregate::new(windows),
@@ -428,107 +456,5 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
         };
         self.stream.node.push(shared.place.clone(), Box::new(step));
         Windowed { flow: flow.clone(), operator, windows, panes }
-    }
-}
-
-/// Makes the state of an `accumulate`, once it is known whether updates are wanted.
-fn make_root<K: Key, A: Aggregate>(windows: Windows, panes: &Rc<PaneNode<K, A>>) -> MakeRoot {
-    let panes = panes.clone();
-    Box::new(move |Wanted { updates, differential }| match windows {
-        Windows::Fixed(_) if differential => Box::new(MergedWindows::<K, A>::new(panes, updates)),
-        Windows::Fixed(fixed) => {
-            Box::new(TypedRoot::new(FixedWindows::<K, A>::new(fixed, updates), panes))
-        }
-        Windows::Session(session) => {
-            Box::new(TypedRoot::new(Sessions::<K, A>::new(session, updates), panes))
-        }
-    })
-}
-
-/// The end of the way before an exchange: key, measure and pre-aggregation in one loop.
-struct Accumulate<K, E, A, F> {
-    slot: usize,
-    keys: Keys<K, E>,
-    measure: F,
-    column: Vec<K>,
-    parts: PreAggregate<K, A>,
-    letters: Vec<Letter>,
-    place: Rc<RefCell<Text>>,
-    late_windows: Rc<Cell<u64>>,
-    refused: u64,
-    key_bytes_max: usize,
-}
-
-impl<K: Key, E, A: Aggregate, F> Accumulate<K, E, A, F> {
-    #[cold]
-    fn refuse_key(&mut self, chunk: &Chunk<'_, E>, index: usize, key: &K) {
-        let (bytes, most) = (key.heap_bytes(), self.key_bytes_max);
-        let text = format!("its key has {bytes} bytes, view.key_bytes_max is {most}");
-        self.letters.push(chunk.letter(index, Reject::because(text), &self.place.borrow()));
-    }
-
-    /// Adds an event that its own partition's watermark has passed.
-    #[cold]
-    fn add_behind(
-        &mut self,
-        chunk: &Chunk<'_, E>,
-        index: usize,
-        behind: Behind,
-        key: &K,
-        measure: &A,
-    ) {
-        if chunk.is_undated(index) {
-            return;
-        }
-        let outcome = self.parts.behind(chunk.stamp(index).time, behind, key, measure);
-        self.refused += outcome.windows;
-        if outcome.taken == 0 {
-            let text = format!("all its windows were over at {}", behind.watermark);
-            let reject = Reject::new(Reason::Late, text);
-            self.letters.push(chunk.letter(index, reject, &self.place.borrow()));
-        }
-    }
-}
-
-impl<K, E, A, F> Step<E> for Accumulate<K, E, A, F>
-where
-    K: Key,
-    A: Aggregate,
-    F: Fn(&E, &Stamp) -> A,
-{
-    fn take(&mut self, chunk: &Chunk<'_, E>) {
-        let mut column = std::mem::take(&mut self.column);
-        (self.keys)(chunk, &mut column);
-        let mut behinds = chunk.behinds();
-        for (nth, key) in column.drain(..).enumerate() {
-            let index = chunk.index(nth);
-            if self.key_bytes_max < key.heap_bytes() {
-                self.refuse_key(chunk, index, &key);
-                continue;
-            }
-            let stamp = chunk.stamp(index);
-            let measure = (self.measure)(&chunk.events[index], &stamp);
-            match behinds.of(chunk.root(index)) {
-                Some(behind) if stamp.time.floor_ms() < behind.watermark => {
-                    self.add_behind(chunk, index, behind, &key, &measure);
-                }
-                _ => self.parts.on_time(stamp.time, key, measure),
-            }
-        }
-        self.column = column;
-    }
-
-    fn commit(&mut self, out: &mut Outbox) {
-        self.late_windows.set(self.late_windows.get() + self.refused);
-        self.refused = 0;
-        out.letters.append(&mut self.letters);
-        let parcels = &mut out.parcels[self.slot];
-        self.parts.drain(out.peers, |to, parts| parcels.push(Parcel::new(to, parts)));
-    }
-
-    fn abort(&mut self) {
-        self.parts.abort();
-        self.letters.clear();
-        self.refused = 0;
     }
 }

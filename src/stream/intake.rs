@@ -177,10 +177,10 @@ impl<E: Wire> Intake for SourceIntake<E> {
                 out.letters.push(case.letter(event, reject, self.judge.times[event], None));
             }
         }
-        let Judge { times, behind, all, kept, .. } = &self.judge;
+        let Judge { times, behind, all, kept, before, .. } = &self.judge;
         partition.ledger.used += if *all { events.len() } else { kept.len() } as u64;
         partition.next_offset = Some(batch.next_offset);
-        let origin = Origin { source: &self.name, places, behind, times };
+        let origin = Origin { source: &self.name, places, behind, times, before };
         let selected = (!*all && kept.len() < events.len()).then_some(&kept[..]);
         self.node.run(&Chunk { events, selected, roots: None, origin: &origin }, out);
     }

@@ -29,6 +29,8 @@ pub(super) struct Judge {
     pub(super) kept: Vec<u32>,
     /// The watermark after each accepted event, where there is a `dedup`: what it forgets by.
     pub(super) watermarks: Vec<Millis>,
+    /// The watermark before each event, where windows have a time of their own.
+    pub(super) before: Vec<Millis>,
 }
 
 /// A batch that is to be judged, and by what.
@@ -99,6 +101,7 @@ impl Judge {
         self.all = false;
         self.kept.clear();
         self.watermarks.clear();
+        self.before.clear();
     }
 
     /// Judges the events whose times are there.
@@ -112,14 +115,19 @@ impl Judge {
             count_gaps(case.places.batch, partition);
         }
         let count = self.times.len();
+        let own = case.reaches.contains(&Reach::Own);
+        let each = case.dedup || own;
         let mut next = 0;
         while next < count {
-            let plain = if case.dedup { next } else { self.plain(next, case, partition) };
+            let plain = if each { next } else { self.plain(next, case, partition) };
             self.all = plain - next == count;
             if !self.all {
                 self.kept.extend(next as u32..plain as u32);
             }
             if plain < count {
+                if own {
+                    self.before.push(partition.watermark.get());
+                }
                 self.one(plain, case, partition, out);
             }
             next = plain + 1;

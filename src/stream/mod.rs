@@ -12,6 +12,7 @@
 //!
 //! Handles describe; nothing runs. `runtime` builds the [`Plan`] into timely, per worker.
 
+mod accumulate;
 mod chunk;
 mod dedup;
 mod differential;

@@ -144,6 +144,28 @@ impl<R: Stored> View<R> {
         self.each(move |row, made| made.extend(make(row).map(|row| encode(&row))))
     }
 
+    /// Makes any number of other rows of each.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// # use highwater::testing::Example;
+    /// let rows = Example::updates_flow([("a", 1, 3), ("b", 2, 4)], |flow| {
+    ///     let events = flow.source("events", seconds(10), Example::time);
+    ///     let windows = events.window(Tumbling::new(minutes(1)));
+    ///     let sums = windows.accumulate(|event| Sum::<i64>::of(event.value)).updates().view();
+    ///     sums.flat_map(|_| [Number { number: 1 }, Number { number: 2 }]).sink("numbers");
+    /// });
+    /// assert_eq!(rows, ["numbers 1", "numbers 2"]);
+    /// # #[derive(serde::Serialize, serde::Deserialize, Row)]
+    /// # struct Number { number: i64 }
+    /// ```
+    pub fn flat_map<S: Stored, I: IntoIterator<Item = S>>(
+        &self,
+        make: impl Fn(R) -> I + 'static,
+    ) -> View<S> {
+        self.each(move |row, made| made.extend(make(row).into_iter().map(|row| encode(&row))))
+    }
+
     /// The rows of both.
     pub fn concat(&self, other: &View<R>) -> View<R> {
         View::of(&self.flow, ViewPlan::Concat(self.node, other.node))

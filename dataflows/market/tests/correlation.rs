@@ -1,6 +1,6 @@
 //! MK-05.
 
-use super::played_with;
+use super::{played_described, played_with};
 
 /// The rows of one pair over some minutes, whose prices two functions tell.
 fn rows(minutes: usize, prices: impl Fn(usize) -> [Option<f64>; 2]) -> Vec<String> {
@@ -80,4 +80,26 @@ fn each_pair_of_known_symbols_has_a_row() {
             "12:00 12:01 SOLUSDT XRPUSDT - 0",
         ],
     );
+}
+
+#[test]
+fn a_market_moves_with_the_symbol_that_its_description_names() {
+    let (mut candles, mut messages) = (Vec::new(), Vec::new());
+    for minute in 0..12 {
+        let time = format!("12:{minute:02}:30");
+        let (up, down) = (zigzag(minute), zigzag(minute + 1));
+        candles.push(format!("{time} BTCUSDT close={up:?} ; {time} ETHUSDT close={down:?}"));
+        let bid = if up < down { "0.25" } else { "0.5" };
+        for market in ["0xa", "0xb"] {
+            messages.push(format!("{time} book {market} {bid}*1 0.75*1"));
+        }
+    }
+    let candles: Vec<&str> = candles.iter().map(String::as_str).collect();
+    let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+    let described = ["0xb | {\"slug\":\"eth-updown-15m-1\",\"conditionId\":\"0xb\"}"];
+    let table = played_described("", &candles, &messages, &described).table("market_correlation");
+    let last: Vec<&str> = table.iter().filter_map(|row| row.strip_prefix("12:11 12:12 ")).collect();
+    assert_eq!(last, ["BTCUSDT market:0xa 1.0 11", "ETHUSDT market:0xb -1.0 11"]);
+    assert!(table.contains(&"12:00 12:01 BTCUSDT market:0xa - 0".into()), "{table:?}");
+    assert!(table.contains(&"12:09 12:10 BTCUSDT market:0xa - 9".into()), "{table:?}");
 }

@@ -11,10 +11,11 @@ use highwater::time::seconds;
 
 use crate::DATAFLOWS;
 
-const VIEWS: [&str; 6] = [
+const VIEWS: [&str; 7] = [
     "asset_correlation",
     "binance",
     "data_quality",
+    "market_correlation",
     "polymarket",
     "polymarket_books",
     "polymarket_trades",
@@ -52,7 +53,9 @@ fn the_job_is_bound_to_kafka() {
     let (job, mistakes) = bind_all(dataflow(), &config, &around);
     assert_eq!(mistakes, []);
     assert!(job.unwrap().sinks.keys().map(|view| view.as_str()).eq(VIEWS));
-    for (port, start) in [("binance", "latest"), ("polymarket_trade", "latest")] {
+    for (port, start) in
+        [("binance", "latest"), ("polymarket_trade", "latest"), ("polymarket_metadata", "earliest")]
+    {
         let source = config.source(port).unwrap();
         assert_eq!(source.options["topic"].as_str(), Some(port));
         assert_eq!(source.options["start"].as_str(), Some(start));

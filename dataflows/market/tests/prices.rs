@@ -60,3 +60,40 @@ fn a_record_without_a_snapshot_time_is_a_letter() {
     assert_eq!(played.finals("binance"), [""; 0]);
     assert_eq!(played.letters(), ["0 no_event_time"]);
 }
+
+#[test]
+fn the_volume_of_a_candle_counts_where_it_opens() {
+    let lines = [
+        "12:00:10 BTCUSDT opens=12:00:00 quote_asset_volume=10",
+        "12:00:50 BTCUSDT opens=12:00:00 quote_asset_volume=40",
+        // The closing snapshot comes in the next minute, and even behind that of the next candle.
+        "12:01:01 BTCUSDT opens=12:01:00 quote_asset_volume=3",
+        "12:01:00.5 BTCUSDT opens=12:00:00 quote_asset_volume=45",
+        // Neither opens with a window, or before it was captured.
+        "12:01:02 BTCUSDT opens=12:01:01 quote_asset_volume=99",
+        "12:01:03 BTCUSDT opens=12:02:00 quote_asset_volume=99",
+        "12:02:00 BTCUSDT quote_asset_volume=99",
+    ];
+    let volumes = |arguments: &str| -> Vec<String> {
+        let rows = played_with(arguments, &lines, &[]).finals("binance");
+        rows.iter().map(|row| row.rsplit(' ').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(volumes(""), ["45.0", "3.0", "-"]);
+    assert_eq!(volumes("window = '2 minutes'"), ["45.0", "-"]);
+}
+
+#[test]
+fn a_candle_whose_window_is_over_is_a_letter_of_the_view() {
+    let lines = [
+        "12:00:10 BTCUSDT opens=12:00:00 quote_asset_volume=10",
+        "12:00:10 BTCUSDT",
+        "12:03:00 BTCUSDT opens=12:03:00 quote_asset_volume=1",
+        "12:00:11 BTCUSDT",
+        // On time itself, but the minute in which its candle opened closed at 12:03.
+        "12:03:01 BTCUSDT opens=12:00:00 quote_asset_volume=50",
+    ];
+    let played = played_with("", &lines, &[]);
+    let rows = played.finals("binance");
+    assert!(rows[0].starts_with("12:00 12:01 BTCUSDT") && rows[0].ends_with(" 3 10.0"), "{rows:?}");
+    assert_eq!(played.letters(), ["4 late binance"]);
+}

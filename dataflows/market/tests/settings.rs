@@ -29,6 +29,7 @@ fn views_have_the_columns_of_the_replaced_system() {
     );
     check("polymarket_trades", "market_id text?, total_shares_traded f64?, num_trades i64");
     check("asset_correlation", "symbol_a text, symbol_b text, correlation f64?, pairs i64");
+    check("market_correlation", "symbol_a text, symbol_b text, correlation f64?, pairs i64");
     check("data_quality", "topic text, rule text, violations i64, records i64");
 }
 

@@ -110,6 +110,18 @@ fn a_window_takes_an_event_behind_the_watermark_until_its_end() {
 }
 
 #[test]
+fn windows_by_a_time_of_their_own_know_the_watermark_before_each_event() {
+    let minutes = Reach::of(Tumbling::new(minutes(1)).into(), seconds(10).into());
+    let mut source = Source::new(vec![minutes, Reach::Own]);
+    assert_eq!(source.seconds(&[100, 500, 30, 495]), [0, 1, 3]);
+    let before = [Millis::MIN, Millis(90_000), Millis(490_000), Millis(490_000)];
+    assert_eq!(source.judge.before, before);
+    let mut source = Source::minutes();
+    source.seconds(&[100, 500]);
+    assert!(source.judge.before.is_empty(), "nobody asks");
+}
+
+#[test]
 fn an_event_at_the_watermark_is_not_behind() {
     let mut source = Source::minutes();
     assert_eq!(source.seconds(&[100, 90]), [0, 1]);
