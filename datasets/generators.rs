@@ -10,7 +10,9 @@
 //! n ─ mix ─► topic, k ─► partition k mod p, place k div p ─ stories ─► step, story ─► document
 //! ```
 
+pub(crate) mod campus;
 pub(crate) mod elearning;
+pub(crate) mod market;
 mod mix;
 pub(crate) mod shop;
 mod stories;

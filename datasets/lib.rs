@@ -29,8 +29,13 @@ pub mod shop;
 use highwater::dataset::GeneratorKind;
 
 /// All generators, in the order of their names.
-pub const GENERATORS: &[GeneratorKind] =
-    &[chat::KIND, generators::elearning::KIND, generators::shop::KIND];
+pub const GENERATORS: &[GeneratorKind] = &[
+    generators::campus::KIND,
+    chat::KIND,
+    generators::elearning::KIND,
+    generators::market::KIND,
+    generators::shop::KIND,
+];
 
 #[cfg(test)]
 mod tests;

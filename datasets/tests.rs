@@ -9,10 +9,60 @@ use std::process::Command;
 use highwater::dataset::{GeneratorOptions, Made, Records, find};
 use highwater::time::{Time, days_from_civil};
 
+/// Two channels, with which the samples of `chat` are made.
+macro_rules! chat {
+    ($options:literal) => {
+        concat!("channels = \"demo_stream,night_shift\"\nseed = 7\n", $options)
+    };
+}
+
 /// File, data set and options of each sample; the card has the same as a command.
-const SAMPLES: [(&str, &str, &str); 2] = [
-    ("chat.jsonl", "chat.chat", "seed = 7\nrate = 0.2\nevents = 48\ndisorder = \"8s\""),
-    ("viewers.jsonl", "chat.viewer", "seed = 7\nrate = 0.1\nevents = 24\ndisorder = \"3s\""),
+const SAMPLES: &[(&str, &str, &str)] = &[
+    ("chat.jsonl", "chat.chat", chat!("rate = 0.2\nevents = 48\ndisorder = \"8s\"")),
+    ("viewers.jsonl", "chat.viewer", chat!("rate = 0.1\nevents = 24\ndisorder = \"3s\"")),
+    (
+        "elearning_auth.jsonl",
+        "elearning.auth",
+        "seed = 7\nrate = 0.2\nevents = 30\ndisorder = \"2s\"",
+    ),
+    (
+        "elearning_assessment.jsonl",
+        "elearning.assessment",
+        "seed = 7\nrate = 0.2\nevents = 40\ndisorder = \"2s\"",
+    ),
+    (
+        "elearning_video.jsonl",
+        "elearning.video",
+        "seed = 7\nrate = 0.2\nevents = 40\ndisorder = \"2s\"",
+    ),
+    (
+        "elearning_course.jsonl",
+        "elearning.course",
+        "seed = 7\nrate = 0.2\nevents = 30\ndisorder = \"2s\"",
+    ),
+    (
+        "elearning_profile.jsonl",
+        "elearning.profile",
+        "seed = 7\nrate = 0.1\nevents = 20\ndisorder = \"2s\"",
+    ),
+    (
+        "elearning_notification.jsonl",
+        "elearning.notification",
+        "seed = 7\nrate = 0.2\nevents = 30\ndisorder = \"2s\"",
+    ),
+    ("campus.jsonl", "campus", "seed = 7\nrate = 0.5\nevents = 100\ndisorder = \"2s\""),
+    ("binance.jsonl", "market.binance", "seed = 7\nrate = 0.2\nevents = 48\ndisorder = \"0s\""),
+    (
+        "polymarket_trade.jsonl",
+        "market.polymarket_trade",
+        "seed = 7\nrate = 0.1\nevents = 30\ndisorder = \"0s\"",
+    ),
+    (
+        "polymarket_metadata.jsonl",
+        "market.polymarket_metadata",
+        "seed = 7\nrate = 0.03\nevents = 8\ndisorder = \"0s\"",
+    ),
+    ("shop.jsonl", "shop.events", "seed = 7\nrate = 0.2\nevents = 48\ndisorder = \"3s\""),
 ];
 
 fn folder() -> PathBuf {
@@ -21,8 +71,7 @@ fn folder() -> PathBuf {
 
 fn generated(name: &str, options: &str) -> String {
     let (kind, topics) = find(crate::GENERATORS, name).unwrap();
-    let mut table: toml::Table = options.parse().unwrap();
-    table.insert("channels".into(), "demo_stream,night_shift".into());
+    let table = options.parse().unwrap();
     let start = Time::from_seconds(days_from_civil(2025, 10, 2) * 86_400);
     let options = GeneratorOptions::read(kind, topics, &table, start).unwrap();
     let mut records = Records::all((kind.make)(&options).unwrap(), options.events);

@@ -220,17 +220,43 @@ fn generate_fills_the_topics_of_a_data_set() {
     let Some(kafka) = KafkaServer::shared() else { return };
     let dir = Scratch::new("generate");
     let brokers = kafka.brokers();
-    let ended = run_in(
-        dir.path(),
-        &["generate", "chat", "--kafka", &brokers, "--events", "500", "--unpaced"],
-    );
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.contains("made topic `telemetra.events.chat` with 3 partitions"));
     let admin = highwater::source::kafka::Admin::new(&brokers, &Default::default()).expect("admin");
-    let kind = &highwater_datasets::GENERATORS[0];
-    let ends = kind.topics.iter().map(|topic| admin.end_offsets(topic.name).expect("offsets"));
-    let records: i64 = ends.flat_map(|ends| ends.into_values()).sum();
-    assert_eq!(records, 500);
+    // The topics of `campus` are those of `elearning`.
+    for kind in highwater_datasets::GENERATORS.iter().filter(|kind| kind.name != "campus") {
+        let args = ["generate", kind.name, "--kafka", &brokers, "--events", "500", "--unpaced"];
+        let ended = run_in(dir.path(), &args);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        for topic in kind.topics {
+            let made = format!("made topic `{}` with {} partitions", topic.name, topic.partitions);
+            assert!(ended.stderr.contains(&made), "{}", ended.stderr);
+        }
+        let ends = kind.topics.iter().map(|topic| admin.end_offsets(topic.name).expect("offsets"));
+        let records: i64 = ends.flat_map(|ends| ends.into_values()).sum();
+        assert_eq!(records, 500, "{}", kind.name);
+    }
+}
+
+#[test]
+fn generate_writes_documents_of_every_system() {
+    let dir = Scratch::new("systems");
+    for kind in highwater_datasets::GENERATORS {
+        let ended = run_in(dir.path(), &["generate", kind.name, "--events", "20", "--unpaced"]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        assert_eq!(lines.len(), 20, "{}", kind.name);
+        for line in lines {
+            assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+        }
+    }
+    let check = |args: &str, expect: &str| {
+        let args: Vec<&str> = args.split(' ').collect();
+        let ended = run_in(dir.path(), &[&["generate"], &args[..], &["--events", "9"]].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stdout.contains(expect), "{args:?}: {}", ended.stdout);
+    };
+    check("elearning --unpaced --profile upstream", "\"event_type\":\"");
+    check("shop --unpaced --types product_review=100000", "\"product_review\"");
+    check("market.binance --unpaced --symbols AUSDT,BUSDT --batch upstream", "\"BUSDT\"");
 }
 
 #[test]

@@ -84,7 +84,7 @@ const OPTIONS: &[OptionKind] = &[
         "Which events: `upstream` are the producer's, `full` also those that only the job knows.",
     ),
     DIALECT_OPTION,
-    option("zone", &["TZ"], UTC, ZONE_ABOUT),
+    option("zone", &[], UTC, ZONE_ABOUT),
 ];
 
 pub(super) const RATE_OPTION: OptionKind = option(
@@ -199,7 +199,9 @@ impl Fill for Elearning {
             fault,
             shape: self.plan.shape(number),
         };
-        let time = self.writer.write(&draft, &mut story, &mut self.plan.random(number), made);
+        // Topics that are made alone have the same numbers, but not the same ids.
+        let mut random = self.plan.random(number ^ ((topic as u64 + 1) << 48));
+        let time = self.writer.write(&draft, &mut story, &mut random, made);
         made.time = time.filter(|_| fault != Some(Fault::BadJson));
     }
 }

@@ -52,11 +52,6 @@ impl Mix {
         let count = own.len() as u64;
         index / count * self.cycle.len() as u64 + own[(index % count) as usize]
     }
-
-    /// Share of a topic in all records.
-    pub(crate) fn share(&self, topic: usize) -> f64 {
-        self.places[topic].len() as f64 / self.cycle.len() as f64
-    }
 }
 
 #[cfg(test)]
@@ -74,7 +69,6 @@ mod tests {
             next[topic] += 1;
         }
         assert_eq!(next, [75, 0, 20, 5]);
-        assert_eq!(mix.share(2), 0.2);
     }
 
     #[test]
