@@ -74,6 +74,11 @@ def i32(column: Column) -> Column:
     return column.cast("int")
 
 
+def keyed(rows: DataFrame, *first: str) -> DataFrame:
+    """A table whose columns begin with its primary key, as the tables of Cassandra do."""
+    return rows.select(*first, *(name for name in rows.columns if name not in first))
+
+
 def watch_seconds() -> Column:
     """The sum, 0 if there is none."""
     return F.coalesce(F.sum("watch_duration_seconds"), F.lit(0))
@@ -87,19 +92,20 @@ def active_users(events: dict[str, DataFrame]) -> DataFrame:
 
 def course_popularity(events: dict[str, DataFrame]) -> DataFrame:
     """CA-02."""
-    return windowed(
+    rows = windowed(
         events["all"].filter("course_id is not null"),
         T1,
         ["course_id"],
         interactions=i32(n()),
         views=i32(n(typed("VIDEO_WATCHED", "COURSE_VIEW"))),
     )
+    return keyed(rows, "course_id")
 
 
 def video_engagement(events: dict[str, DataFrame]) -> DataFrame:
     """CA-03."""
     watched = (F.col("event_category") == "VIDEO") & typed("VIDEO_WATCHED")
-    return windowed(
+    rows = windowed(
         events["all"].filter(watched),
         T1,
         ["video_id"],
@@ -107,11 +113,12 @@ def video_engagement(events: dict[str, DataFrame]) -> DataFrame:
         unique_viewers=i32(d("user_id")),
         total_watch_seconds=i32(watch_seconds()),
     )
+    return keyed(rows, "video_id")
 
 
 def user_activity(events: dict[str, DataFrame]) -> DataFrame:
     """CA-04."""
-    return windowed(
+    rows = windowed(
         events["all"],
         S5_1,
         ["user_id"],
@@ -125,13 +132,14 @@ def user_activity(events: dict[str, DataFrame]) -> DataFrame:
         first_event=F.min("time"),
         last_event=F.max("time"),
     )
+    return keyed(rows, "user_id")
 
 
 def course_engagement(events: dict[str, DataFrame]) -> DataFrame:
     """CA-05."""
     by_id = F.when(F.col("user_id").startswith("SV"), True).otherwise(False)
     is_student = F.when(F.col("role").isNotNull(), F.col("role") == "student").otherwise(by_id)
-    return windowed(
+    rows = windowed(
         events["all"].filter("course_id is not null"),
         S5_1,
         ["course_id"],
@@ -145,6 +153,7 @@ def course_engagement(events: dict[str, DataFrame]) -> DataFrame:
         videos_watched=n(typed("VIDEO_WATCHED")),
         watch_seconds=watch_seconds(),
     )
+    return keyed(rows, "course_id")
 
 
 def assessment_scores(events: dict[str, DataFrame]) -> DataFrame:
@@ -158,7 +167,7 @@ def assessment_scores(events: dict[str, DataFrame]) -> DataFrame:
     })
     score = F.when(typed("GRADE_ASSIGNMENT"), F.col("score"))
     correct = F.when(typed("QUIZ_COMPLETED"), F.col("correct_answers"))
-    return windowed(
+    rows = windowed(
         items,
         T10,
         ["course_id", "item_id", "item_type"],
@@ -171,11 +180,12 @@ def assessment_scores(events: dict[str, DataFrame]) -> DataFrame:
         avg_correct_answers=r2(F.avg(correct)),
         unique_students=d(F.coalesce("student_id", "user_id")),
     )
+    return keyed(rows, "course_id", "window_start", "item_id", "item_type")
 
 
 def video_views(events: dict[str, DataFrame]) -> DataFrame:
     """CA-07."""
-    return windowed(
+    rows = windowed(
         events["all"].filter(typed("VIDEO_WATCHED")),
         S5_1,
         ["video_id"],
@@ -185,6 +195,7 @@ def video_views(events: dict[str, DataFrame]) -> DataFrame:
         total_watch_seconds=watch_seconds(),
         avg_watch_seconds=r2(F.avg("watch_duration_seconds")),
     )
+    return keyed(rows, "video_id")
 
 
 def user_sessions(events: dict[str, DataFrame]) -> DataFrame:
@@ -214,7 +225,7 @@ def notifications(events: dict[str, DataFrame]) -> DataFrame:
     """CA-09."""
     sent, opened = n(typed("NOTIFICATION_SENT")), n(typed("NOTIFICATION_OPENED"))
     clicked = n(typed("NOTIFICATION_CLICKED"))
-    return windowed(
+    rows = windowed(
         events["notification"],
         T10,
         ["notification_type"],
@@ -225,12 +236,13 @@ def notifications(events: dict[str, DataFrame]) -> DataFrame:
         open_rate_pct=pct(opened, sent),
         click_rate_pct=pct(clicked, sent),
     )
+    return keyed(rows, "notification_type")
 
 
 def profile_changes(events: dict[str, DataFrame]) -> DataFrame:
     """CA-10."""
     fields = F.array_compact(F.flatten(F.collect_list("updated_fields")))
-    return windowed(
+    rows = windowed(
         events["profile"],
         T10,
         ["user_id"],
@@ -241,6 +253,7 @@ def profile_changes(events: dict[str, DataFrame]) -> DataFrame:
         fields_changed=F.array_sort(F.array_distinct(fields)),
         last_change=F.max("time"),
     )
+    return keyed(rows, "user_id")
 
 
 VIEWS = {

@@ -91,11 +91,12 @@ def binance(events: dict[str, DataFrame]) -> DataFrame:
         avg_sentiment=F.avg("sentiment"),
         ticks=n(),
     )
-    # The candle that opens with the window, also what is said of it after the window's end.
+    # The candle that opens with the window, also what is said of it after the window's end. It is
+    # a join, so records without a symbol have no volume.
     opened = F.timestamp_micros(candle_micros())
     volumes = events["binance"].groupBy(opened.alias("opened"), F.col("symbol").alias("of"))
     volumes = volumes.agg(F.max("quote_asset_volume").alias("usdt_volume_traded"))
-    same = (F.col("window_start") == F.col("opened")) & F.col("symbol").eqNullSafe(F.col("of"))
+    same = (F.col("window_start") == F.col("opened")) & (F.col("symbol") == F.col("of"))
     return table.join(volumes, same, "left").drop("opened", "of")
 
 

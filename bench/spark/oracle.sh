@@ -61,18 +61,21 @@ sort_by_port() {
     done
 }
 
-# run SYSTEM INPUT OUTPUT WORKERS ENGINE: Highwater over the files of INPUT.
+# run SYSTEM INPUT OUTPUT WORKERS ENGINE: Highwater over the files of INPUT. The views that Spark has
+# computed go to files.
 run() {
+    local view
     mkdir -p "$3"
-    cat > "$3/job.toml" << TOML
-[source."*"]
-file = { path = "$2/{source}" }
-[view."*"]
-engine = "$5"
-[sink."*"]
-file = { path = "$3/{view}.csv" }
-rows = "final"
-TOML
+    {
+        printf '[source."*"]\nfile = { path = "%s/{source}" }\n' "$2"
+        printf '[view."*"]\nengine = "%s"\n' "$5"
+        printf '[sink."*"]\nblackhole = {}\n'
+        for view in "$(dirname "$2")"/spark/*.csv; do
+            view=$(basename "$view" .csv)
+            printf '[sink.%s]\nfile = { path = "%s/%s.csv" }\nrows = "final"\n' \
+                "$view" "$3" "$view"
+        done
+    } > "$3/job.toml"
     "$HIGHWATER" run "$1" -c "$3/job.toml" -w "$4" --no-latency 2> "$3/log" || {
         cat "$3/log" >&2
         return 1
