@@ -5,6 +5,7 @@ shortest decimal without an exponent; decimals have two digits; arrays are JSON.
 """
 
 import json
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -42,8 +43,6 @@ def _time(micros: int) -> str:
 
 
 def _date(days: int) -> tuple[int, int, int]:
-    from datetime import date
-
     return date.fromordinal(date(1970, 1, 1).toordinal() + days).timetuple()[:3]
 
 
