@@ -9,7 +9,9 @@ from formulas import S5_1, T1, T10, d, n, number, pct, r2, secs, stamp, windowed
 # Of texts without a zone; the windows begin at the epoch in UTC.
 ZONE = "Asia/Ho_Chi_Minh"
 
-COMMON = "timestamp text, event_category text, event_type text, action text, user_id text, role text"
+COMMON = (
+    "timestamp text, event_category text, event_type text, action text, user_id text, role text"
+)
 
 PORTS = {
     "auth": Port(COMMON),

@@ -61,8 +61,8 @@ sort_by_port() {
     done
 }
 
-# run SYSTEM INPUT OUTPUT WORKERS ENGINE: Highwater over the files of INPUT. The views that Spark has
-# computed go to files.
+# run SYSTEM INPUT OUTPUT WORKERS ENGINE: Highwater over the files of INPUT. The views that Spark
+# has computed go to files.
 run() {
     local view
     mkdir -p "$3"
