@@ -25,8 +25,8 @@ use report::Report;
 #[derive(Parser)]
 #[command(name = "highwater-bench")]
 struct Arguments {
-    /// Cases: a types in memory, b chat from files, c Kafka, d two workers, e idle, f memory, g latency
-    /// histograms.
+    /// Cases: a types in memory, b chat from files, c Kafka, d two workers, e idle, f memory, g the
+    /// cost of latency histograms.
     #[arg(default_value = "all", value_parser = ["a", "b", "c", "d", "e", "f", "g", "all"])]
     cases: Vec<String>,
     /// How much larger or smaller the inputs are than the usual ones.

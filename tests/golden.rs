@@ -10,6 +10,7 @@
 
 mod chat;
 mod determinism;
+mod elearning;
 mod log;
 mod play;
 mod script;
@@ -36,6 +37,11 @@ const RUNS: [(usize, &[usize]); 3] = [(1, &[0, 2]), (2, &[1, 3]), (4, &[0, 2, 3]
 #[test]
 fn the_scripts_of_the_chat_system_hold() {
     check(&chat::CHAT);
+}
+
+#[test]
+fn the_scripts_of_the_elearning_system_hold() {
+    elearning::JOBS.iter().for_each(check);
 }
 
 fn check(system: &System) {
@@ -71,7 +77,8 @@ fn check(system: &System) {
         }
     }
     let listed: Vec<&str> = wrong.iter().take(LISTED_MAX).map(String::as_str).collect();
-    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), listed.join("\n"));
+    let folder = system.folder;
+    assert!(wrong.is_empty(), "{folder}: {} differences:\n{}", wrong.len(), listed.join("\n"));
 }
 
 /// How many differences are listed.

@@ -41,7 +41,7 @@ fn every_element_of_an_array_is_a_candle_and_so_is_an_object() {
         taker_buy_base: Some(4.0),
         taker_buy_quote: Some(40.0),
     };
-    assert_eq!(read::<Candle>(one), [expect.clone()]);
+    assert_eq!(read::<Candle>(one), std::slice::from_ref(&expect));
     assert_eq!(expect.sentiment(), Some(0.4));
     let array = format!("[{one},{{\"close\":\"abc\",\"symbol\":5}},{one}]");
     let other = Candle { symbol: Some("5".into()), ..Candle::default() };

@@ -33,6 +33,7 @@ pub(super) fn list(list: &List, registry: Registry) -> Result<()> {
     if asked("codecs") {
         title(&mut text, "codecs");
         line(&mut text, "json", "one document per record; arrays are taken apart");
+        line(&mut text, "raw", "the record itself, for dataflows that ask for it; refuses none");
     }
     if asked("datasets") {
         title(&mut text, "data sets");

@@ -60,10 +60,13 @@ pub trait Wire: Default + 'static {
     /// array is taken apart for every type; with [`BadDocument::NullRow`] only for these.
     const ARRAY: bool = false;
 
-    /// Makes an event of the record itself instead of decoding its value, for types that want it:
-    /// [`Raw`]. Such a record is refused by nothing but a size that its source could not keep.
-    fn from_record(_record: RawRecord<'_>) -> Option<Self> {
-        None
+    /// Whether the event is the record itself and nothing is decoded, as of [`Raw`]. Then no record
+    /// is refused but one that its source could not keep whole.
+    const RAW: bool = false;
+
+    /// Makes the event of a record, where it is the record itself ([`Wire::RAW`]).
+    fn from_record(_record: RawRecord<'_>) -> Self {
+        Self::default()
     }
 
     /// Takes in the value of one field of the document; a name that occurs twice comes twice, so

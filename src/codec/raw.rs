@@ -32,7 +32,7 @@ pub struct RawRecord<'a> {
 ///     time: None,
 ///     position: Default::default(),
 /// };
-/// let raw = Raw::from_record(record).expect("nothing is refused");
+/// let raw = Raw::from_record(record);
 /// assert_eq!(raw.value.as_deref(), Some("no \u{fffd} JSON"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,15 +50,17 @@ pub struct Raw {
 }
 
 impl Wire for Raw {
-    fn from_record(record: RawRecord<'_>) -> Option<Raw> {
+    const RAW: bool = true;
+
+    fn from_record(record: RawRecord<'_>) -> Raw {
         let text = |bytes: &[u8]| Text::from(String::from_utf8_lossy(bytes));
-        Some(Raw {
+        Raw {
             key: record.key.map(text),
             value: record.value.map(text),
             timestamp: record.time,
             partition: i32::try_from(record.position.partition).unwrap_or(i32::MAX),
             offset: record.position.offset,
-        })
+        }
     }
 
     /// Never called for a whole record.

@@ -12,7 +12,7 @@
 //! their rows are there, so what a crash loses is read again by the next start. That start refuses
 //! a folder with files in it, unless `overwrite` says that they may go.
 //!
-//! Files are written through [`Storage`], which so far is a folder of this machine.
+//! Files go through the trait of `storage.rs`, which so far has a folder of this machine.
 
 mod columns;
 mod part;

@@ -45,7 +45,7 @@ pub struct Bound {
 pub const SOURCES: &[SourceKind] = &[
     SourceKind {
         name: "file",
-        about: "JSON lines of files; each file is a partition, and the job ends with them",
+        about: "JSON lines of files, also of .gz; each is a partition, and the job ends with them",
         bind: |binding| {
             let options = crate::config::options(&binding.config.options, &binding.config.place)?;
             let bytes_max = binding.config.codec.message_bytes_max;

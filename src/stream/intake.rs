@@ -247,18 +247,17 @@ impl<E: Wire> Decoder<E> {
         let record = &batch.records[number];
         let value = batch.slice(&record.value);
         let place = position(index, partition, batch, number, 0);
-        let key = batch.slice(&record.key);
-        let whole = RawRecord { key, value, time: record.time, position: place };
         let at = At { topic: name, position: place };
         let (errors, decoded) = (&self.type_errors, &mut self.decoded);
-        let before = decoded.events.len();
-        let outcome = match E::from_record(whole) {
-            // A record of which only the beginning is here would be kept as if it were whole.
-            Some(event) if !batch.cut.iter().any(|(cut, _)| *cut == number) => {
-                decoded.push(event);
-                Ok(1)
-            }
-            _ => json::decode(value, at, &options.codec, errors, decoded),
+        let (key, before) = (batch.slice(&record.key), decoded.events.len());
+        // A record of which only the beginning is here would be kept as if it were whole.
+        let is_whole = || !batch.cut.iter().any(|(cut, _)| *cut == number);
+        let outcome = if E::RAW && is_whole() {
+            let (time, position) = (record.time, place);
+            decoded.push(E::from_record(RawRecord { key, value, time, position }));
+            Ok(1)
+        } else {
+            json::decode(value, at, &options.codec, errors, decoded)
         };
         let ledger = &mut partition.ledger;
         let mut dead = |element, reject| {

@@ -70,6 +70,10 @@ fn value(schema: &Schema, cells: &[Cell], name: &str) -> String {
             let texts: Vec<&str> = list.iter().map(|text| text.as_deref().unwrap_or("-")).collect();
             format!("[{}]", texts.join(","))
         }
+        Cell::Decimal(hundredths) => {
+            let (sign, size) = (if *hundredths < 0 { "-" } else { "" }, hundredths.abs());
+            format!("{sign}{}.{:02}", size / 100, size % 100)
+        }
         Cell::Json(text) => text.clone(),
         Cell::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         other => format!("{other:?}"),

@@ -101,6 +101,34 @@ fn files_for_throughput_and_latency_lie_over_that_for_kafka() {
     check("elearning.latency.toml", seconds(5), seconds(30));
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn rows_go_to_a_folder_of_parquet_files_for_each_view() {
+    let overlays = ["elearning.kafka.toml", "elearning.parquet.toml"];
+    for dataflow in jobs() {
+        let config = config(dataflow, &overlays, &[], &|_| None);
+        for view in bound(dataflow, &config).sinks.keys() {
+            let sink = &config.sinks(view).unwrap()[0];
+            assert_eq!(sink.kind, "parquet");
+            let folder = format!("realtime_views/{view}");
+            assert_eq!(sink.options["path"].as_str(), Some(folder.as_str()));
+        }
+    }
+}
+
+#[test]
+fn the_backlog_is_there_if_it_is_listed() {
+    let dataflow = jobs().find(|dataflow| dataflow.name == "assessment").unwrap();
+    let sets = [
+        "parameters.realtime_views.assessment=['assessment_realtime_grading_backlog']",
+        "view.assessment_realtime_grading_backlog.key=['assignment_id']",
+        "sink.assessment_realtime_grading_backlog.rows='updates'",
+    ];
+    let config = config(dataflow, &["elearning.kafka.toml"], &sets, &|_| None);
+    let job = bound(dataflow, &config);
+    assert_eq!(job.sinks.keys().collect::<Vec<_>>(), ["assessment_realtime_grading_backlog"]);
+}
+
 #[test]
 fn a_view_that_is_turned_off_may_stay_in_the_files() {
     let sets = ["parameters.realtime_views.profile_notification=\

@@ -23,7 +23,7 @@ pub(super) struct Check {
 type CandleRule = fn(&Candle, &[Text]) -> bool;
 
 /// Rules for candles.
-const CANDLE_RULES: [(&'static str, CandleRule); 7] = [
+const CANDLE_RULES: [(&str, CandleRule); 7] = [
     ("price_not_positive", |candle, _| price_not_positive(candle)),
     ("ohlc_order", |candle, _| ohlc_order(candle)),
     ("taker_exceeds_volume", |candle, _| taker_exceeds_volume(candle)),
@@ -39,7 +39,7 @@ const CANDLE_RULES: [(&'static str, CandleRule); 7] = [
 type MessageRule = fn(&Message) -> bool;
 
 /// Rules for messages of prediction markets.
-const MESSAGE_RULES: [(&'static str, MessageRule); 3] = [
+const MESSAGE_RULES: [(&str, MessageRule); 3] = [
     ("probability_range", |message| {
         let levels = message.levels().filter_map(|level| level.price());
         message.price().into_iter().chain(levels).any(|price| !(0.0..=1.0).contains(&price))

@@ -239,7 +239,7 @@ impl Admin {
         self.create_topic_with(topic, partitions, &[])
     }
 
-    /// Makes a topic as [`Admin::create_topic`], with settings such as `retention.ms`.
+    /// As [`Admin::create_topic`], with settings of the topic, such as `cleanup.policy`.
     ///
     /// # Errors
     ///
