@@ -69,7 +69,7 @@ const OPTIONS: &[OptionKind] = &[
         "profile",
         &[],
         "upstream",
-        "`upstream` is clean, `full` has oddities, so that every rule of quality is broken.",
+        "`upstream` is clean; in `full` two books of a hundred are odd in each way that follows.",
     ),
     option(
         "symbols",
@@ -84,13 +84,23 @@ const OPTIONS: &[OptionKind] = &[
         "one",
         "`one` is an object per message, `upstream` an array per symbol when 100 are gathered.",
     ),
-    option("empty_sides", &[], "", "Share of books with an empty side; 0 by itself."),
-    option("crossed_books", &[], "", "Share of books that are crossed; 0 by itself."),
+    option(
+        "empty_sides",
+        &[],
+        "",
+        "Share of books with an empty side; by itself as `profile` says.",
+    ),
+    option(
+        "crossed_books",
+        &[],
+        "",
+        "Share of books that are crossed; by itself as `profile` says.",
+    ),
     option(
         "odd_prices",
         &[],
         "",
-        "Share of books with prices such as `.5` and `0.50`; 0 by itself.",
+        "Share of books with prices such as `.5` and `0.50`; by itself as `profile` says.",
     ),
 ];
 
