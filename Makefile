@@ -23,6 +23,8 @@ services-up: ## Starts Kafka and PostgreSQL on this machine and prints how to re
 	@cargo run --quiet --example services --features testing -- up
 services-down: ## Stops them; their data stay.
 	@cargo run --quiet --example services --features testing -- down
+oracle: ## Compares every view with Spark on generated events; needs Java and pip.
+	bench/spark/oracle.sh
 oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
 	HIGHWATER_CASES=100000 cargo test --release --test highwater --all-features oracle
 torture: oracle-full ## Runs what is too long for `make test`: so far the full oracle.

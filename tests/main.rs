@@ -13,4 +13,5 @@ mod idle;
 mod kafka;
 mod oracle;
 mod real_logs;
+mod spark_golden;
 mod tidy;

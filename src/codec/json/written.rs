@@ -138,6 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_times_by_their_size() {
+        let options = Options::default();
+        let check = |written: Option<WrittenTime>, text: &str| {
+            let written = written.unwrap();
+            assert_eq!((written.text().as_str(), written.time().is_some()), (text, true));
+        };
+        // A number without a sign comes as unsigned.
+        check(WrittenTime::from_u64(1_760_000_000, &options), "1760000000");
+        check(WrittenTime::from_i64(1_760_000_000_000, &options), "1760000000000");
+    }
+
+    #[test]
     fn the_usual_form_is_not_kept() {
         let written = WrittenTime::parse("2026-03-01T12:00:00.123456+00:00");
         assert!(matches!(written.0, Form::Usual(_)));
