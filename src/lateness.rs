@@ -92,7 +92,7 @@ impl Reach {
     pub fn size(&self) -> Option<Duration> {
         match self {
             Reach::Windows(fixed) => Some(fixed.size()),
-            Reach::Strict | Reach::Always => None,
+            Reach::Strict | Reach::Always | Reach::Own => None,
         }
     }
 }
