@@ -3,6 +3,7 @@
 //! `assessment_realtime_grading_queue` is arithmetic within a window, not a queue: an assignment
 //! that is graded in a later window than it was submitted in waits there for ever.
 
+mod backlog;
 mod students;
 mod submissions;
 
@@ -10,10 +11,10 @@ use highwater::prelude::*;
 use highwater_datasets::elearning::{Action, Assessment, AssessmentEvent};
 
 use super::{Grid, Job, View, names};
+use backlog::{GradingBacklog, Submission};
 use students::{ActiveStudents, Activity, Attempts, QuizAttempts};
 use submissions::{
-    GradingBacklog, GradingQueue, People, Submission, SubmissionRate, Submissions,
-    SubmissionsOfCourse, TotalSubmissions,
+    GradingQueue, People, SubmissionRate, Submissions, SubmissionsOfCourse, TotalSubmissions,
 };
 
 const VIEWS: [View<Assessment>; 5] = [

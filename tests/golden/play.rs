@@ -96,7 +96,7 @@ pub(super) fn play(
         running.join().unwrap().unwrap();
     });
     for (play, (script, deal)) in playing.iter_mut().zip(plays) {
-        // Where all scripts end by themselves, the run may be over before their last rows are taken.
+        // Where all scripts end by themselves, the run may end before their last rows are taken.
         if !play.is_over() {
             play.step(workers.threads);
         }
