@@ -227,7 +227,9 @@ fn a_dataflow_imports_the_prelude_its_data_and_its_own() {
         let own = format!("crate::{}", own.split('/').next().unwrap_or(own));
         let mine = source.modules();
         let mine = mine.iter().map(|(name, _)| name.as_str());
-        let known = ["highwater::prelude", "highwater_datasets", "super", "self", &own];
+        let ordered = "std::collections::BTreeMap";
+        let data = "highwater_datasets";
+        let known = ["highwater::prelude", data, ordered, "super", "self", &own];
         let known: Vec<&str> = known.into_iter().chain(mine).collect();
         for named in source.product_paths() {
             if named.import && !known.iter().any(|place| named.is_in(place)) {

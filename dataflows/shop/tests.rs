@@ -54,9 +54,9 @@ fn raw_events_have_every_field_and_their_key() {
             "user_1 | 12:00:00 purchase event_id=e1 user_id=user_1 device=mobile location=US \
              session_id=s1 order_id=o1 items=[\"a\",\"b\"] quantities=[1,2] total_amount=9.5 \
              currency=USD payment_method=paypal",
-            "{\"event_type\":\"cart_add\",\"timestamp\":\"2026-03-01 12:00\",\"quantities\":[1,\"x\"],\
-             \"item_id\":\"i\",\"category\":\"toys\",\"quantity\":3,\"price\":\".5\",\"success\":true,\
-             \"position\":4}",
+            "{\"event_type\":\"cart_add\",\"timestamp\":\"2026-03-01 12:00\",\
+             \"quantities\":[1,\"x\"],\"item_id\":\"i\",\"category\":\"toys\",\"quantity\":3,\
+             \"price\":\".5\",\"success\":true,\"position\":4}",
             "12:00:02.25 search login_method=sso page=home referrer=social duration_seconds=5 \
              search_query=bag results_count=0 clicked_position=null",
             "not JSON",

@@ -1,20 +1,20 @@
 //! Views of the scope of ticks: joins, tops, counts, whatever is read while it changes.
 //!
 //! ```text
-//! rows of ports, as bytes ─► collections ─► arrange, join, reduce ─► per view: close of epoch ─► rows
-//! readers ── (source, worker, watermark) at their ticks ── broadcast ────────────┘
+//! rows of ports, as bytes ─► collections ─► arrange, join, reduce ─► per view: close of epoch
+//! readers ── (source, worker, watermark) at their ticks ── broadcast ────────────┘    └─► rows
 //! ```
 //!
 //! One differential dataflow over bytes for all views of a job. A view's sink gets, per epoch and
 //! key, the last row or a delete.
 //!
 //! **Forgetting is not deleting.** A view lets go of closed windows after a while; such a row stays
-//! in the sink. A row whose key holds a window is taken for forgotten, and not deleted, in epoch *e*
-//! if the announced watermarks of the epochs before *e* had passed the end of its window. That is
-//! sound: a shell closes a window in epoch *c*, no later than the epoch *a* in which the watermark
-//! is announced as data, and *a* is at most *c* + 1, as readers announce before they downgrade. What
-//! really goes when the window closes goes in *c* ≤ *a*, so it is deleted; what is forgotten goes in
-//! *c* + 2 or later (`stream/retain.rs`), so it is not.
+//! in the sink. A row whose key holds a window is taken for forgotten, and not deleted, in epoch
+//! *e* if the announced watermarks of the epochs before *e* had passed the end of its window. That
+//! is sound: a shell closes a window in epoch *c*, no later than the epoch *a* in which the
+//! watermark is announced as data, and *a* is at most *c* + 1, as readers announce before they
+//! downgrade. What really goes when the window closes goes in *c* ≤ *a*, so it is deleted; what is
+//! forgotten goes in *c* + 2 or later (`stream/retain.rs`), so it is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

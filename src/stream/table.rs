@@ -1,8 +1,8 @@
 //! [`Flow::table`]: a compacted topic as a view: the last value of each key, an empty one deletes.
 //!
-//! A record's key is that of the service; a record without one is known by the key that the author's
-//! function finds. Records of a table have no event time that anything waits for: its rows are there
-//! when they have been read.
+//! A record's key is that of the service; a record without one is known by the key that the
+//! author's function finds. Records of a table have no event time that anything waits for: its rows
+//! are there when they have been read.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ use crate::text::Text;
 
 impl Flow {
     /// A table: the last record of each key of a compacted topic, indexed by a key of its own. The
-    /// name is a source that a binding binds. It changes while the job runs, and what is joined with
-    /// it changes too.
+    /// name is a source that a binding binds. It changes while the job runs, and what is joined
+    /// with it changes too.
     ///
     /// ```
     /// use highwater::prelude::*;
@@ -33,7 +33,8 @@ impl Flow {
     /// // The last name of each number, of a table that is read from the same events.
     /// let rows = Example::updates_flow([("one", 1, 1), ("two", 2, 2), ("uno", 3, 1)], |flow| {
     ///     let names = flow.table("events", |event: &Event| event.value);
-    ///     names.reduce(|number, rows| Some(Named { number, name: rows[0].key.clone() })).sink("names");
+    ///     let named = |number, rows: Vec<Event>| Some(Named { number, name: rows[0].key.clone() });
+    ///     names.reduce(named).sink("names");
     /// });
     /// assert_eq!(rows, ["names 1 uno", "names 2 two"]);
     /// # #[derive(serde::Serialize, serde::Deserialize, Row)]

@@ -1,8 +1,8 @@
 //! [`View`] and [`Arranged`]: tables that change, kept by differential dataflow behind the windows.
 //!
 //! ```text
-//! updates() ─► View ─ map, filter, concat ─► arrange_by ─► join, left_join, top, count, reduce ─► sink
-//! keep(d)  ──►                  table(port) ─┘
+//! updates() ─► View ─ map, filter, concat ─► arrange_by ─► join, left_join, top, count, reduce
+//! keep(d)  ──►                  table(port) ─┘                                         └─► sink
 //! ```
 //!
 //! They live in the scope of ticks: there is no way back into event time, so a view has no windows.
@@ -118,7 +118,8 @@ impl<R: Stored> View<R> {
     /// # use highwater::testing::Example;
     /// let rows = Example::updates_flow([("a", 1, 3), ("a", 2, 4)], |flow| {
     ///     let events = flow.source("events", seconds(10), Example::time);
-    ///     let windows = events.key_by(|event| event.key.clone()).window(Tumbling::new(minutes(1)));
+    ///     let keyed = events.key_by(|event| event.key.clone());
+    ///     let windows = keyed.window(Tumbling::new(minutes(1)));
     ///     let counts = windows.accumulate(|_| Count::one()).updates().view();
     ///     counts.map(|count| Total { total: 10 * count.get() }).sink("totals");
     /// });
@@ -180,9 +181,9 @@ impl<R: Stored> View<R> {
 }
 
 impl<R: Row + Stored> View<R> {
-    /// Names the view: per epoch, an upsert of each key that changed and a delete of each that went.
-    /// The key is that of the view's binding; a key that holds a window is not deleted when the
-    /// window is merely forgotten.
+    /// Names the view: per epoch, an upsert of each key that changed and a delete of each that
+    /// went. The key is that of the view's binding; a key that holds a window is not deleted when
+    /// the window is merely forgotten.
     ///
     /// The example at [`View::map`] ends with one.
     pub fn sink(&self, view: &str) {
