@@ -13,6 +13,10 @@ use highwater::error::Result;
 use highwater::runtime::Dataflow;
 use highwater::stream::Flow;
 
+#[doc = include_str!("../docs/guide/add-a-view.md")]
+#[doc = include_str!("../docs/guide/your-own-job.md")]
+pub mod guide {}
+
 /// All dataflows, in the order of systems and names; the first one is the default.
 pub const DATAFLOWS: &[Dataflow] = &[
     Dataflow {

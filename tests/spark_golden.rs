@@ -107,7 +107,8 @@ fn jobs(system: &str, case: &Path, output: &Path, engine: &str) -> Vec<Arc<Job>>
         from: None,
     };
     let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
-    let of_system = DATAFLOWS.iter().filter(|dataflow| dataflow.system == system);
+    let of_system =
+        DATAFLOWS.iter().filter(|dataflow| dataflow.system == system && !dataflow.by_name);
     let jobs = of_system.map(|dataflow| {
         let files = [dataflow.file, ("spark.toml", overlay.as_str())];
         let config = Config::load(kinds, &files, &[], &[], &|_| None).unwrap();

@@ -33,8 +33,10 @@ impl Flow {
     /// // The last name of each number, of a table that is read from the same events.
     /// let rows = Example::updates_flow([("one", 1, 1), ("two", 2, 2), ("uno", 3, 1)], |flow| {
     ///     let names = flow.table("events", |event: &Event| event.value);
-    ///     let named = |number, rows: Vec<Event>| Some(Named { number, name: rows[0].key.clone() });
-    ///     names.reduce(named).sink("names");
+    ///     let names = names.reduce(|number, rows| {
+    ///         Some(Named { number, name: rows[0].key.clone() })
+    ///     });
+    ///     names.sink("names");
     /// });
     /// assert_eq!(rows, ["names 1 uno", "names 2 two"]);
     /// # #[derive(serde::Serialize, serde::Deserialize, Row)]
