@@ -43,7 +43,7 @@ def raw_events(shop: DataFrame) -> DataFrame:
 
 def event_counts(shop: DataFrame) -> DataFrame:
     """SH-02."""
-    return windowed(shop, T1, ["event_type"], event_count=n(), unique_users=d("user_id"))
+    return windowed(shop, T1, ["event_type"], count=n(), unique_users=d("user_id"))
 
 
 def user_activity(shop: DataFrame) -> DataFrame:

@@ -28,7 +28,7 @@ pub(super) fn user_activity(events: &Stream<Event>, lists: Lists) {
 /// How many events, and of how many users.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate, Row)]
 struct Counts {
-    event_count: Count,
+    count: Count,
     unique_users: Distinct<Text>,
 }
 
@@ -61,7 +61,7 @@ struct UserActivity {
 
 impl Counts {
     fn of(event: &Event) -> Counts {
-        Counts { event_count: Count::one(), unique_users: Distinct::of(&event.user_id) }
+        Counts { count: Count::one(), unique_users: Distinct::of(&event.user_id) }
     }
 }
 
