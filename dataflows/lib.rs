@@ -1,6 +1,7 @@
 //! The systems that Highwater replaces, as dataflows.
 
 pub mod archive;
+pub mod campus;
 pub mod chat;
 pub mod elearning;
 pub mod market;
@@ -17,7 +18,7 @@ use highwater::stream::Flow;
 #[doc = include_str!("../docs/guide/your-own-job.md")]
 pub mod guide {}
 
-/// All dataflows, in the order of systems and names; the first one is the default.
+/// All dataflows; the first one is the default, the others are in the order of systems and names.
 pub const DATAFLOWS: &[Dataflow] = &[
     Dataflow {
         name: "chat",
@@ -30,6 +31,17 @@ pub const DATAFLOWS: &[Dataflow] = &[
         environment: ENVIRONMENT,
         by_name: false,
         entry: chat::entry,
+    },
+    Dataflow {
+        name: "speed",
+        system: "campus",
+        about: "users, courses, videos, scores, sessions of a platform, as tables",
+        file: ("campus.toml", include_str!("campus.toml")),
+        overlays: &[("campus.kafka.toml", include_str!("campus.kafka.toml"))],
+        compat: "",
+        environment: ENVIRONMENT,
+        by_name: false,
+        entry: campus::entry,
     },
     Dataflow {
         by_name: true,

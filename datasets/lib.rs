@@ -16,6 +16,7 @@
 //! # Ok::<(), highwater::error::Error>(())
 //! ```
 
+pub mod campus;
 pub mod chat;
 pub mod elearning;
 mod generators;

@@ -36,6 +36,11 @@ fn the_views_of_chat_are_those_of_spark() {
 }
 
 #[test]
+fn the_views_of_campus_are_those_of_spark() {
+    check("campus");
+}
+
+#[test]
 fn the_views_of_elearning_are_those_of_spark() {
     check("elearning");
 }

@@ -62,6 +62,24 @@ impl<T: Key> Distinct<T> {
         }
     }
 
+    /// The values, in order.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// let mut names: Distinct<Text> = Distinct::of(&Text::from("b"));
+    /// names.merge(&Distinct::of(&Text::from("a")));
+    /// assert_eq!(names.values(), ["a", "b"]);
+    /// ```
+    pub fn values(&self) -> Vec<T> {
+        let mut values = match &self.0 {
+            Held::Nothing => Vec::new(),
+            Held::One(value) => vec![value.clone()],
+            Held::Many(set) => set.iter().cloned().collect(),
+        };
+        values.sort();
+        values
+    }
+
     /// Whether a value is among them.
     pub fn contains(&self, value: &T) -> bool {
         match &self.0 {
