@@ -25,7 +25,7 @@ fn raw_events_have_the_columns_of_the_replaced_system() {
 fn views_have_the_columns_of_the_replaced_system() {
     let window = "window_start ts, window_end ts";
     let check = |view, expect: &str| check("", view, &format!("{window}, {expect}"));
-    check("counts", "event_type text?, event_count i64, unique_users i64");
+    check("event_counts", "event_type text?, count i64, unique_users i64");
     check(
         "user_activity",
         "user_id text?, event_count i64, event_types text[], first_event ts, last_event ts",
