@@ -12,10 +12,13 @@ use highwater::sink::{Accepts, Common, Sink, View, blackhole};
 use highwater::source::Connector;
 use highwater::stream::{Flow, Settings};
 
+/// A dataflow function.
+pub type Describe = Arc<dyn Fn(&Flow) + Send + Sync>;
+
 /// What is to be run.
 pub struct Bench<'a> {
     /// The dataflow.
-    pub describe: fn(&Flow),
+    pub describe: Describe,
     /// Its sources, made anew for each run.
     pub sources: &'a dyn Fn() -> Vec<(&'static str, Arc<dyn Connector>)>,
     /// Which rows its sinks get.
@@ -30,11 +33,11 @@ pub type Rows = BTreeMap<String, Vec<Vec<Cell>>>;
 impl<'a> Bench<'a> {
     /// A dataflow without latency histograms.
     pub fn new(
-        describe: fn(&Flow),
+        describe: impl Fn(&Flow) + Send + Sync + 'static,
         sources: &'a dyn Fn() -> Vec<(&'static str, Arc<dyn Connector>)>,
         rows: Accepts,
     ) -> Bench<'a> {
-        Bench { describe, sources, rows, latency: false }
+        Bench { describe: Arc::new(describe), sources, rows, latency: false }
     }
 
     /// The job; rows go to the collectors, or nowhere.
@@ -43,7 +46,7 @@ impl<'a> Bench<'a> {
     ///
     /// The description is wrong.
     pub fn job(&self, collectors: Option<&mut BTreeMap<String, Collector>>) -> Result<Arc<Job>> {
-        let describe = self.describe;
+        let describe = self.describe.clone();
         let void = |name: &str| {
             let view =
                 View { name: name.into(), schema: Default::default(), key: vec![], stamp: None };

@@ -26,8 +26,8 @@ use report::Report;
 #[command(name = "highwater-bench")]
 struct Arguments {
     /// Cases: a types in memory, b chat from files, c Kafka, d two workers, e idle, f memory, g the
-    /// cost of latency histograms.
-    #[arg(default_value = "all", value_parser = ["a", "b", "c", "d", "e", "f", "g", "all"])]
+    /// cost of latency histograms, h all views of a system.
+    #[arg(default_value = "all", value_parser = ["a", "b", "c", "d", "e", "f", "g", "h", "all"])]
     cases: Vec<String>,
     /// How much larger or smaller the inputs are than the usual ones.
     #[arg(long, default_value_t = 1.0)]
@@ -42,7 +42,7 @@ struct Arguments {
 
 type Case = fn(&mut Run<'_>) -> Result<()>;
 
-const CASES: [(&str, Case); 7] = [
+const CASES: [(&str, Case); 8] = [
     ("a", cases::types::run),
     ("b", cases::chat::run),
     ("c", cases::kafka::run),
@@ -50,6 +50,7 @@ const CASES: [(&str, Case); 7] = [
     ("e", cases::idle::run),
     ("f", cases::memory::run),
     ("g", cases::latency::run),
+    ("h", cases::systems::run),
 ];
 
 fn main() -> ExitCode {
