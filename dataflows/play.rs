@@ -61,12 +61,12 @@ impl Play<'_> {
         for name in names {
             let lines = self.topics.iter().find(|(topic, _)| *topic == name);
             let lines = lines.map_or(&[][..], |(_, lines)| lines);
-            let records = Arc::new(lines.iter().map(|line| Record::new(line)).collect());
+            let records = Records::of(lines.iter().map(String::as_str));
             let options = job.settings.sources.entry(name.clone()).or_default();
             if self.null_rows {
                 options.codec.errors = BadDocument::NullRow;
             }
-            job.sources.insert(name, BoundSource::new(Arc::new(Records(records))));
+            job.sources.insert(name, BoundSource::new(Arc::new(records)));
         }
         let mut collectors = BTreeMap::new();
         for name in job.schemas().unwrap().into_keys() {
@@ -202,7 +202,14 @@ impl Record {
 }
 
 /// Records, dealt to two partitions.
-struct Records(Arc<Vec<Record>>);
+pub(crate) struct Records(Arc<Vec<Record>>);
+
+impl Records {
+    /// A record of each line; a key may stand in front, with ` | ` between them.
+    pub(crate) fn of<'a>(lines: impl Iterator<Item = &'a str>) -> Records {
+        Records(Arc::new(lines.map(Record::new).collect()))
+    }
+}
 
 impl Connector for Records {
     fn open(&self, _worker: usize, _peers: usize) -> Result<Box<dyn Source>> {

@@ -293,6 +293,10 @@ mod tests {
         check(1e-3, "0.001");
         check(1e-4, "1.0E-4");
         check(1.25e-300, "1.25E-300");
+        check(-1.25e-5, "-1.25E-5");
+        check(9_999_999.5, "9999999.5");
+        check(1.234_567_89e8, "1.23456789E8");
+        check(1e300, "1.0E300");
         check(-0.0, "-0.0");
         check(f64::NEG_INFINITY, "-Infinity");
         check(f64::NAN, "NaN");

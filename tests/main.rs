@@ -14,4 +14,5 @@ mod kafka;
 mod oracle;
 mod real_logs;
 mod spark_golden;
+mod stop;
 mod tidy;

@@ -14,7 +14,6 @@ mod coerce;
 mod document;
 mod lexical;
 mod list;
-mod number;
 mod single;
 mod text;
 mod word;

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
-use differential_dataflow::trace::implementations::ValSpine;
+use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -135,11 +135,7 @@ impl<'s> Graph<'_, 's> {
             }
             ViewPlan::Reduce(of, reduce) => {
                 let reduce = reduce.clone();
-                let rows = self
-                    .index(*of)
-                    .as_collection(|key: &Bytes, row: &Bytes| (key.clone(), row.clone()));
-                let reduced = rows.reduce(move |key, rows, made| reduce(key, rows, made));
-                reduced.map(|(_, row)| row)
+                reduced(self.index(*of), move |key, rows, made| reduce(key, rows, made))
             }
         };
         self.collections.insert(node, built.clone());
@@ -159,6 +155,25 @@ impl<'s> Graph<'_, 's> {
         self.indices.insert(node, built.clone());
         built
     }
+}
+
+/// What a function makes of all rows of each key.
+fn reduced<'s>(
+    rows: Index<'s>,
+    mut reduce: impl FnMut(&[u8], &[(&Bytes, isize)], &mut Vec<(Bytes, isize)>) + 'static,
+) -> Collection<'s> {
+    type Made = ValSpine<Bytes, Bytes, u64, isize>;
+    let reduced = rows.reduce_abelian::<_, ValBuilder<_, _, _, _>, Made, _, _>(
+        "reduce",
+        move |key: &Bytes, rows, made| reduce(key, rows, made),
+        |batch, key, rows| {
+            batch.clear();
+            let keyed =
+                rows.drain(..).map(|(row, tick, change)| ((key.clone(), row), tick, change));
+            batch.extend(keyed);
+        },
+    );
+    reduced.as_collection(|_, row: &Bytes| row.clone())
 }
 
 /// Left rows whose key the right side does not have.

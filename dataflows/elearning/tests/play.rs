@@ -12,9 +12,10 @@ use highwater::row::{Cell, Change};
 use highwater::runtime::{BoundSink, BoundSource, Job, Stop, Workers, run};
 use highwater::sink::View;
 use highwater::sink::memory::Collector;
-use highwater::source::{Batch, Connector, Partition, Poll, Source, Start, Wake};
 use highwater::stream::Flow;
 use highwater::time::Time;
+
+use crate::play::Records;
 
 /// The function of a job.
 pub(super) type Entry = fn(&Flow, &mut Parameters) -> Result<()>;
@@ -96,8 +97,9 @@ fn played(
     for name in job.plan().unwrap().source_names() {
         let records = topics.iter().find(|(topic, _)| *topic == name);
         let records = records.map_or(&[][..], |(_, records)| records);
-        let records = records.iter().map(|line| document(line).into_bytes()).collect();
-        let source = BoundSource::new(Arc::new(Records(Arc::new(records))));
+        let documents: Vec<String> = records.iter().map(|line| document(line)).collect();
+        let records = Records::of(documents.iter().map(String::as_str));
+        let source = BoundSource::new(Arc::new(records));
         job.sources.insert(name.into(), source);
     }
     let mut wanted = None;
@@ -150,46 +152,4 @@ fn short(time: Time) -> String {
     let time = text.strip_prefix("2026-03-01T").unwrap_or(&text).trim_end_matches('Z');
     let time = time.trim_end_matches('0').trim_end_matches('.');
     time.strip_suffix(":00").unwrap_or(time).to_owned()
-}
-
-/// Records in memory, dealt to two partitions.
-struct Records(Arc<Vec<Vec<u8>>>);
-
-impl Connector for Records {
-    fn open(&self, _worker: usize, _peers: usize) -> Result<Box<dyn Source>> {
-        Ok(Box::new(Records(self.0.clone())))
-    }
-}
-
-impl Source for Records {
-    fn partitions(&mut self) -> Result<u32> {
-        Ok(2)
-    }
-
-    fn open(&mut self, partition: u32, _from: &Start, _wake: Wake) -> Result<Box<dyn Partition>> {
-        Ok(Box::new(Reading { records: self.0.clone(), at: partition as usize }))
-    }
-
-    fn name(&self, partition: u32) -> String {
-        format!("records {partition}")
-    }
-
-    fn is_bounded(&self) -> bool {
-        true
-    }
-}
-
-struct Reading {
-    records: Arc<Vec<Vec<u8>>>,
-    at: usize,
-}
-
-impl Partition for Reading {
-    fn poll(&mut self, batch: &mut Batch) -> Result<Poll> {
-        let Some(record) = self.records.get(self.at) else { return Ok(Poll::Finished) };
-        batch.push(self.at as i64, None, None, Some(record));
-        self.at += 2;
-        batch.next_offset = self.at as i64;
-        Ok(Poll::Ready)
-    }
 }

@@ -6,8 +6,9 @@ use std::marker::PhantomData;
 use compact_str::{ToCompactString, format_compact};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{lexical, number, text};
+use super::{lexical, text};
 use crate::codec::{Options, timestamp};
+use crate::stats;
 use crate::text::Text;
 use crate::time::Time;
 
@@ -79,7 +80,7 @@ impl Coerce for Text {
     }
 
     fn from_f64(number: f64) -> Option<Text> {
-        Some(number::java_double(number))
+        Some(stats::java_double(number))
     }
 
     fn from_text(text: &str, _: &Options) -> Option<Text> {

@@ -9,7 +9,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::coerce::State;
 use super::document::Name;
-use super::{lexical, number};
+use super::lexical;
+use crate::stats;
 use crate::text::Text;
 
 /// The JSON text of an array.
@@ -75,7 +76,7 @@ impl<'de> Visitor<'de> for Writer<'_> {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
         let number = self.state.exact(number)?;
-        self.out.push_str(&number::java_double(number));
+        self.out.push_str(&stats::java_double(number));
         Ok(())
     }
 
