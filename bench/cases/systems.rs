@@ -13,7 +13,7 @@ use highwater::source::Connector;
 use highwater::source::file::{self, Options, Paths};
 use highwater::testing::Scratch;
 use highwater_dataflows::DATAFLOWS;
-use highwater_datasets::{GENERATORS, campus, elearning, shop};
+use highwater_datasets::{GENERATORS, campus, elearning, market, shop};
 
 use super::Run;
 use crate::job::Bench;
@@ -54,6 +54,13 @@ const CAMPUS: Ports = &[
     ("notification", decode::<campus::Event>),
 ];
 
+/// An array of candles is a record of several events.
+const MARKET: Ports = &[
+    ("binance", decode::<market::Candle>),
+    ("polymarket_trade", decode::<market::Message>),
+    ("polymarket_metadata", decode::<market::Question>),
+];
+
 const SHOP: Ports = &[("events", decode::<shop::Event>)];
 
 /// Measures.
@@ -65,6 +72,7 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
     let all = [
         ("elearning", "25 views of elearning, decoding alone", ELEARNING, Target::AtLeast(0.3)),
         ("campus", "10 views of campus, decoding alone", CAMPUS, Target::None),
+        ("market", "8 views of market, decoding alone", MARKET, Target::None),
         ("shop", "7 views of shop, decoding alone", SHOP, Target::None),
     ];
     for (system, question, ports, target) in all {
@@ -77,7 +85,7 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
         run.report.compared(&Compared {
             case: "h",
             question,
-            events: logs.records,
+            events: logs.events(|_| true),
             arms: ("engine", "decoder"),
             pairs: &pairs,
             inverse: false,
@@ -111,7 +119,7 @@ fn each_job(run: &mut Run<'_>, logs: &Logs) -> Result<()> {
         run.report.compared(&Compared {
             case: "h",
             question,
-            events: logs.count(job),
+            events: logs.events(|port| port == job),
             arms: ("first view", "five views"),
             pairs: &pairs,
             inverse: false,
@@ -141,9 +149,8 @@ fn enter(flow: &Flow, job: &str, parameters: &str) {
 /// Files with generated records; removed with this value.
 struct Logs {
     _dir: Scratch,
-    /// Port, decoder, file, and how many lines it has.
+    /// Port, decoder, file, and how many events it holds.
     topics: Vec<(&'static str, Decode, Options, u64)>,
-    records: u64,
 }
 
 impl Logs {
@@ -171,10 +178,16 @@ impl Logs {
         for mut file in files {
             file.flush().map_err(failed)?;
         }
-        let options = |port: &str| Options { path: Paths::One(path(port).display().to_string()) };
-        let topics = ports.iter().zip(counts);
-        let topics = topics.map(|((port, decode), lines)| (*port, *decode, options(port), lines));
-        Ok(Logs { topics: topics.collect(), _dir: dir, records })
+        let mut topics = Vec::new();
+        for ((port, decode), lines) in ports.iter().zip(counts) {
+            let options = Options { path: Paths::One(path(port).display().to_string()) };
+            let events = decode(&options)?;
+            if events < lines {
+                return Err(Error::bug(format!("{events} events of {lines} lines in `{port}`")));
+            }
+            topics.push((*port, *decode, options, events));
+        }
+        Ok(Logs { topics, _dir: dir })
     }
 
     fn sources(&self) -> Vec<(&'static str, Arc<dyn Connector>)> {
@@ -186,17 +199,17 @@ impl Logs {
     }
 
     fn decode(&self) -> Result<()> {
-        for (port, decode, options, lines) in &self.topics {
+        for (port, decode, options, expected) in &self.topics {
             let events = decode(options)?;
-            if events != *lines {
-                return Err(Error::bug(format!("{events} events of {lines} lines in `{port}`")));
+            if events != *expected {
+                return Err(Error::bug(format!("{events} of {expected} events in `{port}`")));
             }
         }
         Ok(())
     }
 
-    fn count(&self, port: &str) -> u64 {
-        self.topics.iter().filter(|topic| topic.0 == port).map(|topic| topic.3).sum()
+    fn events(&self, counted: impl Fn(&str) -> bool) -> u64 {
+        self.topics.iter().filter(|topic| counted(topic.0)).map(|topic| topic.3).sum()
     }
 }
 
