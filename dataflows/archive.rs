@@ -14,6 +14,22 @@ use highwater::prelude::*;
 /// Records are archived as they come; no window waits for them.
 const LATENESS: Duration = seconds(0);
 
+/// The topics of the systems elearning and campus, each copied to a view of its name.
+const EDUCATION: [&str; 6] = [
+    "auth_topic",
+    "assessment_topic",
+    "video_topic",
+    "course_topic",
+    "profile_topic",
+    "notification_topic",
+];
+
+/// The job `archive` of elearning and of campus; it takes no arguments.
+pub fn education(flow: &Flow, _: &mut Parameters) -> Result<()> {
+    archive(flow, &EDUCATION);
+    Ok(())
+}
+
 /// Archives topics: the topic `auth_topic` is read from the source `auth.raw`.
 pub fn archive(flow: &Flow, topics: &[&str]) {
     for topic in topics {

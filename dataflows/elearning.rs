@@ -46,21 +46,10 @@ const STATE_TIMEOUT: Duration = hours(1);
 /// Distance between the starts of two windows of S5/1, whatever their size.
 const SLIDE: Duration = minutes(1);
 
-/// The topics that `archive` copies, each to a view of its name.
-const TOPICS: [&str; 6] = [
-    "auth_topic",
-    "assessment_topic",
-    "video_topic",
-    "course_topic",
-    "profile_topic",
-    "notification_topic",
-];
-
 /// The job `archive`: a raw copy of every record, for whoever wants to compute again.
 pub fn archive(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
     parameters.ignore(ignored::IGNORED);
-    crate::archive::archive(flow, &TOPICS);
-    Ok(())
+    crate::archive::education(flow, parameters)
 }
 
 /// The windows of the views.

@@ -4,6 +4,8 @@ pub mod archive;
 pub mod campus;
 pub mod chat;
 pub mod elearning;
+#[cfg(test)]
+mod files;
 pub mod market;
 #[cfg(test)]
 mod play;
@@ -25,32 +27,24 @@ pub const DATAFLOWS: &[Dataflow] = &[
         system: "chat",
         about: "chat of live streams: a summary per minute, every ten seconds, and its spikes",
         file: ("chat.toml", include_str!("chat.toml")),
-        overlays: &[("chat.kafka.toml", include_str!("chat.kafka.toml"))],
+        overlays: &[
+            ("chat.kafka.toml", include_str!("chat.kafka.toml")),
+            ("chat.latency.toml", include_str!("chat.latency.toml")),
+            ("chat.throughput.toml", include_str!("chat.throughput.toml")),
+        ],
         compat: "[parameters]\n\"zscore.baseline\" = \"inclusive\"\n\
                  top_emotes = \"alphabetical\"\n\"windows.from_config\" = \"off\"\n",
         environment: ENVIRONMENT,
         by_name: false,
         entry: chat::entry,
     },
-    Dataflow {
-        name: "speed",
-        system: "campus",
-        about: "users, courses, videos, scores, sessions of a platform, as tables",
-        file: ("campus.toml", include_str!("campus.toml")),
-        overlays: &[("campus.kafka.toml", include_str!("campus.kafka.toml"))],
-        compat: "",
-        environment: ENVIRONMENT,
-        by_name: false,
-        entry: campus::entry,
-    },
-    Dataflow {
-        by_name: true,
-        ..elearning(
-            "archive",
-            "a raw copy of every record; runs when it is named",
-            elearning::archive,
-        )
-    },
+    Dataflow { by_name: true, ..campus("archive", ARCHIVE, archive::education) },
+    campus(
+        "speed",
+        "users, courses, videos, scores, sessions of a platform, as tables",
+        campus::entry,
+    ),
+    Dataflow { by_name: true, ..elearning("archive", ARCHIVE, elearning::archive) },
     elearning("assessment", "submissions, quizzes, and what is graded", elearning::assessment),
     elearning("auth", "who is active, logs in, and fails to", elearning::auth),
     elearning("course", "enrolments, materials that are opened, downloads", elearning::course),
@@ -92,6 +86,31 @@ pub const DATAFLOWS: &[Dataflow] = &[
         entry: shop::entry,
     },
 ];
+
+/// What the jobs `archive` do.
+const ARCHIVE: &str = "a raw copy of every record; runs when it is named";
+
+/// A job of the campus; its jobs share their files.
+const fn campus(
+    name: &'static str,
+    about: &'static str,
+    entry: fn(&Flow, &mut Parameters) -> Result<()>,
+) -> Dataflow {
+    Dataflow {
+        name,
+        system: "campus",
+        about,
+        file: ("campus.toml", include_str!("campus.toml")),
+        overlays: &[
+            ("campus.archive.toml", include_str!("campus.archive.toml")),
+            ("campus.kafka.toml", include_str!("campus.kafka.toml")),
+        ],
+        compat: "",
+        environment: ENVIRONMENT,
+        by_name: false,
+        entry,
+    }
+}
 
 /// A job of the e-learning system; its jobs share their files.
 const fn elearning(

@@ -1,48 +1,26 @@
 //! The job files: all five jobs can be bound with them.
 
-use std::sync::Arc;
-
-use highwater::config::{Config, Kinds};
-use highwater::runtime::{Dataflow, Job, Surroundings, bind_all, notices, wall_time};
-use highwater::sink::kinds::SINK_NAMES;
-use highwater::source::kinds::SOURCE_NAMES;
+use highwater::config::Config;
+use highwater::runtime::{Dataflow, Job, notices};
 use highwater::time::seconds;
 
-use crate::DATAFLOWS;
-
-const KINDS: Kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
+use crate::{DATAFLOWS, files};
 
 fn jobs() -> impl Iterator<Item = &'static Dataflow> {
     DATAFLOWS.iter().filter(|dataflow| dataflow.system == "elearning" && !dataflow.by_name)
 }
 
-/// The configuration of a job with some of its overlays.
 fn config(
     dataflow: &Dataflow,
     overlays: &[&str],
     sets: &[&str],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Config {
-    let mut files = vec![dataflow.file];
-    for name in overlays {
-        files.push(*dataflow.overlays.iter().find(|(overlay, _)| overlay == name).unwrap());
-    }
-    let sets: Vec<String> = sets.iter().map(|set| (*set).into()).collect();
-    Config::load(KINDS, &files, &[], &sets, env).unwrap()
+    files::config(dataflow, overlays, sets, env).unwrap()
 }
 
 fn bound(dataflow: &'static Dataflow, config: &Config) -> Job {
-    let around = Surroundings {
-        generators: &[],
-        now: Arc::new(wall_time),
-        dataflows: DATAFLOWS,
-        threads: 1,
-        latency: false,
-        from: None,
-    };
-    let (job, mistakes) = bind_all(dataflow, config, &around);
-    assert_eq!(mistakes, [], "{}", dataflow.name);
-    job.unwrap()
+    files::bound(dataflow, config).unwrap()
 }
 
 #[test]
@@ -156,9 +134,8 @@ fn a_setting_without_effect_is_named_by_every_job_in_the_same_words() {
 #[test]
 fn compat_keeps_the_windows_of_the_replaced_system() {
     let dataflow = jobs().find(|dataflow| dataflow.name == "auth").unwrap();
-    let files = [dataflow.file, ("--compat", dataflow.compat)];
-    let sets = ["parameters.windows.micro='30s'".to_owned()];
-    let config = Config::load(KINDS, &files, &[], &sets, &|_| None).unwrap();
+    let sets = ["parameters.windows.micro='30s'"];
+    let config = config(dataflow, &["--compat"], &sets, &|_| None);
     let flow = highwater::stream::Flow::new(Default::default());
     (dataflow.entry)(&flow, &mut config.parameters()).unwrap();
     let micro = Some(highwater::window::Tumbling::new(seconds(60)).into());

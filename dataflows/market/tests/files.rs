@@ -1,15 +1,10 @@
 //! The job files.
 
-use std::sync::Arc;
-
-use highwater::config::{Config, Kinds};
-use highwater::runtime::{Dataflow, Surroundings, bind_all, wall_time};
+use highwater::config::Config;
 use highwater::sink::Accepts;
-use highwater::sink::kinds::SINK_NAMES;
-use highwater::source::kinds::SOURCE_NAMES;
 use highwater::time::seconds;
 
-use crate::DATAFLOWS;
+use crate::files::{self, bound, job_of};
 
 const VIEWS: [&str; 7] = [
     "asset_correlation",
@@ -21,20 +16,8 @@ const VIEWS: [&str; 7] = [
     "polymarket_trades",
 ];
 
-fn dataflow() -> &'static Dataflow {
-    DATAFLOWS.iter().find(|dataflow| dataflow.system == "market").unwrap()
-}
-
 fn config(overlays: &[&str], sets: &[&str]) -> Config {
-    let mut files = vec![dataflow().file];
-    for name in overlays {
-        files.push(*dataflow().overlays.iter().find(|(overlay, _)| overlay == name).unwrap());
-    }
-    let mut sinks = SINK_NAMES.to_vec();
-    sinks.push("kafka");
-    let kinds = Kinds { sources: SOURCE_NAMES, sinks: sinks.leak() };
-    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    Config::load(kinds, &files, &[], &sets, &|_| None).unwrap()
+    files::config(job_of("market"), overlays, sets, &|_| None).unwrap()
 }
 
 #[test]
@@ -42,17 +25,8 @@ fn the_job_is_bound_to_kafka() {
     // Whether rows can be written to Kafka, that connector's own tests tell.
     let nowhere = VIEWS.map(|view| format!("sink.{view}.blackhole={{}}"));
     let config = config(&["market.kafka.toml"], &nowhere.each_ref().map(String::as_str));
-    let around = Surroundings {
-        generators: &[],
-        now: Arc::new(wall_time),
-        dataflows: DATAFLOWS,
-        threads: 1,
-        latency: false,
-        from: None,
-    };
-    let (job, mistakes) = bind_all(dataflow(), &config, &around);
-    assert_eq!(mistakes, []);
-    assert!(job.unwrap().sinks.keys().map(|view| view.as_str()).eq(VIEWS));
+    let job = bound(job_of("market"), &config).unwrap();
+    assert!(job.sinks.keys().map(|view| view.as_str()).eq(VIEWS));
     for (port, start) in
         [("binance", "latest"), ("polymarket_trade", "latest"), ("polymarket_metadata", "earliest")]
     {

@@ -1,45 +1,20 @@
 //! The job files: the job can be bound with them.
 
-use std::sync::Arc;
-
-use highwater::config::{Config, Kinds};
-use highwater::runtime::{Dataflow, Surroundings, bind_all, wall_time};
-use highwater::sink::kinds::SINK_NAMES;
-use highwater::source::kinds::SOURCE_NAMES;
+use highwater::config::Config;
 use highwater::time::{minutes, seconds};
 
-use crate::DATAFLOWS;
-
-fn dataflow() -> &'static Dataflow {
-    DATAFLOWS.iter().find(|dataflow| dataflow.system == "shop").unwrap()
-}
+use crate::files::{self, bound, job_of};
 
 /// The configuration with some overlays; the variable `OUTPUT_PATH` is `/out`.
 fn config(overlays: &[&str]) -> Config {
-    let mut files = vec![dataflow().file];
-    for name in overlays {
-        files.push(*dataflow().overlays.iter().find(|(overlay, _)| overlay == name).unwrap());
-    }
-    let sinks: Vec<&str> = SINK_NAMES.iter().copied().chain(["parquet"]).collect();
-    let kinds = Kinds { sources: SOURCE_NAMES, sinks: Vec::leak(sinks) };
     let env = |name: &str| (name == "OUTPUT_PATH").then(|| "/out".into());
-    Config::load(kinds, &files, &[], &[], &env).unwrap()
+    files::config(job_of("shop"), overlays, &[], &env).unwrap()
 }
 
 #[test]
 fn the_job_is_bound_to_kafka_and_files() {
     let config = config(&["shop.kafka.toml"]);
-    let around = Surroundings {
-        generators: &[],
-        now: Arc::new(wall_time),
-        dataflows: DATAFLOWS,
-        threads: 1,
-        latency: false,
-        from: None,
-    };
-    let (job, mistakes) = bind_all(dataflow(), &config, &around);
-    assert_eq!(mistakes, []);
-    let job = job.unwrap();
+    let job = bound(job_of("shop"), &config).unwrap();
     assert_eq!(job.plan().unwrap().sources[0].lateness.delay(), minutes(5));
     assert_eq!(job.sinks.len(), 7);
     for view in job.sinks.keys() {
