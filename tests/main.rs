@@ -13,6 +13,7 @@ mod idle;
 mod kafka;
 mod oracle;
 mod real_logs;
+mod smoke;
 mod spark_golden;
 mod stop;
 mod tidy;

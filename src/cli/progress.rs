@@ -102,11 +102,14 @@ pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
         let board = &job.board;
         let how = if stopped { "stopped" } else { "ended" };
         say(&format!("\n{} {how} after {:.1} s", job.name, took.as_secs_f64()));
-        say("  source          part        read        used     late     dead  duplicates");
+        let sources = board.partitions().into_keys().map(|(source, _)| source.len());
+        let width = sources.max().unwrap_or_default().max(15);
+        let titles = "part        read        used     late     dead  duplicates";
+        say(&format!("  {:<width$} {titles}", "source"));
         for ((source, id), partition) in board.partitions() {
             let ledger = partition.ledger;
             say(&format!(
-                "  {source:<15} {id:>4} {:>11} {:>11} {:>8} {:>8} {:>11}",
+                "  {source:<width$} {id:>4} {:>11} {:>11} {:>8} {:>8} {:>11}",
                 grouped(ledger.read),
                 grouped(ledger.used),
                 grouped(ledger.late),

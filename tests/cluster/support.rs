@@ -71,6 +71,11 @@ impl Running {
         Command::new("sh").args(["-c", &command]).status().expect("a shell");
     }
 
+    /// What it has written so far.
+    pub(crate) fn out(&self) -> String {
+        fs::read_to_string(&self.out).unwrap_or_default()
+    }
+
     /// What it has said so far.
     pub(crate) fn err(&self) -> String {
         fs::read_to_string(&self.err).unwrap_or_default()
@@ -91,8 +96,7 @@ impl Running {
             assert!(Instant::now() < deadline, "still running after {limit:?}:\n{}", self.err());
             sleep(Duration::from_millis(5));
         };
-        let out = fs::read_to_string(&self.out).unwrap_or_default();
-        Ended { code: status.code(), out, err: self.err() }
+        Ended { code: status.code(), out: self.out(), err: self.err() }
     }
 }
 
