@@ -59,6 +59,7 @@ pub(crate) fn bound(
 fn every_overlay_can_be_laid_over_the_file_of_its_job() {
     for dataflow in DATAFLOWS {
         check(dataflow, &[]);
+        check(dataflow, &["--compat"]);
         let kafka = format!("{}.kafka.toml", dataflow.system);
         for (overlay, _) in dataflow.overlays {
             let needs_parquet = overlay.contains("archive") || overlay.contains("parquet");

@@ -80,7 +80,8 @@ pub const DATAFLOWS: &[Dataflow] = &[
             ("shop.parquet.toml", include_str!("shop.parquet.toml")),
         ],
         compat: "[parameters]\nlists = \"arrival\"\nsession_metrics = \"tumbling\"\n\
-                 device_stats.window = \"struct\"\n",
+                 device_stats.window = \"struct\"\n\
+                 [view.device_stats]\nkey = [\"device\", \"location\", \"window.start\"]\n",
         environment: ENVIRONMENT,
         by_name: false,
         entry: shop::entry,

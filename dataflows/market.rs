@@ -116,6 +116,7 @@ pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
         symbols: symbols.into_iter().map(Text::from).collect(),
     };
     parameters.ignore(&[
+        Ignored { name: "hbase.numbers", why: "rows cannot be written to HBase yet" },
         Ignored { name: "spark.sql.shuffle.partitions", why: "work is sharded by worker" },
         Ignored { name: "spark.*", why: "there is no Spark" },
     ]);
