@@ -11,6 +11,7 @@ mod exit_codes;
 mod golden;
 mod idle;
 mod kafka;
+mod list;
 mod oracle;
 mod real_logs;
 mod smoke;

@@ -142,6 +142,8 @@ pub(super) struct List {
     /// What to list: all of it if nothing is named.
     #[arg(value_parser = ["systems", "jobs", "sources", "sinks", "codecs", "datasets"])]
     pub(super) what: Option<String>,
+    /// Of jobs: those of one system.
+    pub(super) system: Option<String>,
 }
 
 /// More threads or processes than this help no machine, and fewer than one do nothing.

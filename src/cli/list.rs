@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::io;
 
 use super::args::List;
+use super::run::of_system;
 use super::{Registry, plan};
 use crate::config::Parameters;
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ pub(super) fn list(list: &List, registry: Registry) -> Result<()> {
     let asked = |what: &str| list.what.as_deref().is_none_or(|one| one == what);
     let mut text = String::new();
     if asked("systems") || asked("jobs") {
-        jobs(&mut text, registry)?;
+        jobs(&mut text, list.system.as_deref(), registry)?;
     }
     if asked("sources") {
         title(&mut text, "sources");
@@ -52,9 +53,13 @@ pub(super) fn list(list: &List, registry: Registry) -> Result<()> {
         .map_err(|error| Error::storage(format!("cannot write to standard output: {error}")))
 }
 
-fn jobs(text: &mut String, registry: Registry) -> Result<()> {
+fn jobs(text: &mut String, system: Option<&str>, registry: Registry) -> Result<()> {
+    let dataflows = match system {
+        Some(system) => of_system(registry, system)?,
+        None => registry.dataflows.iter().collect(),
+    };
     title(text, "jobs");
-    for dataflow in registry.dataflows {
+    for dataflow in dataflows {
         line(text, &format!("{}/{}", dataflow.system, dataflow.name), dataflow.about);
         let files = dataflow.overlays.iter().map(|(name, _)| format!("-c {name}"));
         line(
@@ -75,6 +80,7 @@ fn jobs(text: &mut String, registry: Registry) -> Result<()> {
                 format!("{} {}{null}", column.name, column.kind)
             });
             line(text, &format!("  view {}", port.view), "");
+            line(text, "    windows", &plan::windows(port, &plan));
             plan::wrapped(text, "", columns);
         }
     }

@@ -155,7 +155,8 @@ fn describe_view(
     Ok(())
 }
 
-fn windows(port: &Port, plan: &Plan) -> String {
+/// The windows of a view, in words.
+pub(super) fn windows(port: &Port, plan: &Plan) -> String {
     let of = |from: &From| match from {
         From::Operator(operator) => plan.windows(plan.operator(*operator)).map(window).collect(),
         _ => Vec::new(),

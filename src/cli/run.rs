@@ -188,11 +188,7 @@ pub(super) fn choose(
         return Err(Error::usage("this binary has no dataflow"));
     };
     let system = system.unwrap_or(first.system);
-    let of_system: Vec<&Dataflow> = all.iter().filter(|flow| flow.system == system).collect();
-    if of_system.is_empty() {
-        let systems = all.iter().map(|flow| flow.system);
-        return Err(unknown("system", system, systems));
-    }
+    let of_system = of_system(registry, system)?;
     if jobs.is_empty() {
         return Ok(of_system.into_iter().filter(|flow| !flow.by_name).collect());
     }
@@ -205,6 +201,16 @@ pub(super) fn choose(
     chosen.sort_by_key(|flow| flow.name);
     chosen.dedup_by_key(|flow| flow.name);
     Ok(chosen)
+}
+
+/// The jobs of a system.
+pub(super) fn of_system(registry: Registry, system: &str) -> Result<Vec<&'static Dataflow>> {
+    let all = registry.dataflows;
+    let found: Vec<&Dataflow> = all.iter().filter(|flow| flow.system == system).collect();
+    if found.is_empty() {
+        return Err(unknown("system", system, all.iter().map(|flow| flow.system)));
+    }
+    Ok(found)
 }
 
 fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Error {
