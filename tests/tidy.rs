@@ -29,11 +29,12 @@ const TIMELY: [&str; 6] = [
 ];
 
 /// Where capabilities may be held.
-const CAPABILITIES: [&str; 5] = [
+const CAPABILITIES: [&str; 6] = [
     "src/operators/shell.rs",
     "src/operators/sink.rs",
     "src/operators/differential.rs",
     "src/operators/views.rs",
+    "src/operators/views/forget.rs",
     "src/source/reader.rs",
 ];
 
@@ -187,7 +188,7 @@ fn timely_stays_in_its_rooms() {
 }
 
 #[test]
-fn capabilities_are_held_in_four_files() {
+fn capabilities_are_held_where_they_may_be() {
     let mut broken = Vec::new();
     for source in TREE.below(&["src/"]).filter(|source| !is_below(&source.path, &CAPABILITIES)) {
         for word in ["Capability", "CapabilitySet", "CapabilityRef", "InputCapability"] {

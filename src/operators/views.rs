@@ -12,11 +12,13 @@
 //! in the sink. A row whose key holds a window is taken for forgotten, and not deleted, in epoch
 //! *e* if the announced watermarks of the epochs before *e* had passed the end of its window. That
 //! is sound: a shell closes a window in epoch *c*, no later than the epoch *a* in which the
-//! watermark is announced as data, and *a* is at most *c* + 1, as readers announce before they
-//! downgrade. What really goes when the window closes goes in *c* ≤ *a*, so it is deleted; what is
-//! forgotten goes in *c* + 2 or later (`stream/retain.rs`), so it is not.
+//! watermark is announced as data, as readers announce before they downgrade. What really goes when
+//! the window closes goes in *c* ≤ *a*, so it is deleted; what is forgotten goes in *a* + 1 or
+//! later (`forget.rs`), so it is not.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod forget;
+
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
@@ -24,10 +26,10 @@ use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::CapabilitySet;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::{Operator as _, OutputBuilder};
 use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{CapabilitySet, Concat};
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::frontier::MutableAntichain;
 
@@ -40,6 +42,7 @@ use crate::runtime::{Context, Phase};
 use crate::stream::{Plan, Put, ViewPlan, is_null_key};
 use crate::text::Text;
 use crate::time::Millis;
+use forget::{Promises, forgotten};
 
 type Bytes = Vec<u8>;
 type Collection<'s> = VecCollection<'s, u64, Bytes, isize>;
@@ -74,7 +77,15 @@ pub fn views<'s>(
     announcements: &StreamVec<'s, u64, Announcement>,
     context: &Rc<Context>,
 ) -> ViewRows<'s> {
-    let mut graph = Graph { plan, inner, collections: BTreeMap::new(), indices: BTreeMap::new() };
+    let mut graph = Graph {
+        plan,
+        inner,
+        sources: waited_for(plan, &sinks),
+        announcements,
+        context,
+        collections: BTreeMap::new(),
+        indices: BTreeMap::new(),
+    };
     let (mut rows, mut letters) = (Vec::new(), Vec::new());
     for sink in sinks {
         let port = sink.port;
@@ -86,10 +97,30 @@ pub fn views<'s>(
     (rows, letters)
 }
 
+/// The sources that rows of each port have to wait for before they may be forgotten: all that the
+/// views wait for that are made of them.
+fn waited_for(plan: &Plan, sinks: &[ViewSink]) -> BTreeMap<usize, Vec<usize>> {
+    let mut sources: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for sink in sinks {
+        for port in plan.ports_of(sink.node) {
+            sources.entry(port).or_default().extend(&sink.sources);
+        }
+    }
+    for sources in sources.values_mut() {
+        sources.sort();
+        sources.dedup();
+    }
+    sources
+}
+
 /// Views that were built, by their number in the plan.
 struct Graph<'p, 's> {
     plan: &'p Plan,
     inner: BTreeMap<usize, StreamVec<'s, u64, Rows>>,
+    /// By port, see [`waited_for`].
+    sources: BTreeMap<usize, Vec<usize>>,
+    announcements: &'p StreamVec<'s, u64, Announcement>,
+    context: &'p Rc<Context>,
     collections: BTreeMap<usize, Collection<'s>>,
     indices: BTreeMap<usize, Index<'s>>,
 }
@@ -101,7 +132,7 @@ impl<'s> Graph<'_, 's> {
         }
         let plan = self.plan;
         let built = match &plan.views[node] {
-            ViewPlan::Port(port) => changes(self.inner[port].clone()),
+            ViewPlan::Port(port) => changes(self.rows(*port)),
             ViewPlan::Each(of, make) => {
                 let make = make.clone();
                 self.collection(*of).flat_map(move |row| {
@@ -140,6 +171,14 @@ impl<'s> Graph<'_, 's> {
         };
         self.collections.insert(node, built.clone());
         built
+    }
+
+    /// What comes into the views from a port, and what is forgotten of it.
+    fn rows(&self, port: usize) -> StreamVec<'s, u64, Rows> {
+        let rows = self.inner[&port].clone();
+        let Some(retained) = self.plan.ports[port].retained.clone() else { return rows };
+        let (announcements, sources) = (self.announcements.clone(), self.sources[&port].clone());
+        rows.clone().concat(forgotten(rows, announcements, retained, sources, self.context))
     }
 
     fn index(&mut self, node: usize) -> Index<'s> {
@@ -242,7 +281,7 @@ fn close<'s>(
                 }
             });
             announced.for_each(|capability, announcements: &mut Vec<Announcement>| {
-                closer.announced(pace.epoch(*capability.time()), announcements);
+                closer.promises.announced(pace.epoch(*capability.time()), announcements);
             });
             match context.phase.get() {
                 Phase::Running | Phase::Stopping => {}
@@ -302,27 +341,21 @@ type Net = BTreeMap<Bytes, isize>;
 /// Gathers changes until their epoch is complete.
 struct Closer {
     sink: ViewSink,
-    peers: usize,
     epochs: BTreeMap<u64, BTreeMap<Bytes, Net>>,
-    announced: BTreeMap<u64, Vec<Announcement>>,
-    /// What each (source, worker) has promised in the epochs before the one that is written.
-    promises: BTreeMap<(usize, usize), Millis>,
+    /// What was promised in the epochs before the one that is written.
+    promises: Promises,
     letters: Vec<Letter>,
 }
 
 impl Closer {
     fn new(sink: ViewSink, peers: usize) -> Closer {
-        let (epochs, announced, promises) = Default::default();
-        Closer { sink, peers, epochs, announced, promises, letters: Vec::new() }
+        let promises = Promises::new(sink.sources.clone(), peers);
+        Closer { sink, epochs: BTreeMap::new(), promises, letters: Vec::new() }
     }
 
     fn take(&mut self, epoch: u64, key: Bytes, row: Bytes, change: isize) {
         let net = self.epochs.entry(epoch).or_default().entry(key).or_default();
         *net.entry(row).or_default() += change;
-    }
-
-    fn announced(&mut self, epoch: u64, announcements: &mut Vec<Announcement>) {
-        self.announced.entry(epoch).or_default().append(announcements);
     }
 
     /// The first epoch of which something has arrived.
@@ -334,27 +367,13 @@ impl Closer {
     fn next(&mut self, open: Option<u64>) -> Option<(u64, Rows)> {
         let epoch = self.first().filter(|first| open.is_none_or(|open| *first < open))?;
         let changes = self.epochs.remove(&epoch).expect("found above");
-        let before = self.announced.split_off(&epoch);
-        for announcement in std::mem::replace(&mut self.announced, before).into_values().flatten() {
-            let Announcement { source, worker, watermark } = announcement;
-            let promised = self.promises.entry((source, worker)).or_insert(Millis::MIN);
-            *promised = watermark.max(*promised);
-        }
-        let over = self.watermark();
+        while self.promises.take_first(Some(epoch)).is_some() {}
+        let over = self.promises.watermark();
         let mut rows = Rows::default();
         for net in changes.into_values() {
             self.write(&net, over, &mut rows);
         }
         Some((epoch, rows))
-    }
-
-    /// The least of what all workers have promised for the sources of the view.
-    fn watermark(&self) -> Millis {
-        let sources: BTreeSet<usize> = self.sink.sources.iter().copied().collect();
-        let readers =
-            sources.into_iter().flat_map(|source| (0..self.peers).map(move |w| (source, w)));
-        let promised = readers.map(|reader| self.promises.get(&reader).copied());
-        promised.map(|promised| promised.unwrap_or(Millis::MIN)).min().unwrap_or(Millis::MIN)
     }
 
     /// What becomes of a key: the greatest of the rows that came, else a delete of what went.
@@ -463,7 +482,7 @@ mod tests {
             let mut closer = closer(Some(1));
             let watermark = Millis(until * 1_000);
             let mut announcements = vec![Announcement { source: 0, worker: 0, watermark }];
-            closer.announced(announced_in, &mut announcements);
+            closer.promises.announced(announced_in, &mut announcements);
             closer.take(5, vec![1], row(1, 60), -1);
             assert_eq!(closer.next(None).unwrap().1.len(), expect, "{announced_in} {until}");
         };

@@ -191,8 +191,8 @@ impl Flow {
                 plan.errors.push(error.hint("give each sink(…) of a system a name of its own"));
             }
             let (view, schema) = (view.into(), Schema::of::<R>());
-            let inner = false;
-            plan.ports.push(Port { view, schema, from, updates, inner, rows: rows.clone() });
+            let (inner, retained, rows) = (false, None, rows.clone());
+            plan.ports.push(Port { view, schema, from, updates, inner, retained, rows });
         });
         rows
     }
@@ -201,7 +201,8 @@ impl Flow {
     pub(super) fn add_inner_port(&self, from: From, updates: bool) -> (usize, Rc<RefCell<Rows>>) {
         let rows: Rc<RefCell<Rows>> = Rc::default();
         let (view, schema) = (Text::default(), Arc::default());
-        let port = Port { view, schema, from, updates, inner: true, rows: rows.clone() };
+        let (inner, retained) = (true, None);
+        let port = Port { view, schema, from, updates, inner, retained, rows: rows.clone() };
         let port = self.with(|plan| {
             plan.ports.push(port);
             plan.ports.len() - 1

@@ -42,6 +42,7 @@ pub use pending::Pending;
 pub use plan::{
     From, JoinPlan, MakeRoot, OperatorPlan, Plan, Port, RootPlan, Slot, SourcePlan, Wanted,
 };
+pub use retain::Retained;
 pub use view::{Arranged, Make, Pair, Put, Reduce, Stored, View, ViewPlan, is_null_key};
 pub use windowed::{Updates, Windowed};
 

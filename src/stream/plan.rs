@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::differential::Erased;
 use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
+use super::retain::Retained;
 use super::view::{Put, ViewPlan};
 use crate::error::Error;
 use crate::lateness::{Lateness, Reach};
@@ -122,6 +123,8 @@ pub struct Port {
     pub updates: bool,
     /// Whether it feeds views instead of sinks.
     pub inner: bool,
+    /// What views hold of it until it is forgotten, if it comes from windows.
+    pub retained: Option<Rc<RefCell<dyn Retained>>>,
     /// Rows that have not been fetched yet.
     pub rows: Rc<RefCell<Rows>>,
 }

@@ -1,12 +1,12 @@
 //! How the rows of windows enter a view: what each (key, window) holds now, until it is forgotten.
 //!
 //! A view keeps a closed row for a while of event time, then lets go of it. That is no deletion: a
-//! sink must be able to tell it from one. So a row is forgotten two epochs after its window closed
-//! at the soonest, when whoever looks at the watermarks of complete epochs knows that it is over
-//! (`operators/views.rs` has the other half of the argument).
+//! sink must be able to tell it from one, and all rows of a window must go at once, whichever
+//! operator and worker holds them. So this step only holds rows; when they are forgotten is decided
+//! where the views are (`operators/views/forget.rs`).
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +22,13 @@ use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::time::{Millis, Time};
 use crate::window::Window;
 
-/// The step; what it holds is shared with the snapshot.
+/// Rows that views hold until their time is over.
+pub trait Retained {
+    /// Forgets the rows whose time is over at a watermark; each leaves as a deletion.
+    fn forget(&mut self, over: Millis) -> Rows;
+}
+
+/// The step; what it holds is shared with the snapshot and with whoever forgets it.
 pub(super) struct Retain<K>(Rc<RefCell<Held<K>>>);
 
 /// The rows that a view holds of windows.
@@ -31,22 +37,24 @@ struct Held<K> {
     keep: Duration,
     /// By end, start and key, so that what is forgotten first comes first.
     rows: BTreeMap<(Time, Time, K), Vec<u8>>,
-    /// The watermark at the end of each of the last epochs.
-    watermarks: VecDeque<(u64, Millis)>,
     /// What leaves: each row as one cell.
     changes: Rc<RefCell<Rows>>,
 }
 
 impl<K> Retain<K> {
     pub(super) fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Retain<K> {
-        let (rows, watermarks) = (BTreeMap::new(), VecDeque::new());
-        Retain(Rc::new(RefCell::new(Held { keep, rows, watermarks, changes })))
+        Retain(Rc::new(RefCell::new(Held { keep, rows: BTreeMap::new(), changes })))
     }
 }
 
 impl<K: Key> Retain<K> {
     /// What a snapshot holds of it.
     pub(super) fn state(&self) -> Rc<RefCell<dyn Durable>> {
+        self.0.clone()
+    }
+
+    /// What can be forgotten of it.
+    pub(super) fn retained(&self) -> Rc<RefCell<dyn Retained>> {
         self.0.clone()
     }
 }
@@ -70,8 +78,27 @@ impl<K: Key> Held<K> {
     }
 
     fn change(&self, change: Change, window: Window, row: Vec<u8>) {
-        let mark = Mark { change, origin: Origin::Window(window) };
-        self.changes.borrow_mut().push(mark, [Cell::Bytes(row)]);
+        push(&mut self.changes.borrow_mut(), change, window, row);
+    }
+}
+
+fn push(rows: &mut Rows, change: Change, window: Window, row: Vec<u8>) {
+    let mark = Mark { change, origin: Origin::Window(window) };
+    rows.push(mark, [Cell::Bytes(row)]);
+}
+
+impl<K: Key> Retained for Held<K> {
+    fn forget(&mut self, over: Millis) -> Rows {
+        let mut gone = Rows::default();
+        while let Some(entry) = self.rows.first_entry() {
+            let (end, start, _) = *entry.key();
+            if over < end.plus(self.keep).floor_ms() {
+                break;
+            }
+            let row = entry.remove();
+            push(&mut gone, Change::Delete, Window::new(start, end), row);
+        }
+        gone
     }
 }
 
@@ -105,27 +132,8 @@ impl<K: Key> Durable for Held<K> {
         }
     }
 
-    fn forget(&mut self, watermark: Millis, epoch: u64) {
-        match self.watermarks.back_mut() {
-            Some((last, at)) if *last == epoch => *at = watermark,
-            _ => self.watermarks.push_back((epoch, watermark)),
-        }
-        while self.watermarks.get(1).is_some_and(|(next, _)| next + 2 <= epoch) {
-            self.watermarks.pop_front();
-        }
-        let Some((first, over)) = self.watermarks.front().copied() else { return };
-        if epoch < first + 2 {
-            return;
-        }
-        while let Some(entry) = self.rows.first_entry() {
-            let (end, start, _) = *entry.key();
-            if over < end.plus(self.keep).floor_ms() {
-                break;
-            }
-            let row = entry.remove();
-            self.change(Change::Delete, Window::new(start, end), row);
-        }
-    }
+    /// The views decide.
+    fn forget(&mut self, _watermark: Millis, _epoch: u64) {}
 }
 
 #[cfg(test)]
@@ -162,25 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_forgotten_when_its_time_is_over_and_two_epochs_have_passed() {
+    fn a_row_is_forgotten_when_its_time_is_over() {
         let changes = Rc::<RefCell<Rows>>::default();
         let mut retain = Retain::<i64>::new(seconds(10), changes.clone());
-        let state = retain.state();
-        let forget = |watermark: i64, epoch| {
-            state.borrow_mut().forget(Millis(watermark * 1_000), epoch);
-            taken(&changes).len()
-        };
-        retain.finals(vec![pane(1, 10, 5), pane(2, 20, 6)]);
-        assert_eq!(taken(&changes).len(), 2);
-        assert_eq!(forget(1_000, 3), 0, "closed in this epoch");
-        assert_eq!(forget(1_000, 4), 0);
-        assert_eq!(forget(1_000, 5), 2);
-        retain.finals(vec![pane(3, 1_030, 7)]);
+        retain.finals(vec![pane(1, 10, 5), pane(2, 20, 6), pane(3, 30, 7)]);
         taken(&changes);
-        assert_eq!(forget(1_039, 6), 0);
-        assert_eq!(forget(1_040, 7), 0);
-        assert_eq!(forget(1_050, 8), 0, "at the end of epoch 6 it still had a second");
-        assert_eq!(forget(1_050, 9), 1);
+        let forget = |watermark_ms: i64| {
+            let gone = retain.retained().borrow_mut().forget(Millis(watermark_ms));
+            assert!(gone.marks.iter().all(|mark| mark.change == Change::Delete));
+            gone.len()
+        };
+        assert_eq!([19_999, 20_000, 20_000, 40_000].map(forget), [0, 1, 0, 2]);
+        assert_eq!(taken(&changes), [], "it leaves by the hand of whoever forgets");
     }
 
     #[test]

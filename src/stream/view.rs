@@ -240,7 +240,8 @@ impl<K: Key, R: Stored> Arranged<K, R> {
     }
 
     /// Pairs each row with each row of the same key on the other side, or with none if there is
-    /// none. A NULL key joins nothing, but its rows stay.
+    /// none. A NULL key joins nothing, but its rows stay. A right side that is kept for less time
+    /// than the left one loses its rows first, and the pairs change once more.
     pub fn left_join<S: Stored, T: Stored>(
         &self,
         right: &Arranged<K, S>,

@@ -325,7 +325,10 @@ impl<K: Key, R: Stored + Clone> Windowed<K, R> {
     fn retain(&self, keep: Duration, updates: bool) -> View<R> {
         let (port, rows) = self.flow.add_inner_port(From::Operator(self.operator), updates);
         let retain = Retain::new(keep, rows);
-        self.flow.with(|plan| plan.durables.push((self.operator, retain.state())));
+        self.flow.with(|plan| {
+            plan.durables.push((self.operator, retain.state()));
+            plan.ports[port].retained = Some(retain.retained());
+        });
         self.panes.push(retain);
         View::of(&self.flow, ViewPlan::Port(port))
     }

@@ -11,6 +11,7 @@
 //! | `event.rs`, `delivery.rs`, `engine.rs` | the engine's answer to the same cases |
 //! | `agreement.rs` | both answers are the same |
 //! | `mishaps.rs` | they are the same when a worker stalls, a function panics, a stop comes early |
+//! | `views.rs` | views of the scope of ticks against a recomputation of their own |
 //!
 //! The engine's side builds sources, windows and views in the order of their indices, delivers
 //! `Partition::polls`, fills an [`outcome::Outcome`], and compares it with [`reference::run`] by
@@ -29,3 +30,4 @@ mod mishaps;
 pub(crate) mod outcome;
 pub(crate) mod reference;
 pub(crate) mod shrink;
+mod views;
