@@ -1,7 +1,7 @@
 //! Several processes of the built binary: the same rows as one, whatever their number; and what
 //! becomes of them when one is missing, wrong, lost or asked to stop.
 
-mod support;
+pub(crate) mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

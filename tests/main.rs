@@ -15,4 +15,5 @@ mod oracle;
 mod real_logs;
 mod spark_golden;
 mod stop;
+mod systems;
 mod tidy;

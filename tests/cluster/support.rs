@@ -71,6 +71,11 @@ impl Running {
         Command::new("sh").args(["-c", &command]).status().expect("a shell");
     }
 
+    /// What it has written to its output so far.
+    pub(crate) fn out(&self) -> String {
+        fs::read_to_string(&self.out).unwrap_or_default()
+    }
+
     /// What it has said so far.
     pub(crate) fn err(&self) -> String {
         fs::read_to_string(&self.err).unwrap_or_default()
