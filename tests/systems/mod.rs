@@ -3,11 +3,18 @@
 //! | file | holds |
 //! |---|---|
 //! | `kafka.rs` | from real Kafka in two processes: the rows and ledgers that files give |
+//! | `late.rs` | late events: counts and rows are those of the model in `model.rs` |
+//! | `views.rs` | what late events meet: logs, and the windows of every view |
+//! | `runs.rs` | runs over these logs |
 //!
 //! A job is bound as it is from the command line: the job file of its system, with something laid
 //! over it.
 
 mod kafka;
+mod late;
+mod model;
+mod runs;
+mod views;
 
 use std::sync::Arc;
 
