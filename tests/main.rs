@@ -17,4 +17,5 @@ mod real_logs;
 mod smoke;
 mod spark_golden;
 mod stop;
+mod systems;
 mod tidy;

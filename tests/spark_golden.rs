@@ -14,19 +14,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use highwater::config::{Config, Kinds};
-use highwater::runtime::{Job, Stop, Surroundings, Workers, bind, run, wall_time};
-use highwater::sink::kinds::SINK_NAMES;
-use highwater::source::kinds::SOURCE_NAMES;
+use highwater::runtime::{Job, Stop, Workers, run};
 use highwater::testing::Scratch;
-use highwater_dataflows::DATAFLOWS;
+
+use crate::systems;
 
 /// How far floats may be apart, of their size: the order in which Spark adds is not defined.
 const RELATIVE: f64 = 1e-9;
 /// The same where a sum cancels out.
 const ABSOLUTE: f64 = 1e-12;
-/// Columns that a sink appends, if its binding asks for one; they are left out.
-const STAMPS: [&str; 3] = ["processed_at", "processing_time", "detected_at"];
 /// How many differences are listed.
 const LISTED_MAX: usize = 12;
 
@@ -103,39 +99,20 @@ fn jobs(system: &str, case: &Path, output: &Path, engine: &str) -> Vec<Arc<Job>>
         writeln!(overlay, "[sink.{}]\n{binding}", name(&view)).unwrap();
     }
     writeln!(overlay, "[view.\"*\"]\nengine = {engine:?}").unwrap();
-    let around = Surroundings {
-        generators: highwater_datasets::GENERATORS,
-        dataflows: DATAFLOWS,
-        now: Arc::new(wall_time),
-        threads: 1,
-        latency: false,
-        from: None,
-    };
-    let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
-    let of_system =
-        DATAFLOWS.iter().filter(|dataflow| dataflow.system == system && !dataflow.by_name);
-    let jobs = of_system.map(|dataflow| {
-        let files = [dataflow.file, ("spark.toml", overlay.as_str())];
-        let config = Config::load(kinds, &files, &[], &[], &|_| None).unwrap();
-        Arc::new(bind(dataflow, &config, &around).unwrap())
-    });
-    jobs.collect()
+    systems::jobs(system, &[("spark.toml", overlay.as_str())])
 }
 
 /// The lines of two CSV files that have no partner, in any order; floats need only be close.
 fn differences(expected: &str, found: &str) -> Vec<String> {
     let (expected_header, expected) = expected.split_once('\n').unwrap_or_default();
-    let (found_header, found) = found.split_once('\n').unwrap_or_default();
-    let stamped = STAMPS.iter().any(|stamp| found_header == format!("{expected_header},{stamp}"));
-    if expected_header != found_header && !stamped {
+    let found = systems::unstamped(found);
+    let found_header = found.first().copied().unwrap_or_default();
+    if expected_header != found_header {
         return vec![format!("expected the columns {expected_header}, found {found_header}")];
     }
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
     expected.lines().for_each(|line| *counts.entry(line).or_default() += 1);
-    found.lines().for_each(|line| {
-        let whole = line.rsplit_once(',').filter(|_| stamped).map_or(line, |(line, _)| line);
-        *counts.entry(whole).or_default() -= 1;
-    });
+    found.iter().skip(1).for_each(|line| *counts.entry(line).or_default() -= 1);
     let left = |sign: i64| {
         let counts = counts.iter().filter(move |(_, count)| 0 < sign * **count);
         counts.flat_map(|(line, count)| vec![*line; count.unsigned_abs() as usize])

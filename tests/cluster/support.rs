@@ -71,7 +71,7 @@ impl Running {
         Command::new("sh").args(["-c", &command]).status().expect("a shell");
     }
 
-    /// What it has written so far.
+    /// What it has written to its output so far.
     pub(crate) fn out(&self) -> String {
         fs::read_to_string(&self.out).unwrap_or_default()
     }

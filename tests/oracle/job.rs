@@ -136,7 +136,7 @@ impl Filter {
 }
 
 /// Which windows; fixed ones are whole milliseconds long and begin on whole milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// One behind the other.
     Tumbling { size_us: i64, offset_us: i64 },
