@@ -11,6 +11,7 @@ mod exit_codes;
 mod golden;
 mod idle;
 mod kafka;
+mod options;
 mod oracle;
 mod real_logs;
 mod spark_golden;

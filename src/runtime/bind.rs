@@ -334,7 +334,11 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
     }
     let common = common(binding, rows);
     let sink = (kind.bind)(binding, &view, &common)?;
-    Ok(BoundSink { rows, queue: queue(binding, &port.view), ..BoundSink::new(&port.view, sink) })
+    let mut queue = queue(binding, &port.view);
+    if rows == Accepts::Updates {
+        queue.key = key.iter().filter_map(|column| view.schema.index(column)).collect();
+    }
+    Ok(BoundSink { rows, queue, ..BoundSink::new(&port.view, sink) })
 }
 
 /// The sink of dead letters.
@@ -372,6 +376,7 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         view: view.to_string(),
         rows_max: binding.queue_rows_max,
         gather: binding.trigger_interval,
+        key: vec![],
         retry_max: binding.retry_max,
         failure: None,
         latency: None,

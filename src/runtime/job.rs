@@ -94,6 +94,7 @@ impl BoundSink {
             view: view.into(),
             rows_max: 100_000,
             gather: None,
+            key: vec![],
             retry_max: Duration::from_secs(600),
             failure: None,
             latency: None,
