@@ -3,15 +3,17 @@
 use std::fmt::Write;
 use std::fs;
 use std::sync::Arc;
+use std::time::Instant;
 
 use highwater::config::{Config, Kinds};
 use highwater::error::Result;
 use highwater::prelude::*;
 use highwater::row::{Cell, Change, Mark};
-use highwater::runtime::{Dataflow, Stop, Surroundings, Workers, bind, run, wall_time};
+use highwater::runtime::{Dataflow, Job, Stop, Surroundings, Workers, bind, run, wall_time};
 use highwater::sink::kinds::SINK_NAMES;
 use highwater::sink::memory::collector;
 use highwater::source::kinds::SOURCE_NAMES;
+use highwater::source::limit::{Rates, TriggerMax};
 use highwater::testing::{Example, Scratch};
 
 /// Events per key and minute, shown while they change.
@@ -67,8 +69,17 @@ fn counts(name: &str, partitions: &[Vec<(String, i64)>], keys: &str) -> Result<R
         "[source.events]\nfile = {{ path = {path:?} }}\n\
          [sink.counts]\nmemory = {{ name = {name:?} }}\n{keys}\n"
     );
+    let job = bound(&over)?;
+    let rows = collector(name);
+    rows.clear();
+    run(vec![Arc::new(job)], &Workers::threads(2), &Stop::new())?;
+    Ok(Ran { log: rows.log(), table: rows.table() })
+}
+
+/// The dataflow with a file laid over its own.
+fn bound(over: &str) -> Result<Job> {
     let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
-    let files = [COUNTS.file, ("over.toml", over.as_str())];
+    let files = [COUNTS.file, ("over.toml", over)];
     let around = Surroundings {
         generators: &[],
         now: Arc::new(wall_time),
@@ -77,11 +88,7 @@ fn counts(name: &str, partitions: &[Vec<(String, i64)>], keys: &str) -> Result<R
         latency: false,
         from: None,
     };
-    let job = bind(&COUNTS, &Config::load(kinds, &files, &[], &[], &|_| None)?, &around)?;
-    let rows = collector(name);
-    rows.clear();
-    run(vec![Arc::new(job)], &Workers::threads(2), &Stop::new())?;
-    Ok(Ran { log: rows.log(), table: rows.table() })
+    bind(&COUNTS, &Config::load(kinds, &files, &[], &[], &|_| None)?, &around)
 }
 
 /// Events of two partitions: 20 keys over ten minutes.
@@ -104,4 +111,38 @@ fn updates_are_coalesced_within_the_trigger_interval() {
     assert_eq!(coalesced.of(Change::Upsert), 0, "each final row stands for its updates");
     assert_eq!(coalesced.table, every.table);
     assert_eq!(coalesced.table.len(), coalesced.log.len());
+}
+
+#[test]
+fn so_many_records_are_read_in_each_trigger_interval() {
+    let at_once = counts("at once", &events(), "rows = \"final\"").unwrap();
+    let keys = "rows = \"final\"\ntrigger_interval = \"20ms\"\n\
+                [source.\"*\"]\nmax_offsets_per_trigger = 100";
+    let begun = Instant::now();
+    let slowly = counts("slowly", &events(), keys).unwrap();
+    // 2,400 records are 24 intervals, of which the last one need not pass.
+    assert!(millis(23 * 20) <= begun.elapsed(), "{:?}", begun.elapsed());
+    assert_eq!(slowly.table, at_once.table);
+    assert_eq!(slowly.log.len(), at_once.log.len());
+    assert!(0 < slowly.log.len());
+}
+
+#[test]
+fn the_trigger_interval_of_a_source_is_the_least_of_those_who_read_it() {
+    let check = |sinks: &str, interval| {
+        let over = "[source.events]\nfile = { path = \"none.jsonl\" }\n\
+                    max_offsets_per_trigger = 10_000\n[checkpoint]\nevery = \"2s\"\n";
+        let job = bound(&format!("{over}{sinks}")).unwrap();
+        let trigger_max = Some(TriggerMax { records: 10_000, interval });
+        let rates = job.sources.values().map(|source| source.rates);
+        assert_eq!(rates.collect::<Vec<_>>(), [Rates { rate_max: None, trigger_max }], "{sinks}");
+    };
+    check("[sink.counts]\nmemory = {}", seconds(2));
+    check("[sink.counts]\nmemory = {}\ntrigger_interval = \"30 seconds\"", seconds(30));
+    check(
+        "[[sink.counts]]\nmemory = {}\ntrigger_interval = \"30s\"\n\
+         [[sink.counts]]\nblackhole = {}\ntrigger_interval = \"500ms\"\n\
+         [[sink.counts]]\nblackhole = {}",
+        millis(500),
+    );
 }
