@@ -12,6 +12,7 @@ mod golden;
 mod idle;
 mod kafka;
 mod list;
+mod options;
 mod oracle;
 mod real_logs;
 mod smoke;

@@ -22,8 +22,8 @@ pub struct SinkBinding {
     pub rows: Option<Accepts>,
     /// `stamp`: column that the sink fills with the processing time. Default: none.
     pub stamp: Option<String>,
-    /// `trigger_interval`: longest time that rows are gathered between two writes. Default:
-    /// `"off"`, they are written as they come.
+    /// `trigger_interval`: longest time that rows are gathered between two writes; of updates, the
+    /// last one of each key is written. Default: `"off"`, they are written as they come.
     pub trigger_interval: Option<Duration>,
     /// `retry_max`: how long a full disk under a file is waited for, then exit code 74; servers
     /// are waited for without end. Default: `"10m"`.

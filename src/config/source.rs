@@ -42,7 +42,9 @@ pub struct SourceBinding {
     pub data_loss: DataLoss,
     /// `max_rate_per_partition`: records a second. Default: `"off"`.
     pub max_rate_per_partition: Option<usize>,
-    /// `max_offsets_per_trigger`: records per topic and trigger interval. Default: `"off"`.
+    /// `max_offsets_per_trigger`: records of all partitions together, per trigger interval: the
+    /// least of the sinks of the views that read the source, else an epoch. Each partition has an
+    /// equal share, which is lost if it is not used. Default: `"off"`.
     pub max_offsets_per_trigger: Option<usize>,
     /// `json.errors` (`"dead_letter"`, `"null_row"`), `json.nan` (`"null"`, `"nan"`), `json.types`
     /// (`"null"`, `"reject"`), `dialect` (`"auto"`, `"strict"`), `time_formats` (`"extended"`,

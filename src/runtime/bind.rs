@@ -22,6 +22,7 @@ use crate::sink::{Accepts, Common, View};
 use crate::source::Start;
 use crate::source::generator::Now;
 use crate::source::kinds::{Binding, SOURCES};
+use crate::source::limit::{Rates, TriggerMax};
 use crate::stream::{Flow, Plan, Port, Settings, SourceOptions};
 use crate::text::Text;
 use crate::time::minutes;
@@ -96,6 +97,7 @@ pub fn bind_all(
     for port in sketch.sunk() {
         add_view(&mut job, port, config, &mut mistakes);
     }
+    set_intervals(&mut job, &sketch);
     (Some(job), mistakes)
 }
 
@@ -110,7 +112,8 @@ fn add_source(
     job.settings.sources.insert(name.into(), source_options(&binding)?);
     let delay = sketch.sources.iter().map(|source| source.lateness.delay()).max();
     let back = back(sketch, binding.lateness.or(delay).unwrap_or_default());
-    job.sources.insert(name.into(), bind_source(&binding, around, back)?);
+    let epoch = config.checkpoint.every;
+    job.sources.insert(name.into(), bind_source(&binding, around, back, epoch)?);
     Ok(())
 }
 
@@ -267,6 +270,7 @@ fn bind_source(
     binding: &SourceBinding,
     around: &Surroundings,
     back: Duration,
+    epoch: Duration,
 ) -> Result<BoundSource> {
     let kind = SOURCES.iter().find(|kind| kind.name == binding.kind);
     let kind = kind.ok_or_else(|| not_here("source", &binding.kind, &binding.place))?;
@@ -283,8 +287,25 @@ fn bind_source(
         idle_timeout: binding.idle_timeout,
         catch_up_skew: binding.catch_up_skew.unwrap_or(Duration::MAX),
         limits: binding.batch,
-        rate_max: binding.max_rate_per_partition.map(|rate| rate as u64),
+        rates: Rates {
+            rate_max: binding.max_rate_per_partition.map(|rate| rate as u64),
+            trigger_max: binding
+                .max_offsets_per_trigger
+                .map(|records| TriggerMax { records: records as u64, interval: epoch }),
+        },
     })
+}
+
+/// `max_offsets_per_trigger` counts by the least `trigger_interval` of the sinks of the views that
+/// read a source, where there is one.
+fn set_intervals(job: &mut Job, sketch: &Plan) {
+    for (index, source) in sketch.sources.iter().enumerate() {
+        let bound = job.sources.get_mut(&source.name);
+        let Some(max) = bound.and_then(|bound| bound.rates.trigger_max.as_mut()) else { continue };
+        let fed = sketch.sunk().filter(|port| sketch.sources_of(port).contains(&index));
+        let sinks = fed.filter_map(|port| job.sinks.get(&port.view)).flatten();
+        max.interval = sinks.filter_map(|sink| sink.queue.gather).min().unwrap_or(max.interval);
+    }
 }
 
 fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<BoundSink> {
@@ -334,7 +355,11 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
     }
     let common = common(binding, rows);
     let sink = (kind.bind)(binding, &view, &common)?;
-    Ok(BoundSink { rows, queue: queue(binding, &port.view), ..BoundSink::new(&port.view, sink) })
+    let mut queue = queue(binding, &port.view);
+    if rows == Accepts::Updates {
+        queue.key = key.iter().filter_map(|column| view.schema.index(column)).collect();
+    }
+    Ok(BoundSink { rows, queue, ..BoundSink::new(&port.view, sink) })
 }
 
 /// The sink of dead letters.
@@ -372,6 +397,7 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         view: view.to_string(),
         rows_max: binding.queue_rows_max,
         gather: binding.trigger_interval,
+        key: vec![],
         retry_max: binding.retry_max,
         failure: None,
         latency: None,

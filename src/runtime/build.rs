@@ -160,7 +160,7 @@ fn reader_plans(
             catch_up_skew: bound.catch_up_skew,
             idle_timeout: bound.idle_timeout,
             limits: bound.limits,
-            rate_max: bound.rate_max,
+            rates: bound.rates,
             announce,
             slots,
             ports: ports.collect(),

@@ -11,6 +11,7 @@ use crate::row::Schema;
 use crate::sink::letters::ShownLetters;
 use crate::sink::queue::QueueOptions;
 use crate::sink::{Accepts, Placement, Sink};
+use crate::source::limit::Rates;
 use crate::source::{BatchLimits, Connector, Start};
 use crate::stream::{Flow, Plan, Settings};
 use crate::text::Text;
@@ -56,8 +57,8 @@ pub struct BoundSource {
     pub catch_up_skew: Duration,
     /// Limits of a batch.
     pub limits: BatchLimits,
-    /// `max_rate_per_partition`: records a second.
-    pub rate_max: Option<u64>,
+    /// `max_rate_per_partition`, `max_offsets_per_trigger`.
+    pub rates: Rates,
 }
 
 impl BoundSource {
@@ -69,7 +70,7 @@ impl BoundSource {
             idle_timeout: None,
             catch_up_skew: seconds(60),
             limits: BatchLimits::default(),
-            rate_max: None,
+            rates: Rates::default(),
         }
     }
 }
@@ -94,6 +95,7 @@ impl BoundSink {
             view: view.into(),
             rows_max: 100_000,
             gather: None,
+            key: vec![],
             retry_max: Duration::from_secs(600),
             failure: None,
             latency: None,

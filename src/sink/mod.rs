@@ -4,6 +4,7 @@
 //! a worker never does. What a sink promises is a value: `check` refuses a job that asks for more.
 
 pub mod blackhole;
+pub mod coalesce;
 pub mod console;
 pub mod file;
 #[cfg(feature = "kafka")]

@@ -9,6 +9,11 @@
 //! A service that is away is waited for, with growing pauses, without end; a full disk for
 //! `retry_max`. Nothing is lost meanwhile: the queue fills, the operator holds the frontier, and
 //! the sources stop reading.
+//!
+//! With a `trigger_interval` rows are gathered. Of a sink that takes updates, what was gathered is
+//! coalesced (`coalesce.rs`), over as many epochs as are complete; the last of them is told behind
+//! it. Rows of the epoch that is open then stay for the next time, so at each epoch that a writer
+//! is told of a keyed store holds what it would hold if every row had been written.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,6 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::coalesce::Gathered;
 use super::{Refusal, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::observe::latency::ViewLatency;
@@ -31,6 +37,9 @@ pub struct QueueOptions {
     pub rows_max: usize,
     /// `trigger_interval`: rows are gathered for so long before they are written.
     pub gather: Option<Duration>,
+    /// Columns of the view's key, of a sink that takes updates: of the rows that are gathered,
+    /// a later one replaces an earlier one that may change. With none every row is written.
+    pub key: Vec<usize>,
     /// `sink.retry_max`: how long a full disk is waited for.
     pub retry_max: Duration,
     /// Where an error goes that waiting does not cure, also when nobody listens any more.
@@ -76,7 +85,8 @@ struct State {
 }
 
 enum Item {
-    Rows(Rows),
+    /// With the instant at which they came.
+    Rows(Rows, Instant),
     Epoch(u64),
     Finish,
     /// The job ends before its time: what is written stays unfinished.
@@ -111,6 +121,7 @@ impl Queue {
             answer,
             wake,
             gathered: 0,
+            coalesced: Coalesced::new(options.key.clone()),
             unclosed: false,
             unconfirmed: None,
         };
@@ -138,7 +149,7 @@ impl Queue {
 
     /// Hands over rows; asked before whether it is full.
     pub fn rows(&self, rows: Rows) {
-        self.push(Item::Rows(rows));
+        self.push(Item::Rows(rows, Instant::now()));
     }
 
     /// Says that an epoch is complete.
@@ -164,7 +175,7 @@ impl Queue {
 
     fn push(&self, item: Item) {
         let mut state = self.shared.state();
-        if let Item::Rows(rows) = &item {
+        if let Item::Rows(rows, _) = &item {
             state.rows += rows.len();
         }
         state.items.push_back(item);
@@ -199,6 +210,8 @@ struct Thread<W> {
     wake: W,
     /// How many items of the queue have been gathered and are not yet taken.
     gathered: usize,
+    /// What has been taken from the queue to be coalesced.
+    coalesced: Coalesced,
     /// Rows were written behind the last epoch.
     unclosed: bool,
     /// The last epoch, while the writer holds rows back.
@@ -206,11 +219,64 @@ struct Thread<W> {
 }
 
 /// What is to be done next.
+#[derive(Default)]
 struct Work {
     rows: Rows,
     epoch: Option<u64>,
     finish: bool,
     leave: bool,
+}
+
+/// Rows that are coalesced, with what stands behind them.
+#[derive(Default)]
+struct Coalesced {
+    rows: Gathered,
+    /// Behind the rows: the last epoch, and whether the end has come.
+    behind: Work,
+    /// When the first of the rows came.
+    since: Option<Instant>,
+    /// The batches of what is being written.
+    batches: VecDeque<Rows>,
+    /// What stands behind the last of them.
+    then: Option<Work>,
+}
+
+impl Coalesced {
+    fn new(key: Vec<usize>) -> Coalesced {
+        Coalesced { rows: Gathered::new(key), ..Coalesced::default() }
+    }
+
+    /// Takes in what was in the queue; returns how many rows need not be written any more.
+    fn absorb(&mut self, items: Vec<Item>) -> usize {
+        let mut replaced = 0;
+        for item in items {
+            match item {
+                Item::Rows(rows, came) => {
+                    self.since.get_or_insert(came);
+                    replaced += self.rows.absorb(rows);
+                }
+                Item::Epoch(epoch) => self.behind.epoch = Some(epoch),
+                Item::Finish => self.behind.finish = true,
+                Item::Leave => self.behind.leave = true,
+            }
+        }
+        replaced
+    }
+
+    /// Begins to write what is there.
+    fn begin(&mut self) {
+        self.batches.extend(self.rows.take(BATCH_ROWS_MAX));
+        self.then = Some(std::mem::take(&mut self.behind));
+        self.since = None;
+    }
+
+    /// The next batch of what is being written; the last comes with what stands behind it.
+    fn next(&mut self) -> Option<Work> {
+        self.then.as_ref()?;
+        let rows = self.batches.pop_front().unwrap_or_default();
+        let behind = if self.batches.is_empty() { self.then.take() } else { None };
+        Some(Work { rows, ..behind.unwrap_or_default() })
+    }
 }
 
 impl<W: Fn()> Thread<W> {
@@ -276,7 +342,56 @@ impl<W: Fn()> Thread<W> {
     /// Waits for something to do, or until something is due. Rows come alone or with the epochs
     /// behind them.
     fn next(&mut self) -> Work {
-        let mut work = Work { rows: Rows::default(), epoch: None, finish: false, leave: false };
+        match self.options.gather {
+            Some(gather) if !self.options.key.is_empty() => self.next_coalesced(gather),
+            _ => self.next_items(),
+        }
+    }
+
+    /// As [`Thread::next`], of rows that are coalesced.
+    fn next_coalesced(&mut self, gather: Duration) -> Work {
+        if let Some(work) = self.coalesced.next() {
+            return work;
+        }
+        let shared = self.shared.clone();
+        let mut state = shared.state();
+        loop {
+            // Rows behind a complete epoch must not replace rows of it before it is written.
+            let open = |item: &Item| matches!(item, Item::Rows(..));
+            let complete = state.items.iter().rposition(|item| !open(item)).map_or(0, |at| at + 1);
+            let ready = match self.coalesced.behind.epoch {
+                None if complete == 0 => state.items.len(),
+                _ => complete,
+            };
+            if 0 < ready {
+                let items: Vec<Item> = state.items.drain(..ready).collect();
+                drop(state);
+                let replaced = self.coalesced.absorb(items);
+                state = shared.state();
+                state.rows -= replaced;
+                continue;
+            }
+            let Coalesced { behind, since, .. } = &self.coalesced;
+            let ends = behind.finish || behind.leave;
+            let presses = ends || state.hurry || self.options.rows_max <= state.rows;
+            let left = match since {
+                Some(since) if !presses => Some(gather.saturating_sub(since.elapsed())),
+                None if !ends && behind.epoch.is_none() => {
+                    self.due().map(|due| due.saturating_duration_since(Instant::now()))
+                }
+                _ => Some(Duration::ZERO),
+            };
+            if left.is_some_and(|left| left.is_zero()) {
+                self.coalesced.begin();
+                return self.coalesced.next().unwrap_or_default();
+            }
+            state = self.wait(state, left);
+        }
+    }
+
+    /// As [`Thread::next`], of rows that are written one by one.
+    fn next_items(&mut self) -> Work {
+        let mut work = Work::default();
         let shared = self.shared.clone();
         let mut state = shared.state();
         while state.items.is_empty() {
@@ -292,11 +407,11 @@ impl<W: Fn()> Thread<W> {
         }
         while 0 < self.gathered && work.rows.len() < BATCH_ROWS_MAX {
             match state.items.pop_front() {
-                Some(Item::Rows(rows)) if work.epoch.is_some() => {
-                    state.items.push_front(Item::Rows(rows));
+                Some(item @ Item::Rows(..)) if work.epoch.is_some() => {
+                    state.items.push_front(item);
                     break;
                 }
-                Some(Item::Rows(rows)) => work.rows.append(rows),
+                Some(Item::Rows(rows, _)) => work.rows.append(rows),
                 Some(Item::Epoch(epoch)) => work.epoch = Some(epoch),
                 Some(Item::Finish) => work.finish = true,
                 Some(Item::Leave) => work.leave = true,

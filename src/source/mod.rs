@@ -17,6 +17,7 @@ pub mod generator;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod kinds;
+pub mod limit;
 pub mod memory;
 pub mod reader;
 

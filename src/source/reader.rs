@@ -22,6 +22,7 @@ use timely::dataflow::{Scope, StreamVec};
 use timely::order::Product;
 use timely::scheduling::Activator;
 
+use super::limit::{Rates, Taken};
 use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
@@ -57,8 +58,8 @@ pub struct ReaderPlan {
     pub idle_timeout: Option<Duration>,
     /// Limits of a batch.
     pub limits: super::BatchLimits,
-    /// `max_rate_per_partition`: records a second.
-    pub rate_max: Option<u64>,
+    /// `max_rate_per_partition`, `max_offsets_per_trigger`.
+    pub rates: Rates,
     /// The slots that it fills, by their number in the plan.
     pub slots: Vec<usize>,
     /// The ports that it fills, by their number in the plan.
@@ -162,18 +163,11 @@ struct Reading {
     last: Poll,
     /// When its last record arrived, or when it was opened.
     arrived: Duration,
-    /// When it was opened; what `max_rate_per_partition` counts from.
-    opened: Duration,
+    /// What its limits count.
+    taken: Taken,
 }
 
 impl Reading {
-    /// How long it has to wait before its rate allows another batch.
-    fn throttled(&self, now: Duration, rate_max: Option<u64>) -> Option<Duration> {
-        let due = self.state.ledger.read as f64 / rate_max? as f64;
-        let early = due - now.saturating_sub(self.opened).as_secs_f64();
-        (0.0 < early).then(|| Duration::from_secs_f64(early.min(1.0)))
-    }
-
     /// Read to its end, and silent for so long.
     fn is_idle(&self, now: Duration, timeout: Duration) -> bool {
         matches!(self.last, Poll::CaughtUp | Poll::After(_))
@@ -199,12 +193,7 @@ impl Reader {
         };
         let ticker = Ticker::new(context.pace);
         let promises = context.board.watermarks().reader(plan.index);
-        let mut limits = plan.limits;
-        if let Some(rate) = plan.rate_max {
-            // A tenth of a second at a time, so that a low rate does not come in bursts.
-            limits.records = limits.records.min((rate / 10).max(1) as usize);
-        }
-        let batch = Batch { limits, ..Batch::default() };
+        let batch = Batch { limits: plan.limits, ..Batch::default() };
         let mut reader = Reader {
             plan,
             context,
@@ -295,8 +284,8 @@ impl Reader {
                 state.watermark.raise(self.watermark);
             }
             let arrived = self.context.clock.now();
-            let (last, opened) = (Poll::Waiting, arrived);
-            self.partitions.push(Reading { partition, state, last, arrived, opened });
+            let (last, taken) = (Poll::Waiting, Taken::new(arrived));
+            self.partitions.push(Reading { partition, state, last, arrived, taken });
         }
         self.known = count;
         Ok(())
@@ -307,7 +296,8 @@ impl Reader {
         let mut more = false;
         self.due = None;
         let slowest = self.slowest();
-        let (now, rate_max) = (self.context.clock.now(), self.plan.rate_max);
+        let (now, rates) = (self.context.clock.now(), self.plan.rates);
+        let records_max = self.plan.limits.records.min(rates.batch_max());
         for index in 0..self.partitions.len() {
             let reading = &mut self.partitions[index];
             let ahead = reading.state.watermark.greatest().map(|time| time.floor_ms());
@@ -316,9 +306,16 @@ impl Reader {
             {
                 continue;
             }
-            if let Some(pause) = reading.throttled(now, rate_max) {
-                self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
-                continue;
+            match rates.allow(&reading.taken, (reading.state.id, self.known), now) {
+                Ok(allowed) => self.batch.limits.records = records_max.min(allowed),
+                Err(pause) => {
+                    // What has come meanwhile is not known, so it must not be called idle.
+                    if reading.last != Poll::Ready {
+                        reading.last = Poll::Waiting;
+                    }
+                    self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
+                    continue;
+                }
             }
             let before = reading.state.next_offset.unwrap_or(0);
             self.batch.clear();
@@ -331,6 +328,7 @@ impl Reader {
             let records = self.batch.len();
             if 0 < records {
                 reading.arrived = self.context.clock.now();
+                rates.note(&mut reading.taken, records, now);
                 self.plan.intake.take(&mut self.batch, &mut reading.state, &mut self.outbox);
                 self.context.board.count_read(records as u64);
             }

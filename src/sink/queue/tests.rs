@@ -1,6 +1,8 @@
 //! The queue: when it is full, what is tried again and for how long, and in which order a writer
 //! hears of rows and epochs.
 
+mod coalesced;
+
 use super::*;
 use crate::letter::{Reason, Reject};
 use crate::row::{Cell, Change, Origin, Position};
@@ -92,7 +94,15 @@ fn rows(values: impl IntoIterator<Item = i64>) -> Rows {
 
 fn options() -> QueueOptions {
     let (view, retry_max) = ("v".into(), millis(150));
-    QueueOptions { view, rows_max: 10, gather: None, retry_max, failure: None, latency: None }
+    QueueOptions {
+        view,
+        rows_max: 10,
+        gather: None,
+        key: vec![],
+        retry_max,
+        failure: None,
+        latency: None,
+    }
 }
 
 fn start(options: QueueOptions) -> (Queue, Script) {

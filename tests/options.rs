@@ -1,0 +1,148 @@
+//! Keys of a job file that change how a small dataflow runs: what it then writes.
+
+use std::fmt::Write;
+use std::fs;
+use std::sync::Arc;
+use std::time::Instant;
+
+use highwater::config::{Config, Kinds};
+use highwater::error::Result;
+use highwater::prelude::*;
+use highwater::row::{Cell, Change, Mark};
+use highwater::runtime::{Dataflow, Job, Stop, Surroundings, Workers, bind, run, wall_time};
+use highwater::sink::kinds::SINK_NAMES;
+use highwater::sink::memory::collector;
+use highwater::source::kinds::SOURCE_NAMES;
+use highwater::source::limit::{Rates, TriggerMax};
+use highwater::testing::{Example, Scratch};
+
+/// Events per key and minute, shown while they change.
+static COUNTS: Dataflow = Dataflow {
+    name: "counts",
+    system: "counts",
+    about: "counts events per key and minute",
+    file: (
+        "counts.toml",
+        "dataflow = \"counts\"\n[view.counts]\nkey = [\"key\", \"window_start\"]",
+    ),
+    overlays: &[],
+    compat: "",
+    environment: &[],
+    by_name: false,
+    entry: |flow, _| {
+        let events = flow.source("events", seconds(10), Example::time);
+        let counts = events
+            .key_by(|event| event.key.clone())
+            .window(Tumbling::new(minutes(1)))
+            .accumulate(|_| Count::one());
+        counts.rows(Example::row).updates().sink("counts");
+        Ok(())
+    },
+};
+
+/// What a run wrote.
+struct Ran {
+    log: Vec<(Mark, Vec<Cell>)>,
+    /// What a store that is keyed as the view says holds in the end.
+    table: Vec<Vec<Cell>>,
+}
+
+impl Ran {
+    fn of(&self, change: Change) -> usize {
+        self.log.iter().filter(|(mark, _)| mark.change == change).count()
+    }
+}
+
+/// Runs a dataflow over files of (key, second) on two workers, one partition a file.
+fn counts(name: &str, partitions: &[Vec<(String, i64)>], keys: &str) -> Result<Ran> {
+    let folder = Scratch::new("options");
+    for (number, events) in partitions.iter().enumerate() {
+        let mut lines = String::new();
+        for (key, second) in events {
+            let time = Time::from_seconds(*second);
+            writeln!(lines, "{{\"key\":\"{key}\",\"time\":\"{time}\",\"value\":1}}").unwrap();
+        }
+        fs::write(folder.path().join(format!("{number}.jsonl")), lines).unwrap();
+    }
+    let path = folder.path().join("*.jsonl");
+    let over = format!(
+        "[source.events]\nfile = {{ path = {path:?} }}\n\
+         [sink.counts]\nmemory = {{ name = {name:?} }}\n{keys}\n"
+    );
+    let job = bound(&over)?;
+    let rows = collector(name);
+    rows.clear();
+    run(vec![Arc::new(job)], &Workers::threads(2), &Stop::new())?;
+    Ok(Ran { log: rows.log(), table: rows.table() })
+}
+
+/// The dataflow with a file laid over its own.
+fn bound(over: &str) -> Result<Job> {
+    let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
+    let files = [COUNTS.file, ("over.toml", over)];
+    let around = Surroundings {
+        generators: &[],
+        now: Arc::new(wall_time),
+        dataflows: &[],
+        threads: 2,
+        latency: false,
+        from: None,
+    };
+    bind(&COUNTS, &Config::load(kinds, &files, &[], &[], &|_| None)?, &around)
+}
+
+/// Events of two partitions: 20 keys over ten minutes.
+fn events() -> Vec<Vec<(String, i64)>> {
+    let partition = |odd: i64| {
+        let event = move |n: i64| (format!("k{}", (n * 7 + odd) % 20), n / 2);
+        (0..1_200).map(event).collect()
+    };
+    vec![partition(0), partition(1)]
+}
+
+#[test]
+fn updates_are_coalesced_within_the_trigger_interval() {
+    let slowly = "[flow]\ntick = \"1ms\"\n[source.\"*\"]\nbatch_events_max = 10";
+    let every = counts("each update", &events(), slowly).unwrap();
+    assert!(0 < every.of(Change::Upsert), "nothing was shown while it was open");
+    let keys = format!("trigger_interval = \"1h\"\n{slowly}");
+    let coalesced = counts("coalesced", &events(), &keys).unwrap();
+    assert_eq!(coalesced.of(Change::Final), every.of(Change::Final));
+    assert_eq!(coalesced.of(Change::Upsert), 0, "each final row stands for its updates");
+    assert_eq!(coalesced.table, every.table);
+    assert_eq!(coalesced.table.len(), coalesced.log.len());
+}
+
+#[test]
+fn so_many_records_are_read_in_each_trigger_interval() {
+    let at_once = counts("at once", &events(), "rows = \"final\"").unwrap();
+    let keys = "rows = \"final\"\ntrigger_interval = \"20ms\"\n\
+                [source.\"*\"]\nmax_offsets_per_trigger = 100";
+    let begun = Instant::now();
+    let slowly = counts("slowly", &events(), keys).unwrap();
+    // 2,400 records are 24 intervals, of which the last one need not pass.
+    assert!(millis(23 * 20) <= begun.elapsed(), "{:?}", begun.elapsed());
+    assert_eq!(slowly.table, at_once.table);
+    assert_eq!(slowly.log.len(), at_once.log.len());
+    assert!(0 < slowly.log.len());
+}
+
+#[test]
+fn the_trigger_interval_of_a_source_is_the_least_of_those_who_read_it() {
+    let check = |sinks: &str, interval| {
+        let over = "[source.events]\nfile = { path = \"none.jsonl\" }\n\
+                    max_offsets_per_trigger = 10_000\n[checkpoint]\nevery = \"2s\"\n";
+        let job = bound(&format!("{over}{sinks}")).unwrap();
+        let trigger_max = Some(TriggerMax { records: 10_000, interval });
+        let rates = job.sources.values().map(|source| source.rates);
+        assert_eq!(rates.collect::<Vec<_>>(), [Rates { rate_max: None, trigger_max }], "{sinks}");
+    };
+    check("[sink.counts]\nmemory = {}", seconds(2));
+    check("[sink.counts]\nmemory = {}\ntrigger_interval = \"30 seconds\"", seconds(30));
+    check(
+        "[[sink.counts]]\nmemory = {}\ntrigger_interval = \"30s\"\n\
+         [[sink.counts]]\nblackhole = {}\ntrigger_interval = \"500ms\"\n\
+         [[sink.counts]]\nblackhole = {}",
+        millis(500),
+    );
+}
