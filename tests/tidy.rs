@@ -38,8 +38,9 @@ const CAPABILITIES: [&str; 5] = [
 ];
 
 /// Rooms without clock, file, socket, thread, timely.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "src/aggregate/",
+    "src/alert.rs",
     "src/codec/",
     "src/codec.rs",
     "src/hash.rs",

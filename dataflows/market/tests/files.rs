@@ -40,8 +40,10 @@ fn config(overlays: &[&str], sets: &[&str]) -> Config {
 #[test]
 fn the_job_is_bound_to_kafka() {
     // Whether rows can be written to Kafka, that connector's own tests tell.
-    let nowhere = VIEWS.map(|view| format!("sink.{view}.blackhole={{}}"));
-    let config = config(&["market.kafka.toml"], &nowhere.each_ref().map(String::as_str));
+    let all = VIEWS.iter().chain(&["alerts"]);
+    let nowhere: Vec<String> = all.map(|view| format!("sink.{view}.blackhole={{}}")).collect();
+    let nowhere: Vec<&str> = nowhere.iter().map(String::as_str).collect();
+    let config = config(&["market.kafka.toml"], &nowhere);
     let around = Surroundings {
         generators: &[],
         now: Arc::new(wall_time),
@@ -52,7 +54,8 @@ fn the_job_is_bound_to_kafka() {
     };
     let (job, mistakes) = bind_all(dataflow(), &config, &around);
     assert_eq!(mistakes, []);
-    assert!(job.unwrap().sinks.keys().map(|view| view.as_str()).eq(VIEWS));
+    let job = job.unwrap();
+    assert!(job.sinks.keys().map(|view| view.as_str()).eq(["alerts"].into_iter().chain(VIEWS)));
     for (port, start) in
         [("binance", "latest"), ("polymarket_trade", "latest"), ("polymarket_metadata", "earliest")]
     {
