@@ -165,10 +165,9 @@ fn sentence(cells: &[Cell]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::Raised;
     use crate::row::{Change, Mark, Origin, Position};
+    use crate::sink::View;
     use crate::sink::memory::Collector;
-    use crate::sink::{View, memory};
     use crate::time::Time;
     use crate::window::Window;
 
@@ -235,6 +234,5 @@ mod tests {
         writer.epoch(0).unwrap();
         writer.finish().unwrap();
         assert_eq!(collector.log().len(), 30);
-        let _ = memory::Options::default();
     }
 }

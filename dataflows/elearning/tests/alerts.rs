@@ -72,13 +72,6 @@ fn failed_logins_are_too_many_of_a_user_or_of_all_together() {
     let expect = expect.each_ref().map(String::as_str);
     check(auth, "alerts.auth.failed_login_threshold = 2", ("auth", &failed), &expect);
     check(auth, "alerts.auth.failed_login_threshold = 'off'", ("auth", &failed), &[]);
-    check(
-        auth,
-        "alerts.enabled = false\nrealtime_views.auth = ['auth_realtime_login_rate']\n\
-                 alerts.auth.max_concurrent_sessions = 0",
-        ("auth", &[]),
-        &[],
-    );
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn more_than_a_fifth_of_the_logins_of_a_minute_fail() {
 /// A job file of its own, laid over nothing.
 fn bound(sinks: &str) -> (Vec<String>, usize) {
     let dataflow = DATAFLOWS.iter().find(|dataflow| dataflow.system == "shop").unwrap();
-    let text = format!("dataflow = 'shop'\n[source.events]\nmemory = {{}}\n{sinks}");
+    let text =
+        format!("dataflow = 'shop'\n[source.events]\nfile = {{ path = 'events.jsonl' }}\n{sinks}");
     let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
     let config = Config::load(kinds, &[("own.toml", &text)], &[], &[], &|_| None).unwrap();
     let around = Surroundings {
