@@ -6,18 +6,21 @@
 //! chat ─────► 1 min, every 10 s ──┐
 //!                                 ├─► z-score over the last 10 ──► chat_summary_minute
 //! viewers ──► 1 min, every 10 s ──┘                           └──► moments
+//!                                                                    └► many in 10 min ► alerts
 //! ```
 //!
 //! A window closes when the frontier reaches its end, for then no message of that minute can still
 //! arrive. A message all of whose windows are over is a dead letter.
 
 mod lexicon;
+#[cfg(test)]
+mod tests;
 mod views;
 
 use highwater::prelude::*;
 use highwater_datasets::chat::{Message, Viewers};
 
-pub use views::{Chat, Moment, Summary};
+pub use views::{Chat, Moment, Recent, Summary};
 
 /// The arguments of the job.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Settings {
     pub baseline: Baseline,
     /// Which emotes are named.
     pub emotes: Emotes,
+    /// How many moments of a stream in ten minutes are worth an alert.
+    pub anomaly_rate: Alert,
 }
 
 /// How far watermarks run behind, unless a binding says otherwise.
@@ -37,6 +42,9 @@ const LATENESS: Duration = seconds(10);
 
 /// How many earlier windows of the same stream a window is compared with.
 pub const HISTORY: usize = 10;
+
+/// The time in which moments are counted for an alert.
+const RECENT: Duration = minutes(10);
 
 /// How a window is compared with those before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,7 +69,7 @@ pub enum Emotes {
 /// Builds the dataflow.
 pub fn chat(flow: &Flow, settings: Settings) {
     let windows = Sliding::new(settings.window, settings.slide);
-    let Settings { baseline, emotes, .. } = settings;
+    let Settings { slide, baseline, emotes, anomaly_rate, .. } = settings;
 
     let chat = flow
         .source("chat", LATENESS, |message: &Message| message.timestamp)
@@ -82,7 +90,16 @@ pub fn chat(flow: &Flow, settings: Settings) {
         .trailing(HISTORY, move |past, summary| summary.compared_with(past, baseline));
 
     summaries.updates().sink("chat_summary_minute");
-    summaries.filter_map(Moment::spike).sink("moments");
+    let moments = summaries.filter_map(Moment::spike);
+    moments.sink("moments");
+
+    if anomaly_rate.is_on() {
+        let windows = RECENT.as_micros().div_ceil(slide.as_micros().max(1)) as usize;
+        moments
+            .rows(|_, window, _| Recent::at(window.start))
+            .trailing(windows, |past, moment| moment.counted(past, RECENT))
+            .alert(anomaly_rate, "moments", &["stream_id"], |moment| moment.count as f64);
+    }
 }
 
 /// Reads the arguments from `[parameters]` and builds the dataflow.
@@ -105,6 +122,7 @@ pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
             _ => Emotes::Frequency,
         };
     let (window, slide) = if from_config { (window, slide) } else { (minutes(1), seconds(10)) };
-    chat(flow, Settings { window, slide, baseline, emotes });
+    let anomaly_rate = flow.alerts(parameters)?.above("chat.anomaly_rate", 10.0)?;
+    chat(flow, Settings { window, slide, baseline, emotes, anomaly_rate });
     Ok(())
 }

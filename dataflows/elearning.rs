@@ -10,11 +10,14 @@
 //! course ───────► course ───────────────► enrolments, materials, downloads
 //! profile ──────► profile_notification ─► updates of profiles
 //! notification ─►                      └► sent, opened, clicked
+//!
+//! all but the last ─► rows beyond a threshold ─► alerts
 //! ```
 //!
 //! Three kinds of windows serve all views: T1 is a minute, T5 five minutes, S5/1 five minutes every
 //! minute. Rows are final: each leaves when its window has closed.
 
+mod alerts;
 mod assessment;
 mod auth;
 mod course;
@@ -26,6 +29,8 @@ mod video;
 
 use highwater::prelude::*;
 use highwater_datasets::elearning::{Event, Topic};
+
+use alerts::Alerts;
 
 pub use assessment::assessment;
 pub use auth::auth;
@@ -52,7 +57,7 @@ pub fn archive(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
     crate::archive::education(flow, parameters)
 }
 
-/// The windows of the views.
+/// What the views share: their windows, and when their rows are worth an alert.
 #[derive(Clone, Copy, Debug)]
 struct Grid {
     /// T1.
@@ -61,6 +66,7 @@ struct Grid {
     short: Tumbling,
     /// S5/1.
     sliding: Sliding,
+    alerts: Alerts,
 }
 
 /// A view of a topic: its name, and the function that describes it and gives it that name.
@@ -77,10 +83,10 @@ struct Job {
 }
 
 impl Job {
-    /// Reads the parameters; `name` is that of the job, `views` are those that it has, `further`
+    /// Reads the parameters of a job; `name` is its own, `views` are those that it has, `further`
     /// those that it has only if they are listed.
     fn read(
-        name: &str,
+        (flow, name): (&Flow, &str),
         views: &[&'static str],
         further: &[&'static str],
         parameters: &mut Parameters,
@@ -97,6 +103,7 @@ impl Job {
                 micro: Tumbling::new(micro),
                 short: Tumbling::new(short),
                 sliding: Sliding::new(short, SLIDE),
+                alerts: Alerts::read(flow, parameters)?,
             },
             lateness: parameters.duration("windows.watermark", LATENESS)?,
             views: parameters.some_of(&format!("realtime_views.{name}"), views, further)?,

@@ -13,11 +13,14 @@
 //!             ├─► 1 min, books ────┼────────────────────────────► polymarket_books
 //!             └─► 1 min, trades ───┼────────────────────────────► polymarket_trades
 //! polymarket_metadata ─────────────┘
+//!
+//! binance, polymarket_books ─► rows beyond a threshold ──────────► alerts
 //! ```
 //!
 //! Rows are shown while their minute runs, and are final when it has closed; correlations appear
 //! then.
 
+mod alerts;
 mod books;
 mod correlation;
 mod prices;
@@ -29,6 +32,7 @@ mod tests;
 use highwater::prelude::*;
 use highwater_datasets::market::{Candle, Depth, Message, Question};
 
+use alerts::Alerts;
 use books::{polymarket, polymarket_books, polymarket_trades};
 use correlation::asset_correlation;
 use prices::binance;
@@ -50,6 +54,8 @@ pub struct Settings {
     pub trades: Trades,
     /// The symbols that are known; their pairs are compared.
     pub symbols: Vec<Text>,
+    /// When a row is worth an alert.
+    pub alerts: Alerts,
 }
 
 /// Which record is the last one.
@@ -114,6 +120,7 @@ pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
         depth: if depth == "text" { Depth::Text } else { Depth::Numeric },
         trades: if trades == "priced" { Trades::Priced } else { Trades::Trades },
         symbols: symbols.into_iter().map(Text::from).collect(),
+        alerts: Alerts::read(flow, parameters)?,
     };
     parameters.ignore(&[
         Ignored { name: "hbase.numbers", why: "rows cannot be written to HBase yet" },

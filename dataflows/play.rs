@@ -159,6 +159,8 @@ fn word(cell: &Cell) -> String {
             format!("[{}]", list.collect::<Vec<_>>().join(","))
         }
         Cell::I32List(list) => format!("{list:?}"),
+        Cell::Decimal(hundredths) => format!("{:?}", *hundredths as f64 / 100.0),
+        Cell::Json(document) => document.clone(),
         other => panic!("no view has such a cell: {other:?}"),
     }
 }

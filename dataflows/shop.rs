@@ -10,7 +10,8 @@
 //!         ├─► 10 min, purchases ──────────────────────────────► purchase_metrics
 //!         ├─► 5 min by session, or sessions by user ──────────► session_metrics
 //!         ├─► 10 min, by device and location ─────────────────► device_stats
-//!         └─► 10 min, reviews by item ────────────────────────► review_metrics
+//!         ├─► 10 min, reviews by item ────────────────────────► review_metrics
+//!         └─► 1 min, logins, of which too many fail ──────────► alerts
 //! ```
 //!
 //! The raw events have no window, so no event is late for all views: what a window refuses is
@@ -18,6 +19,7 @@
 
 mod activity;
 mod devices;
+mod logins;
 mod raw;
 mod sales;
 mod sessions;
@@ -29,6 +31,7 @@ use highwater_datasets::shop::Event;
 
 use activity::{event_counts, user_activity};
 use devices::{device_stats, device_stats_in_struct};
+use logins::login_failures;
 use raw::raw_events;
 use sales::{purchase_metrics, review_metrics};
 use sessions::{session_metrics, user_sessions};
@@ -42,6 +45,8 @@ pub struct Settings {
     pub sessions: Sessions,
     /// How the window stands in the rows of `device_stats`.
     pub device_window: DeviceWindow,
+    /// Which share of failed logins is worth an alert.
+    pub login_failures: Alert,
 }
 
 /// In which order lists of event types are.
@@ -100,6 +105,7 @@ pub fn events(flow: &Flow, settings: Settings) {
         DeviceWindow::Struct => device_stats_in_struct(&events),
     }
     review_metrics(&events);
+    login_failures(&events, settings.login_failures);
 }
 
 /// Reads the arguments from `[parameters]` and builds the dataflow.
@@ -107,6 +113,7 @@ pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
     let lists = parameters.choice("lists", &["event_time", "arrival"], "event_time")?;
     let sessions = parameters.choice("session_metrics", &["tumbling", "session"], "tumbling")?;
     let window = parameters.choice("device_stats.window", &["flat", "struct"], "flat")?;
+    let login_failures = flow.alerts(parameters)?.above("shop.login_failures", 0.2)?;
     parameters.ignore(&[
         Ignored { name: "spark.sql.shuffle.partitions", why: "work is sharded by worker" },
         Ignored { name: "spark.streaming.backpressure.enabled", why: "it is always on" },
@@ -122,6 +129,7 @@ pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
             } else {
                 DeviceWindow::Flat
             },
+            login_failures,
         },
     );
     Ok(())

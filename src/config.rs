@@ -15,7 +15,7 @@
 //!
 //! Merge rules: tables are laid over each other key by key; a binding (the table of a connector)
 //! and an array replace the older one whole, except by a `--set` whose path goes on inside the
-//! binding; `"*"` speaks for all names (`section.rs`).
+//! binding; `"*"` speaks for all names (`section.rs`) but the view `alerts`, which is bound by name.
 
 mod engine;
 mod environment;
@@ -44,6 +44,7 @@ pub use size::parse_size;
 pub use source::{DataLoss, Dedup, EventTimeFallback, FutureSkew, Rule, SourceBinding};
 pub use view::{Engine, ViewBinding};
 
+use crate::alert;
 use crate::error::{Error, Result, nearest};
 use fields::{Context, Fields, join};
 use node::{Node, Origin, Table, Value, merge, merge_binding, parse_file, parse_set};
@@ -186,6 +187,16 @@ impl Config {
         bound.filter(|sinks| !sinks.is_empty()).ok_or_else(|| self.unbound(Port::Sink, view))
     }
 
+    /// Whether anything is bound to a view.
+    ///
+    /// # Errors
+    ///
+    /// It refers to a variable that is not set.
+    pub fn is_bound(&self, view: &str) -> Result<bool> {
+        let sinks = self.read_sinks(view, false)?;
+        Ok(!sinks.is_empty() && sinks.iter().all(Option::is_some))
+    }
+
     /// What is configured of a view.
     ///
     /// # Errors
@@ -303,7 +314,9 @@ impl Config {
         names: &'a [(&'static str, &'a str)],
     ) -> Vec<Fields<'a>> {
         let context = Context { variables: &self.variables, is_lenient, names };
-        section::resolve(self.sections(port), name, port.kinds(self.kinds))
+        // Alerts of all jobs of a system have one name, so they go only where it is named.
+        let by_name = port == Port::Sink && name == alert::VIEW;
+        section::resolve(self.sections(port), name, port.kinds(self.kinds), !by_name)
             .into_iter()
             .map(|(table, origin)| Fields::new(table, &join(port.key(), name), origin, context))
             .collect()

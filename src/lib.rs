@@ -1,6 +1,7 @@
 //! Highwater keeps windowed views over Kafka, incrementally, on timely and differential dataflow.
 
 pub mod aggregate;
+pub mod alert;
 pub mod cli;
 pub mod codec;
 pub mod config;

@@ -8,6 +8,7 @@ pub use serde::{Deserialize, Serialize};
 pub use crate::aggregate::{
     Aggregate, Collect, Count, Distinct, First, Last, Max, Mean, Min, Stamp, Sum, TopK, Variance,
 };
+pub use crate::alert::Alert;
 pub use crate::codec::Raw;
 pub use crate::config::{Ignored, Parameters};
 pub use crate::error::Result;

@@ -490,6 +490,30 @@ impl Field for () {
     fn put_null(_cells: &mut Cells) {}
 }
 
+macro_rules! tuples {
+    ($($name:ident $index:tt),*) => {
+        /// The columns of its parts, each with its number behind the name.
+        impl<$($name: Field),*> Field for ($($name,)*) {
+            fn columns(name: &str, nullable: bool, columns: &mut Vec<Column>) {
+                $( $name::columns(&format!("{name}_{}", $index), nullable, columns); )*
+            }
+
+            fn put(&self, cells: &mut Cells) {
+                $( self.$index.put(cells); )*
+            }
+
+            fn put_null(cells: &mut Cells) {
+                $( $name::put_null(cells); )*
+            }
+        }
+    };
+}
+
+tuples!(A 0);
+tuples!(A 0, B 1);
+tuples!(A 0, B 1, C 2);
+tuples!(A 0, B 1, C 2, D 3);
+
 impl<T: Field> Field for Option<T> {
     fn columns(name: &str, _nullable: bool, columns: &mut Vec<Column>) {
         T::columns(name, true, columns);

@@ -39,8 +39,9 @@ const CAPABILITIES: [&str; 6] = [
 ];
 
 /// Rooms without clock, file, socket, thread, timely.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "src/aggregate/",
+    "src/alert.rs",
     "src/codec/",
     "src/codec.rs",
     "src/hash.rs",

@@ -43,7 +43,13 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 /// The arguments that the job has without a file.
 pub fn settings() -> Settings {
     let baseline = Baseline { threshold: 3.0, inclusive: false, min_windows: 5 };
-    Settings { window: minutes(1), slide: seconds(10), baseline, emotes: Emotes::Frequency }
+    Settings {
+        window: minutes(1),
+        slide: seconds(10),
+        baseline,
+        emotes: Emotes::Frequency,
+        anomaly_rate: Alert::above("chat.anomaly_rate", None),
+    }
 }
 
 /// The dataflow.

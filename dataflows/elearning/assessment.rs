@@ -30,7 +30,7 @@ const BACKLOG: &str = "assessment_realtime_grading_backlog";
 
 /// Reads the parameters and builds the dataflow.
 pub fn assessment(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
-    let job = Job::read("assessment", &names(&VIEWS), &[BACKLOG], parameters)?;
+    let job = Job::read((flow, "assessment"), &names(&VIEWS), &[BACKLOG], parameters)?;
     job.read_topic(flow, "assessment", &VIEWS);
     if job.views.contains(&BACKLOG) {
         let time = |event: &AssessmentEvent| event.timestamp;
@@ -58,6 +58,7 @@ fn submissions_1min(assessment: &Stream<AssessmentEvent>, grid: &Grid, view: &st
         .filter(submitted)
         .window(grid.micro)
         .accumulate(Submissions::of)
+        .alert(grid.alerts.submission_spike, view, &[], |all| all.total_submissions.get() as f64)
         .rows(|(), window, submissions| TotalSubmissions { window, submissions })
         .sink(view);
 }
@@ -103,7 +104,12 @@ fn grading_queue(assessment: &Stream<AssessmentEvent>, grid: &Grid, view: &str) 
             .accumulate(People::of)
     };
     let (submissions, grades) = (people(submitted), people(graded));
-    submissions.left_join(grades, GradingQueue::new).sink(view);
+    submissions
+        .left_join(grades, GradingQueue::new)
+        .alert(grid.alerts.grading_queue, view, &["assignment_id"], |queue| {
+            queue.pending_grading as f64
+        })
+        .sink(view);
 }
 
 /// Submissions of each course, per minute.

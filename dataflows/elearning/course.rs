@@ -20,7 +20,7 @@ const VIEWS: [View<Course>; 5] = [
 
 /// Reads the parameters and builds the dataflow.
 pub fn course(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
-    let job = Job::read("course", &names(&VIEWS), &[], parameters)?;
+    let job = Job::read((flow, "course"), &names(&VIEWS), &[], parameters)?;
     job.read_topic(flow, "course", &VIEWS);
     Ok(())
 }
@@ -30,6 +30,7 @@ fn active_courses_1min(course: &Stream<CourseEvent>, grid: &Grid, view: &str) {
     course
         .window(grid.micro)
         .accumulate(ActiveCourses::of)
+        .alert(grid.alerts.enrollment_spike, view, &[], |all| all.enrollments() as f64)
         .rows(|(), window, courses| ActiveCoursesRow { window, courses })
         .sink(view);
 }
@@ -52,6 +53,9 @@ fn material_access_5min(course: &Stream<CourseEvent>, grid: &Grid, view: &str) {
         .key_by(|event| (event.course_id.clone(), event.material_id.clone()))
         .window(grid.short)
         .accumulate(Students::of)
+        .alert(grid.alerts.material_access_spike, view, &["course_id", "material_id"], |students| {
+            students.times.get() as f64
+        })
         .rows(MaterialAccess::new)
         .sink(view);
 }

@@ -29,7 +29,6 @@ pub(super) const IGNORED: &[Ignored] = &[
     instead("output.*", "the sinks say where and how rows are written"),
     instead("stateful.enable_state_store", "state is kept in memory"),
     instead("stateful.state_store_provider", "state is kept in memory"),
-    instead("alerts.*", "alerts are not built yet"),
 ];
 
 const fn instead(name: &'static str, why: &'static str) -> Ignored {

@@ -25,7 +25,7 @@ const NOTIFICATION_VIEWS: [View<Notification>; 4] = [
 /// Reads the parameters and builds the dataflow.
 pub fn profile_notification(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
     let views = [names(&PROFILE_VIEWS), names(&NOTIFICATION_VIEWS)].concat();
-    let job = Job::read("profile_notification", &views, &[], parameters)?;
+    let job = Job::read((flow, "profile_notification"), &views, &[], parameters)?;
     job.read_topic(flow, "profile", &PROFILE_VIEWS);
     job.read_topic(flow, "notification", &NOTIFICATION_VIEWS);
     Ok(())

@@ -20,7 +20,7 @@ const VIEWS: [View<Video>; 5] = [
 
 /// Reads the parameters and builds the dataflow.
 pub fn video(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
-    let job = Job::read("video", &names(&VIEWS), &[], parameters)?;
+    let job = Job::read((flow, "video"), &names(&VIEWS), &[], parameters)?;
     job.read_topic(flow, "video", &VIEWS);
     Ok(())
 }
@@ -49,6 +49,9 @@ fn engagement_rate(video: &Stream<VideoEvent>, grid: &Grid, view: &str) {
         .accumulate(Engagement::of)
         .filter(Engagement::has_started)
         .rows(EngagementRate::new)
+        .alert(grid.alerts.engagement_rate, view, &["video_id"], |row| {
+            row.completion_rate_pct.map(|percent| percent / 100.0)
+        })
         .sink(view);
 }
 
@@ -69,6 +72,9 @@ fn concurrent_viewers(video: &Stream<VideoEvent>, grid: &Grid, view: &str) {
         .key_by(|event| event.video_id.clone())
         .window(grid.sliding)
         .accumulate(Audience::of)
+        .alert(grid.alerts.concurrent_viewers, view, &["video_id"], |audience| {
+            audience.concurrent_viewers.get() as f64
+        })
         .rows(ConcurrentViewers::new)
         .sink(view);
 }

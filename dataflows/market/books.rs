@@ -20,14 +20,17 @@ pub(super) fn polymarket(messages: &Stream<Message>, settings: &Settings) {
 /// The books of each market.
 pub(super) fn polymarket_books(messages: &Stream<Message>, settings: &Settings) {
     let (depth, last) = (settings.depth, settings.last);
+    let (alerts, view, key) = (settings.alerts, "polymarket_books", &["market_id"]);
     messages
         .filter(|message| message.is("book"))
         .key_by(|message| message.market.clone())
         .window(Tumbling::new(settings.window))
         .accumulate_with(move |book, stamp| Books::of(&book.quote(depth), last, stamp))
+        .alert(alerts.imbalance, view, key, |books| books.avg_imbalance.get().map(f64::abs))
+        .alert(alerts.spread, view, key, |books| books.avg_spread.get())
         .rows(|market_id, window, books| PolymarketBooks { window, market_id, books })
         .updates()
-        .sink("polymarket_books");
+        .sink(view);
 }
 
 /// The trades of each market.

@@ -21,7 +21,19 @@ pub(super) fn binance(candles: &Stream<Candle>, settings: &Settings) {
         .by(move |candle| opening(candle, size))
         .accumulate(|candle| Max::of(candle.quote_asset_volume));
 
-    prices.left_join(traded, Binance::new).updates().sink("binance");
+    let (alerts, view, key) = (settings.alerts, "binance", &["symbol"]);
+    let rows = prices
+        .left_join(traded, Binance::new)
+        .alert(alerts.volatility, view, key, Binance::relative_volatility)
+        .alert(alerts.sentiment_high, view, key, |row| row.avg_sentiment.get())
+        .alert(alerts.sentiment_low, view, key, |row| row.avg_sentiment.get());
+    rows.updates().sink(view);
+
+    if alerts.price_move.is_on() {
+        rows.rows(|_, window, row| Price { window, now: row.avg_price.get(), before: None })
+            .trailing(1, |past, price| price.after(past.last()))
+            .alert(alerts.price_move, view, key, Price::moved);
+    }
 }
 
 /// When a candle opens, if it opens with a window, and not after it was captured.
@@ -63,6 +75,28 @@ struct Binance {
     usdt_volume_traded: Option<f64>,
 }
 
+/// The average price of a minute, beside that of the minute before it.
+#[derive(Clone, Serialize, Deserialize)]
+struct Price {
+    window: Window,
+    now: Option<f64>,
+    before: Option<f64>,
+}
+
+impl Price {
+    fn after(self, past: Option<&Price>) -> Price {
+        let past = past.filter(|past| past.window.end == self.window.start);
+        Price { before: past.and_then(|past| past.now), ..self }
+    }
+
+    /// By which share of the earlier price it rose or fell. The difference is divided, as the
+    /// quotient less one is somewhat more than 0.01 for 101 after 100.
+    fn moved(&self) -> Option<f64> {
+        let (now, before) = (self.now?, self.before?);
+        stats::ratio((now - before).abs(), before.abs())
+    }
+}
+
 impl Prices {
     fn of(candle: &Candle, stamp: &Stamp, last: Latest) -> Prices {
         let (price, sentiment) = (candle.close, candle.sentiment());
@@ -82,6 +116,11 @@ impl Prices {
 }
 
 impl Binance {
+    /// The volatility as a share of the price.
+    fn relative_volatility(&self) -> Option<f64> {
+        stats::ratio(self.volatility, self.avg_price.get())
+    }
+
     fn new(
         symbol: Option<Text>,
         window: Window,

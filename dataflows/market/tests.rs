@@ -1,5 +1,6 @@
 //! The views of the markets: their columns, and rows computed by hand from a few records.
 
+mod alerts;
 mod correlation;
 mod files;
 mod prices;

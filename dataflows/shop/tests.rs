@@ -1,5 +1,6 @@
 //! The seven views: their columns, and rows computed by hand from a few records.
 
+mod alerts;
 mod columns;
 mod files;
 

@@ -166,7 +166,7 @@ pub(super) fn windows(port: &Port, plan: &Plan) -> String {
         From::View(view) => {
             plan.ports_of(*view).into_iter().flat_map(|port| of(&plan.ports[port].from)).collect()
         }
-        from => of(from),
+        From::Operator(_) => plan.parts(&port.view).flat_map(|part| of(&part.from)).collect(),
     };
     if found.is_empty() {
         return "none: a table".into();

@@ -67,6 +67,38 @@ impl Parameters {
         self.read(name, default, &format!("a number such as {default:?}"), finite)
     }
 
+    /// A threshold: a number that is not negative, or `"off"`.
+    ///
+    /// ```
+    /// use highwater::config::Parameters;
+    /// let mut parameters = Parameters::new(&toml::toml! { few = 2.5, many = "off" });
+    /// assert_eq!(parameters.threshold("few", Some(1.0))?, Some(2.5));
+    /// assert_eq!(parameters.threshold("many", Some(100.0))?, None);
+    /// assert_eq!(parameters.threshold("others", Some(10.0))?, Some(10.0));
+    /// # Ok::<(), highwater::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Parameters::f64`].
+    pub fn threshold(&mut self, name: &str, default: Option<f64>) -> Result<Option<f64>> {
+        let read = |value: &Value| {
+            let number = match value {
+                Value::Integer(number) => *number as f64,
+                Value::Float(number) => *number,
+                Value::String(text) if text.trim() == "off" => return Some(None),
+                Value::String(text) => text.trim().parse().ok()?,
+                _ => return None,
+            };
+            (number.is_finite() && 0.0 <= number).then_some(Some(number))
+        };
+        let form = "a number that is not negative, or \"off\"";
+        self.read(name, default, form, read).map_err(|error| {
+            let usual = default.map_or("off".into(), |default| default.to_string());
+            error.hint(format!("leave it out for {usual}; \"off\" is no threshold at all"))
+        })
+    }
+
     /// A whole number.
     ///
     /// # Errors

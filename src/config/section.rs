@@ -111,15 +111,16 @@ pub(super) fn names<'a>(layers: impl Iterator<Item = &'a Section>) -> BTreeSet<&
     layers.flat_map(|section| section.named.keys().map(String::as_str)).collect()
 }
 
-/// Lays the tables of one name over each other.
+/// Lays the tables of one name over each other, with what `"*"` says or without.
 pub(super) fn resolve<'a>(
     layers: impl Iterator<Item = &'a Section>,
     name: &str,
     kinds: &[&str],
+    with_all: bool,
 ) -> Resolved {
     let mut tables = Resolver { kinds, all: Table::new(), tables: vec![] };
     for section in layers {
-        if let Some(node) = &section.all {
+        if let Some(node) = section.all.as_ref().filter(|_| with_all) {
             tables.lay_all(node);
         }
         if let Some(node) = section.named.get(name) {

@@ -1,12 +1,13 @@
 //! From a dataflow and a configuration to a [`Job`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::dataflow::Dataflow;
 use super::job::{BoundSink, BoundSource, Describe, Job};
 use super::ticks::Pace;
+use crate::alert;
 use crate::config::{
     Config, Engine, EventTimeFallback, FutureSkew, Parameters, Rule, SinkBinding, SourceBinding,
     ViewBinding,
@@ -15,6 +16,7 @@ use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
 use crate::letter::Letter;
 use crate::observe::JobBoard;
+use crate::sink::alerts::LoggedAlerts;
 use crate::sink::kinds::SINKS;
 use crate::sink::letters::ShownLetters;
 use crate::sink::queue::QueueOptions;
@@ -95,7 +97,12 @@ pub fn bind_all(
         mistakes.extend(add_source(&mut job, name, &sketch, config, around).err());
     }
     for port in sketch.sunk() {
-        add_view(&mut job, port, config, &mut mistakes);
+        // A mistake in the binding of alerts is found below; without one, they are not computed.
+        if port.view == alert::VIEW && config.is_bound(alert::VIEW) == Ok(false) {
+            job.settings.alerts = false;
+        } else {
+            add_view(&mut job, port, config, &mut mistakes);
+        }
     }
     set_intervals(&mut job, &sketch);
     (Some(job), mistakes)
@@ -132,6 +139,8 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     let mut bound = Vec::with_capacity(sinks.len());
     for sink in &sinks {
         match bind_sink(sink, port, &view.key) {
+            // Each alert is logged once, however many sinks there are.
+            Ok(sink) if port.view == alert::VIEW && bound.is_empty() => bound.push(logged(sink)),
             Ok(sink) => bound.push(sink),
             Err(mistake) => mistakes.push(mistake),
         }
@@ -360,6 +369,12 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
         queue.key = key.iter().filter_map(|column| view.schema.index(column)).collect();
     }
     Ok(BoundSink { rows, queue, ..BoundSink::new(&port.view, sink) })
+}
+
+/// A sink of alerts whose rows are logged, too.
+fn logged(bound: BoundSink) -> BoundSink {
+    let sink = bound.sink.clone();
+    BoundSink { sink: Arc::new(Mutex::new(Box::new(LoggedAlerts::new(sink)))), ..bound }
 }
 
 /// The sink of dead letters.

@@ -36,7 +36,7 @@ use crate::row::{Change, Rows};
 use crate::sink::queue::{Queue, QueueOptions};
 use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
-use crate::stream::{From, Loose, Operator, Plan, Unpack};
+use crate::stream::{From, Loose, Operator, Plan, Port, Unpack};
 use crate::text::Text;
 
 /// The probes of a job that was built.
@@ -88,13 +88,13 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
             letters = outer.concatenate(more.into_iter().chain([letters]));
         }
         let mut refusals = Vec::new();
-        for (port, rows) in ports {
-            let port = &plan.ports[port];
+        for (port, rows) in by_view(outer, &plan, ports) {
             for bound in job.sinks.get(&port.view).into_iter().flatten() {
                 let rows = with(rows.clone(), bound.rows, port.updates);
                 let mut bound = bound.clone();
                 if job.latency {
-                    let sources = plan.sources_of(port);
+                    let parts = plan.parts(&port.view);
+                    let sources = parts.flat_map(|part| plan.sources_of(part)).collect();
                     bound.queue.latency = Some(job.board.latency(&port.view, &sources));
                 }
                 let plan = sink_plan(&port.view, &bound, context);
@@ -110,6 +110,27 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
         outputs.confirmed.probe_with(&probes.confirmed);
     });
     Ok(probes)
+}
+
+/// The rows of each view, by its first port.
+fn by_view<'p, 's>(
+    outer: Scope<'s, u64>,
+    plan: &'p Plan,
+    ports: Vec<(usize, StreamVec<'s, u64, Rows>)>,
+) -> Vec<(&'p Port, StreamVec<'s, u64, Rows>)> {
+    let mut views: Vec<(&Port, Vec<StreamVec<'s, u64, Rows>>)> = Vec::with_capacity(ports.len());
+    for (port, rows) in ports {
+        let port = &plan.ports[port];
+        match views.iter_mut().find(|(first, _)| first.view == port.view) {
+            Some((_, parts)) => parts.push(rows),
+            None => views.push((port, vec![rows])),
+        }
+    }
+    let views = views.into_iter().map(|(port, mut parts)| match parts.len() {
+        1 => (port, parts.remove(0)),
+        _ => (port, outer.concatenate(parts)),
+    });
+    views.collect()
 }
 
 /// What the sinks of views of the scope of ticks need to know.

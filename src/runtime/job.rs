@@ -128,7 +128,8 @@ impl Job {
     ///
     /// The first of what the description got wrong, and how many more there are.
     pub fn plan(&self) -> Result<Plan> {
-        let flow = Flow::new(self.settings.clone());
+        let system = self.system.as_str().into();
+        let flow = Flow::new(Settings { system, ..self.settings.clone() });
         (self.describe)(&flow)?;
         let plan = flow.take();
         match plan.errors.first() {

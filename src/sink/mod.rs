@@ -3,6 +3,7 @@
 //! A [`Writer`] lives on a thread of its own behind a bounded queue (`queue.rs`), so it may block;
 //! a worker never does. What a sink promises is a value: `check` refuses a job that asks for more.
 
+pub mod alerts;
 pub mod blackhole;
 pub mod coalesce;
 pub mod console;

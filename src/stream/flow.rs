@@ -13,7 +13,6 @@ use super::intake::{SourceIntake, SourceOptions};
 use super::node::Node;
 use super::plan::{From, Plan, Port, SourcePlan};
 use crate::codec::Wire;
-use crate::error::Error;
 use crate::lateness::Lateness;
 use crate::row::{Row, Rows, Schema};
 use crate::text::Text;
@@ -44,6 +43,10 @@ pub struct Settings {
     pub differential: BTreeSet<Text>,
     /// `forget_after` of trailing histories.
     pub forget_after: Duration,
+    /// Whether the view `alerts` is bound; what is not bound is not computed.
+    pub alerts: bool,
+    /// Name of the system, which rows of alerts hold.
+    pub system: Text,
 }
 
 impl Default for Settings {
@@ -54,6 +57,8 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             differential: BTreeSet::new(),
             forget_after: hours(24),
+            alerts: true,
+            system: Text::default(),
         }
     }
 }
@@ -164,6 +169,11 @@ impl Flow {
         self.inner.settings.sources.get(name).cloned().unwrap_or_default()
     }
 
+    /// What bindings say.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
     /// How long a key's trailing history outlives its last row.
     pub(super) fn forget_after(&self) -> Duration {
         self.inner.settings.forget_after
@@ -177,7 +187,7 @@ impl Flow {
         f(&mut self.inner.plan.borrow_mut())
     }
 
-    /// Adds a view.
+    /// Adds a view, or a part of one that is there: all rows of one name are one view.
     pub(super) fn add_port<R: Row>(
         &self,
         view: &str,
@@ -186,13 +196,11 @@ impl Flow {
     ) -> Rc<RefCell<Rows>> {
         let rows: Rc<RefCell<Rows>> = Rc::default();
         self.with(|plan| {
-            if plan.ports.iter().any(|port| port.view == view) {
-                let error = Error::config(format!("two views are called `{view}`"));
-                plan.errors.push(error.hint("give each sink(…) of a system a name of its own"));
-            }
             let (view, schema) = (view.into(), Schema::of::<R>());
             let (inner, retained, rows) = (false, None, rows.clone());
-            plan.ports.push(Port { view, schema, from, updates, inner, retained, rows });
+            let port = Port { view, schema, from, updates, inner, retained, rows };
+            plan.errors.extend(plan.clash(&port));
+            plan.ports.push(port);
         });
         rows
     }

@@ -13,6 +13,7 @@
 //! Handles describe; nothing runs. `runtime` builds the [`Plan`] into timely, per worker.
 
 mod accumulate;
+mod alerts;
 mod chunk;
 mod dedup;
 mod differential;
@@ -32,6 +33,7 @@ mod trailing;
 mod view;
 mod windowed;
 
+pub use alerts::Alerts;
 pub use differential::{Erased, Loose, LooseKey, Merge, Merged, Unpack};
 pub use events::{Keyed, KeyedWindows, Stream};
 pub use flow::{Flow, Settings};

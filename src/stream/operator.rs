@@ -11,6 +11,7 @@ use super::differential::Erased;
 use super::panes::PaneNode;
 use super::plan::{OperatorPlan, Plan, RootPlan, Wanted};
 use crate::aggregate::Aggregate;
+use crate::alert;
 use crate::key::Key;
 use crate::keyed::{Live, Open, Pane, Part, State};
 use crate::letter::Letter;
@@ -94,10 +95,13 @@ impl Operator {
             makes[plan.operator(root.operator)].push((index, root));
         }
         let kept = (0..count).filter(|index| plan.operators[*index].joined.get().is_none());
-        kept.map(|index| {
-            Operator::new(plan, index, std::mem::take(&mut makes[index]), differential)
-        })
-        .collect()
+        let mut operators: Vec<Operator> = kept
+            .map(|index| {
+                Operator::new(plan, index, std::mem::take(&mut makes[index]), differential)
+            })
+            .collect();
+        number_namesakes(&mut operators);
+        operators
     }
 
     fn new(
@@ -116,7 +120,9 @@ impl Operator {
                 super::plan::From::Sources(_) | super::plan::From::View(_) => false,
             })
             .collect();
-        let first = ports.first().map(|port| plan.name_of(*port));
+        // Alerts are about rows of another view, if there is one.
+        let other = ports.iter().find(|port| plan.ports[**port].view != alert::VIEW);
+        let first = other.or(ports.first()).map(|port| plan.name_of(*port));
         for other in merged() {
             *plan.operators[other].place.borrow_mut() = first.clone().unwrap_or_default();
         }
@@ -198,6 +204,18 @@ impl Operator {
         }
         for (durable, groups) in self.durables.iter().zip(durables) {
             groups.iter().for_each(|(_, bytes)| durable.borrow_mut().restore(bytes));
+        }
+    }
+}
+
+/// Tells apart operators that fill one view: what they report is kept by name.
+fn number_namesakes(operators: &mut [Operator]) {
+    let mut counts: BTreeMap<Text, usize> = BTreeMap::new();
+    for operator in operators {
+        let count = counts.entry(operator.place.clone()).or_default();
+        *count += 1;
+        if 1 < *count {
+            operator.place = Text::from(format!("{} ({count})", operator.place));
         }
     }
 }

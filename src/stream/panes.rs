@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::alert::Raised;
 use crate::key::Key;
 use crate::keyed::{Live, Pane};
 use crate::letter::{Letter, Reason, Reject};
@@ -18,6 +19,24 @@ pub(crate) trait PaneStep<K, R> {
 
     /// Panes that changed while they are open.
     fn changes(&mut self, changes: Vec<Live<K, R>>);
+
+    /// As [`PaneStep::finals`], when another step needs them too.
+    fn shared_finals(&mut self, panes: &[Pane<K, R>])
+    where
+        K: Clone,
+        R: Clone,
+    {
+        self.finals(panes.to_vec());
+    }
+
+    /// As [`PaneStep::changes`], when another step needs them too.
+    fn shared_changes(&mut self, changes: &[Live<K, R>])
+    where
+        K: Clone,
+        R: Clone,
+    {
+        self.changes(changes.to_vec());
+    }
 }
 
 /// A place in the tree: what several steps read.
@@ -39,7 +58,7 @@ impl<K: Key, R: Clone + 'static> PaneNode<K, R> {
             return;
         }
         if let Some((last, others)) = self.steps.borrow_mut().split_last_mut() {
-            others.iter_mut().for_each(|step| step.finals(panes.clone()));
+            others.iter_mut().for_each(|step| step.shared_finals(&panes));
             last.finals(panes);
         }
     }
@@ -49,7 +68,7 @@ impl<K: Key, R: Clone + 'static> PaneNode<K, R> {
             return;
         }
         if let Some((last, others)) = self.steps.borrow_mut().split_last_mut() {
-            others.iter_mut().for_each(|step| step.changes(changes.clone()));
+            others.iter_mut().for_each(|step| step.shared_changes(&changes));
             last.changes(changes);
         }
     }
@@ -100,6 +119,38 @@ where
     }
 }
 
+/// Raises an alert where a final pane is worth it. What changes is no cause: it could still be
+/// taken back.
+pub(crate) struct Raise<K, F> {
+    /// The row that says so, or none.
+    pub(crate) judge: F,
+    pub(crate) below: Rc<PaneNode<K, Raised>>,
+}
+
+impl<K, R, F> PaneStep<K, R> for Raise<K, F>
+where
+    K: Key,
+    R: Clone + 'static,
+    F: Fn(&Pane<K, R>) -> Option<Raised>,
+{
+    fn finals(&mut self, panes: Vec<Pane<K, R>>) {
+        self.shared_finals(&panes);
+    }
+
+    fn changes(&mut self, _changes: Vec<Live<K, R>>) {}
+
+    fn shared_finals(&mut self, panes: &[Pane<K, R>]) {
+        let raised = panes.iter().filter_map(|pane| {
+            let value = (self.judge)(pane)?;
+            Some(Pane { key: pane.key.clone(), window: pane.window, value })
+        });
+        let raised = raised.collect();
+        self.below.finals(raised);
+    }
+
+    fn shared_changes(&mut self, _changes: &[Live<K, R>]) {}
+}
+
 /// Turns panes into the rows of a view.
 pub(crate) struct Terminal<K> {
     pub(crate) view: Text,
@@ -147,6 +198,24 @@ impl<K: Key, R: Row> PaneStep<K, R> for Terminal<K> {
             if let Some(shown) = &mut self.shown {
                 shown.remove(&(pane.window, pane.key));
             }
+        }
+    }
+
+    fn shared_finals(&mut self, panes: &[Pane<K, R>]) {
+        for pane in panes {
+            self.put(Change::Final, pane);
+            if let Some(shown) = &mut self.shown {
+                shown.remove(&(pane.window, pane.key.clone()));
+            }
+        }
+    }
+
+    fn shared_changes(&mut self, changes: &[Live<K, R>])
+    where
+        R: Clone,
+    {
+        if self.shown.is_some() {
+            self.changes(changes.to_vec());
         }
     }
 

@@ -20,6 +20,7 @@ use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
 use super::retain::Retained;
 use super::view::{Put, ViewPlan};
+use crate::alert::{self, Raised};
 use crate::error::Error;
 use crate::lateness::{Lateness, Reach};
 use crate::letter::Letter;
@@ -42,7 +43,8 @@ pub struct Plan {
     pub joins: Vec<JoinPlan>,
     /// Further state that a snapshot holds, with the operator it belongs to.
     pub durables: Vec<(usize, Rc<RefCell<dyn Durable>>)>,
-    /// Where rows leave: one per view, and one per way from a window or a table into a view.
+    /// Where rows leave: one per `sink(…)`, and one per way from a window or a table into a view.
+    /// Those of one name are one view.
     pub ports: Vec<Port>,
     /// Views of the scope of ticks; each is made of earlier ones.
     pub views: Vec<ViewPlan>,
@@ -134,6 +136,11 @@ impl Port {
     pub fn is_table(&self) -> bool {
         matches!(self.from, From::View(_))
     }
+
+    /// Whether it is this very port.
+    fn is(&self, other: &Port) -> bool {
+        Rc::ptr_eq(&self.rows, &other.rows)
+    }
 }
 
 /// What fills a port.
@@ -195,6 +202,29 @@ impl Plan {
         self.sources.push(source);
     }
 
+    /// Why a port cannot be a further part of the view that has its name.
+    pub(super) fn clash(&self, port: &Port) -> Option<Error> {
+        let view = &port.view;
+        if view == alert::VIEW && port.schema != Raised::schema() {
+            let error = Error::config(format!("a view is called `{view}` and holds other rows"));
+            return Some(error.hint("the name is that of what alert(…) raises; choose another"));
+        }
+        let other = self.parts(view).next()?;
+        let columns = |port: &Port| {
+            let columns = port.schema.columns.iter();
+            columns.map(|c| format!("{} {}", c.name, c.kind)).collect::<Vec<_>>().join(", ")
+        };
+        let what = match (columns(other), columns(port)) {
+            (one, two) if one != two => format!("of different columns: {one}; {two}"),
+            _ if other.schema != port.schema => "of which one may have NULLs elsewhere".into(),
+            _ if other.updates != port.updates => "of which one shows updates".into(),
+            _ if other.is_table() || port.is_table() => "of which one is a table".into(),
+            _ => return None,
+        };
+        let error = Error::config(format!("two views are called `{view}`, {what}"));
+        Some(error.hint("give each a name of its own, or both the same rows to make them one"))
+    }
+
     /// Index of a new operator.
     pub(super) fn add_operator(&mut self) -> usize {
         self.operators.push(Rc::default());
@@ -221,12 +251,18 @@ impl Plan {
         self.sunk().map(|port| port.view.as_str()).collect()
     }
 
-    /// The ports that sinks are bound to.
+    /// The views that sinks are bound to: the first port of each.
     pub fn sunk(&self) -> impl Iterator<Item = &Port> {
-        self.ports.iter().filter(|port| !port.inner)
+        let is_first = |port: &&Port| self.parts(&port.view).next().is_some_and(|f| f.is(port));
+        self.ports.iter().filter(|port| !port.inner).filter(is_first)
     }
 
-    /// The sources that a view is made from.
+    /// The ports that fill a view.
+    pub fn parts<'a>(&'a self, view: &'a str) -> impl Iterator<Item = &'a Port> {
+        self.ports.iter().filter(move |port| !port.inner && port.view == view)
+    }
+
+    /// The sources that a port is filled from.
     pub fn sources_of(&self, port: &Port) -> BTreeSet<usize> {
         match &port.from {
             From::Sources(sources) => sources.clone(),

@@ -131,7 +131,7 @@ fn a_description_that_is_wrong_says_what_to_do() {
     check(
         &|_, events| {
             events.sink("v");
-            events.sink("v");
+            counts(&events, Tumbling::new(seconds(1)).into()).rows(Example::row).sink("v");
         },
         "two views are called `v`",
     );

@@ -55,7 +55,7 @@ impl<K, R> Clone for Windowed<K, R> {
 }
 
 impl<K: Key, R: Clone + 'static> Windowed<K, R> {
-    fn below<S: Clone + 'static>(&self, panes: Rc<PaneNode<K, S>>) -> Windowed<K, S> {
+    pub(super) fn below<S: Clone + 'static>(&self, panes: Rc<PaneNode<K, S>>) -> Windowed<K, S> {
         let (flow, operator, windows) = (self.flow.clone(), self.operator, self.windows);
         Windowed { flow, operator, windows, panes }
     }

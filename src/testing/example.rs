@@ -424,7 +424,8 @@ mod tests {
         Example::flow([("a", 1, 1)], |flow| {
             let events = flow.source("events", minutes(1), Example::time);
             events.sink("v");
-            events.sink("v");
+            let windows = events.window(Tumbling::new(minutes(1)));
+            windows.accumulate(|_| Count::one()).rows(Example::row).sink("v");
         });
     }
 

@@ -8,7 +8,7 @@ use super::super::per_minute;
 /// Submissions and their scores.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate, Row)]
 pub(super) struct Submissions {
-    total_submissions: Count,
+    pub(super) total_submissions: Count,
     unique_students: Distinct<Text>,
     unique_assignments: Distinct<Text>,
     #[row(round2)]
@@ -41,7 +41,7 @@ pub(super) struct GradingQueue {
     graded: i64,
     /// How many graded, whatever the name says.
     students_graded: i64,
-    pending_grading: i64,
+    pub(super) pending_grading: i64,
 }
 
 /// Submissions of a course.

@@ -70,7 +70,7 @@ pub(super) struct SessionActivity {
 /// Logins that failed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate, Row)]
 pub(super) struct Failures {
-    failed_attempt_count: Count,
+    pub(super) failed_attempt_count: Count,
     #[row(required)]
     first_failed_attempt: Min<Time>,
     #[row(required)]

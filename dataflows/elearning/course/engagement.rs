@@ -69,6 +69,12 @@ impl ActiveCourses {
     }
 }
 
+impl ActiveCourses {
+    pub(super) fn enrollments(&self) -> i64 {
+        self.actions.enrollments.get()
+    }
+}
+
 impl Engagement {
     pub(super) fn of(event: &CourseEvent) -> Engagement {
         let material = event.material_id.as_ref().filter(|_| event.did(Action::AccessMaterial));

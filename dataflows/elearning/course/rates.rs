@@ -9,7 +9,7 @@ use super::super::per_minute;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate)]
 pub(super) struct Students {
     users: Distinct<Text>,
-    times: Count,
+    pub(super) times: Count,
 }
 
 /// A row of `course_realtime_enrollment_rate`.

@@ -23,15 +23,41 @@ fn bound(dataflow: &'static Dataflow, config: &Config) -> Job {
     files::bound(dataflow, config).unwrap()
 }
 
+/// The views of a job without its alerts.
+fn views(job: &Job) -> Vec<&str> {
+    job.sinks.keys().map(|view| view.as_str()).filter(|view| *view != "alerts").collect()
+}
+
+#[test]
+fn alerts_of_all_jobs_go_to_one_topic_whatever_stands_for_all_views() {
+    let check = |overlays: &[&str], sets: &[&str]| {
+        for dataflow in jobs() {
+            let config = config(dataflow, overlays, sets, &|_| None);
+            let job = bound(dataflow, &config);
+            let raises = dataflow.name != "profile_notification";
+            assert_eq!(job.sinks.contains_key("alerts"), raises, "{}", dataflow.name);
+            let sinks = config.sinks("alerts").unwrap();
+            assert_eq!((sinks.len(), sinks[0].kind.as_str()), (1, "kafka"));
+            assert_eq!(sinks[0].options["topic"].as_str(), Some("elearning.alerts"));
+            assert_eq!(sinks[0].stamp.as_deref(), Some("raised_at"));
+            let key = ["alert", "view", "window_start", "key"];
+            assert_eq!(config.view("alerts").unwrap().key, key);
+        }
+    };
+    check(&["elearning.kafka.toml"], &[]);
+    check(&["elearning.kafka.toml", "elearning.parquet.toml"], &[]);
+    check(&["elearning.kafka.toml"], &["sink.\"*\".file={path=\"{view}.csv\"}"]);
+}
+
 #[test]
 fn every_job_is_bound_to_kafka_and_tables() {
     for dataflow in jobs() {
         let config = config(dataflow, &["elearning.kafka.toml"], &[], &|_| None);
         let job = bound(dataflow, &config);
-        assert_eq!(job.sinks.len(), 5);
-        for view in job.sinks.keys() {
+        assert_eq!(views(&job).len(), 5);
+        for view in views(&job) {
             let sink = &config.sinks(view).unwrap()[0];
-            assert_eq!(sink.options["table"].as_str(), Some(view.as_str()));
+            assert_eq!(sink.options["table"].as_str(), Some(view));
             assert_eq!(sink.stamp.as_deref(), Some("processed_at"));
             assert_eq!(sink.trigger_interval, Some(seconds(30)));
             assert!(config.view(view).unwrap().key.ends_with(&["window_start".into()]));
@@ -60,7 +86,7 @@ fn the_environment_reaches_sources_sinks_and_windows() {
     let job = bound(dataflow, &config);
     assert_eq!(job.plan().unwrap().sources[0].lateness.delay(), seconds(7));
     assert_eq!(config.source("assessment").unwrap().options["brokers"].as_str(), Some("broker:1"));
-    let view = &job.sinks.keys().next().unwrap();
+    let view = views(&job)[0];
     assert_eq!(config.sinks(view).unwrap()[0].trigger_interval, Some(seconds(3)));
 }
 
@@ -85,7 +111,7 @@ fn rows_go_to_a_folder_of_parquet_files_for_each_view() {
     let overlays = ["elearning.kafka.toml", "elearning.parquet.toml"];
     for dataflow in jobs() {
         let config = config(dataflow, &overlays, &[], &|_| None);
-        for view in bound(dataflow, &config).sinks.keys() {
+        for view in views(&bound(dataflow, &config)) {
             let sink = &config.sinks(view).unwrap()[0];
             assert_eq!(sink.kind, "parquet");
             let folder = format!("realtime_views/{view}");
@@ -113,7 +139,7 @@ fn a_view_that_is_turned_off_may_stay_in_the_files() {
                  ['notification_realtime_sent_1min']"];
     for dataflow in jobs() {
         let config = config(dataflow, &["elearning.kafka.toml"], &sets, &|_| None);
-        let views = bound(dataflow, &config).sinks.len();
+        let views = views(&bound(dataflow, &config)).len();
         assert_eq!(views, if dataflow.name == "profile_notification" { 1 } else { 5 });
     }
 }

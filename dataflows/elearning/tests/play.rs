@@ -32,7 +32,7 @@ pub(super) type Topic<'a> = (&'a str, &'a [&'a str]);
 /// ```
 ///
 /// A line without a time in front is a record as it stands.
-fn document(line: &str) -> String {
+pub(super) fn document(line: &str) -> String {
     let mut words = line.split(' ');
     let time = words.next().unwrap_or_default();
     if !time.starts_with("12:") {

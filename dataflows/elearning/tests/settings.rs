@@ -77,15 +77,13 @@ fn only_the_views_that_are_listed_are_built() {
 fn settings_without_effect_are_taken_and_named() {
     let mut parameters = parameters(
         "spark = { shuffle_partitions = 50, driver_memory = '1g' }\n\
-         alerts.auth.failed_login_threshold = 10\nwindows.long = '1 hour'\n\
+         windows.long = '1 hour'\n\
          output = { format = 'parquet', trigger_interval = '30 seconds' }",
     );
     auth(&Flow::new(Settings::default()), &mut parameters).unwrap();
     assert_eq!(
         parameters.notices(),
         [
-            "the parameter `alerts.auth.failed_login_threshold` has no effect: alerts are not \
-             built yet",
             "the parameter `output.format` has no effect: the sinks say where and how rows are \
              written",
             "the parameter `output.trigger_interval` has no effect: set it in [sink.\"*\"], or \

@@ -20,7 +20,7 @@ pub(super) struct EngagementRate {
     video_id: Option<Text>,
     engagement: Engagement,
     #[row(required)]
-    completion_rate_pct: Option<f64>,
+    pub(super) completion_rate_pct: Option<f64>,
     #[row(required)]
     pause_rate_pct: Option<f64>,
     #[row(round2)]

@@ -53,7 +53,7 @@ pub(super) struct WatchTime {
 /// Those who watch a video.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate, Row)]
 pub(super) struct Audience {
-    concurrent_viewers: Distinct<Text>,
+    pub(super) concurrent_viewers: Distinct<Text>,
     event_count: Count,
     total_watch_seconds: Sum<i64>,
 }

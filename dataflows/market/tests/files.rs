@@ -23,10 +23,12 @@ fn config(overlays: &[&str], sets: &[&str]) -> Config {
 #[test]
 fn the_job_is_bound_to_kafka() {
     // Whether rows can be written to Kafka, that connector's own tests tell.
-    let nowhere = VIEWS.map(|view| format!("sink.{view}.blackhole={{}}"));
-    let config = config(&["market.kafka.toml"], &nowhere.each_ref().map(String::as_str));
+    let all = VIEWS.iter().chain(&["alerts"]);
+    let nowhere: Vec<String> = all.map(|view| format!("sink.{view}.blackhole={{}}")).collect();
+    let nowhere: Vec<&str> = nowhere.iter().map(String::as_str).collect();
+    let config = config(&["market.kafka.toml"], &nowhere);
     let job = bound(job_of("market"), &config).unwrap();
-    assert!(job.sinks.keys().map(|view| view.as_str()).eq(VIEWS));
+    assert!(job.sinks.keys().map(|view| view.as_str()).eq(["alerts"].into_iter().chain(VIEWS)));
     for (port, start) in
         [("binance", "latest"), ("polymarket_trade", "latest"), ("polymarket_metadata", "earliest")]
     {

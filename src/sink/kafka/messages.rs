@@ -12,8 +12,8 @@ use crate::time::Time;
 /// How rows of a view become records.
 #[derive(Clone)]
 pub(super) struct Form {
-    /// The view's name, the first value of each key.
-    view: Cell,
+    /// The view's name, the first value of each key; left out where a key column is called so.
+    view: Option<Cell>,
     /// Indices of the key columns.
     key: Vec<usize>,
     key_names: JsonNames,
@@ -43,11 +43,12 @@ impl Form {
                 Error::config(format!("{why}, which is no column"))
             })
         };
-        let names = || ["view"].into_iter().chain(view.key.iter().map(String::as_str));
+        let named = !view.key.iter().any(|column| column == "view");
+        let first = named.then_some("view").into_iter();
         Ok(Form {
-            view: Cell::Text(view.name.as_str().into()),
+            view: named.then(|| Cell::Text(view.name.as_str().into())),
             key: view.key.iter().map(index).collect::<Result<_>>()?,
-            key_names: JsonNames::new(names()),
+            key_names: JsonNames::new(first.chain(view.key.iter().map(String::as_str))),
             names: JsonNames::new(view.names()),
             stamped: view.stamp.is_some(),
         })
@@ -66,7 +67,7 @@ impl Form {
             let key = self.has_key().then(|| {
                 messages.append(|bytes| {
                     let key = self.key.iter().map(|column| &cells[*column]);
-                    self.key_names.object([&self.view].into_iter().chain(key), bytes);
+                    self.key_names.object(self.view.iter().chain(key), bytes);
                 })
             });
             messages.records.push(Message { row, key, value: None });

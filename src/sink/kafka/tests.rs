@@ -45,6 +45,7 @@ fn records(view: &View, rows: &Rows) -> Vec<(Option<String>, Option<String>)> {
 #[test]
 fn a_key_names_the_view_and_a_deletion_has_no_value() {
     use Change::{Delete, Final, Upsert};
+    let text = Column { name: String::new(), kind: Type::Text, nullable: true };
     let check = |view: View, given: &[(Change, Option<&str>, i64)], expect: &[[&str; 2]]| {
         let seen: Vec<[String; 2]> = records(&view, &rows(given))
             .into_iter()
@@ -63,6 +64,12 @@ fn a_key_names_the_view_and_a_deletion_has_no_value() {
             [r#"{"view":"counts","word":null}"#, "-"],
         ],
     );
+    // Names occur once: a key column of that name tells views apart, too.
+    let mut alerts = view(&["view", "n"], None);
+    alerts.schema = Arc::new(Schema {
+        columns: ["view", "n"].map(|name| Column { name: name.into(), ..text.clone() }).into(),
+    });
+    check(alerts, &[(Final, Some("a"), 1)], &[[r#"{"view":"a","n":1}"#, r#"{"view":"a","n":1}"#]]);
     check(view(&[], None), &[(Final, Some("a"), 1)], &[["-", r#"{"word":"a","n":1}"#]]);
     // Of what may change the last one of a key goes out, of what is final every one.
     check(
