@@ -104,7 +104,12 @@ pub(super) fn forgotten<'s>(
             let complete = least(frontiers);
             let open = complete.map(|tick| pace.epoch(tick));
             while let Some(epoch) = promises.take_first(open) {
-                let rows = retained.borrow_mut().forget(promises.watermark());
+                let over = promises.watermark();
+                // The end of all input closes windows, but is no time that passes.
+                if over == Millis::MAX {
+                    continue;
+                }
+                let rows = retained.borrow_mut().forget(over);
                 if !rows.is_empty() {
                     let capability = held.delayed(&pace.first_tick(epoch + 1));
                     output.activate().session(&capability).give(rows);
