@@ -20,8 +20,9 @@ use super::judge::{Case, Judge};
 use super::node::{Node, Outbox, caught};
 use crate::codec::json::{self, Decoded};
 use crate::codec::{At, Options, RawRecord, TypeErrors, Wire};
+use crate::hash::FixedSet;
 use crate::lateness::{Lateness, Ledger, Reach, Watermark};
-use crate::letter::{Reason, Reject};
+use crate::letter::{Letter, Reason, Reject};
 use crate::row::Position;
 use crate::source::Batch;
 use crate::text::Text;
@@ -190,6 +191,7 @@ impl<E: Wire> Intake for SourceIntake<E> {
         let origin = Origin { source: &self.name, places, behind, times, before };
         let selected = (!*all && kept.len() < events.len()).then_some(&kept[..]);
         self.node.run(&Chunk { events, selected, roots: None, origin: &origin }, out);
+        tell_once(&mut out.letters);
     }
 
     fn stats(&self) -> SourceStats {
@@ -292,6 +294,17 @@ impl<E: Wire> Decoder<E> {
                 self.records.resize(decoded.events.len(), number as u32);
             }
         }
+    }
+}
+
+/// Leaves one letter `late` of each record and view: of what a step made of one event all is late,
+/// and both sides of a join may refuse it.
+fn tell_once(letters: &mut Vec<Letter>) {
+    if 1 < letters.len() {
+        let mut told = FixedSet::default();
+        letters.retain(|Letter { position, place, reason, .. }| {
+            *reason != Reason::Late || told.insert((*position, place.clone()))
+        });
     }
 }
 

@@ -162,7 +162,7 @@ impl Outcome {
     }
 
     /// As an engine tells it that makes one operator of windows which joins connect: what they
-    /// refuse is told of the first window of their group.
+    /// refuse is told of the first window of their group, and that a record is late once.
     pub(crate) fn by_operator(mut self, groups: &[usize]) -> Outcome {
         let mut refused = vec![0; self.refused.len()];
         for (windows, pairs) in self.refused.iter().enumerate() {
@@ -173,6 +173,7 @@ impl Outcome {
             letter.place = letter.place.map(|windows| groups[windows]);
         }
         self.letters.sort_unstable();
+        self.letters.dedup_by(|a, b| a == b && a.reason == Reason::Late);
         self
     }
 

@@ -123,8 +123,8 @@ fn every_system_gives_the_rows_of_files_from_kafka_in_two_processes() {
     for system in &SYSTEMS {
         let dir = scratch.path().join(system.name);
         fs::create_dir(&dir).unwrap();
-        let expected = system.from_files(&dir);
-        let found = system.from_kafka(&kafka, &dir, &expected);
+        let expected = system.run_files(&dir);
+        let found = system.run_kafka(&kafka, &dir, &expected);
         let name = system.name;
         assert_eq!(found.ledgers, expected.ledgers, "{name}");
         assert_eq!(found.changes, expected.changes, "{name}");
@@ -147,7 +147,7 @@ fn every_system_gives_the_rows_of_files_from_kafka_in_two_processes() {
 
 impl System {
     /// The rows from files; these lie in the folder `topics` afterwards.
-    fn from_files(&self, dir: &Path) -> Left {
+    fn run_files(&self, dir: &Path) -> Left {
         let (topics, out) = (dir.join("topics"), dir.join("files"));
         for (data_set, options) in self.generated {
             self.generate(dir, data_set, options, &["--files", &topics.to_string_lossy()]);
@@ -167,7 +167,7 @@ impl System {
     }
 
     /// The same from Kafka, once all rows are there that files gave.
-    fn from_kafka(&self, kafka: &KafkaServer, dir: &Path, expected: &Left) -> Left {
+    fn run_kafka(&self, kafka: &KafkaServer, dir: &Path, expected: &Left) -> Left {
         let (topics, out) = (dir.join("topics"), dir.join("kafka"));
         self.make_topics(kafka, &topics);
         let brokers = kafka.brokers();

@@ -85,11 +85,8 @@ pub(super) fn judge(system: &System, logs: &[Log]) -> Judged {
         of_windows.map(|(place, windows)| (*windows, letters(Some(place), Reason::Late))).collect();
     for ((source, kind), pairs) in windows.iter().zip(&outcome.refused) {
         let of_phases = phases(*kind).into_iter().map(|phase| refused[&(*source, phase)].len());
-        assert_eq!(
-            of_phases.sum::<usize>() as u64,
-            *pairs,
-            "{kind:?} is not the sum of its phases"
-        );
+        let sum = of_phases.sum::<usize>() as u64;
+        assert_eq!(sum, *pairs, "{kind:?} is not the sum of its phases");
     }
     let late = letters(None, Reason::Late);
     Judged {

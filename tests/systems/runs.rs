@@ -86,13 +86,20 @@ impl Input {
         let scratch = Scratch::new("late");
         let mut text = format!("[parameters]\n{}\n{overlay}", self.system.parameters);
         for (source, log) in self.logs.iter().enumerate() {
-            let edit = |partition, offset, logged: &Logged| {
-                edit(Position { source, partition, offset }, logged)
+            let edit = |partition, records: &Vec<Logged>| {
+                let positions = (0..).map(|offset| Position { source, partition, offset });
+                let lines = positions.zip(records).filter_map(|(at, logged)| edit(at, logged));
+                lines.collect::<Vec<_>>().join(&b'\n')
             };
-            bind_log(scratch.path(), log, &edit, &mut text);
+            let partitions = log.partitions.iter().enumerate();
+            let partitions = partitions.map(|(partition, records)| edit(partition, records));
+            bind_files(scratch.path(), log.port, partitions, &mut text);
         }
-        if let Some(log) = &self.table {
-            bind_log(scratch.path(), log, &|_, _, logged| Some(logged.value.clone()), &mut text);
+        if let Some(Log { port, partitions }) = &self.table {
+            let values = |records: &Vec<Logged>| {
+                records.iter().map(|logged| logged.value.clone()).collect::<Vec<_>>().join(&b'\n')
+            };
+            bind_files(scratch.path(), port, partitions.iter().map(values), &mut text);
         }
         // Names of this run alone: others run at the same time.
         let name = |view: &str| format!("{} {view}", scratch.path().display());
@@ -146,22 +153,19 @@ fn views(jobs: &[Arc<Job>]) -> BTreeMap<String, (Vec<String>, bool)> {
     views
 }
 
-/// Writes what becomes of a log, a file a partition, and binds its port to the files.
-fn bind_log(
+/// Writes a file for each partition, and binds a port to them.
+fn bind_files(
     folder: &Path,
-    log: &Log,
-    edit: &dyn Fn(usize, usize, &Logged) -> Option<Vec<u8>>,
+    port: &str,
+    partitions: impl Iterator<Item = Vec<u8>>,
     text: &mut String,
 ) {
-    let folder = folder.join(log.port);
+    let folder = folder.join(port);
     fs::create_dir(&folder).unwrap();
-    for (partition, records) in log.partitions.iter().enumerate() {
-        let edited = records.iter().enumerate();
-        let edited = edited.filter_map(|(offset, logged)| edit(partition, offset, logged));
-        let lines: Vec<u8> = edited.flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
+    for (partition, lines) in partitions.enumerate() {
         fs::write(folder.join(format!("{partition}.jsonl")), lines).unwrap();
     }
-    writeln!(text, "[source.{}]\nfile = {{ path = {folder:?} }}", log.port).unwrap();
+    writeln!(text, "[source.{port}]\nfile = {{ path = {folder:?} }}").unwrap();
 }
 
 /// Generates the records of a port.

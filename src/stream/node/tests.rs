@@ -167,6 +167,20 @@ fn both_streams_of_a_concat_reach_what_stands_behind_it() {
 }
 
 #[test]
+fn a_late_event_that_becomes_several_is_one_letter() {
+    let mut bench = Bench::new(|flow| {
+        let events = source(flow);
+        counted(&events.flat_map(|event: &Event| vec![event.clone(); 3]), "v");
+        // Something must want what the windows refuse.
+        events.sink("events");
+    });
+    bench.read([("a", 100, 1), ("a", 1, 1), ("a", 2, 1)]);
+    let over = "late: all its windows were over at 1970-01-01T00:01:40.000Z";
+    assert_eq!(bench.letters(), [format!("1 {over}"), format!("2 {over}")]);
+    assert_eq!(bench.operators[0].late_windows(), 6, "each of them is counted");
+}
+
+#[test]
 fn a_key_above_its_limit_is_refused() {
     let mut bench = Bench::new(|flow| counted(&source(flow), "v"));
     let long = "k".repeat(1_025);
