@@ -2,6 +2,7 @@
 
 mod correlation;
 mod files;
+mod odd_books;
 mod prices;
 mod probabilities;
 mod quality;

@@ -125,22 +125,26 @@ impl Partition {
 /// A partition with these good records.
 fn partition(lines: &[&str], port: &Port, between: Between) -> Partition {
     let mut partition = Partition::default();
-    let mut index = 0;
+    let (mut index, mut bads) = (0, BAD);
     while index < lines.len() {
         let pair = lines.get(index..index + 2);
-        let pair = pair.filter(|_| between == Between::Bad && index.is_multiple_of(5));
-        match pair {
-            Some(pair) => partition.pair(pair[0], pair[1]),
+        match pair.filter(|_| between == Between::Bad && index.is_multiple_of(5)) {
+            Some(pair) => {
+                partition.pair(pair[0], pair[1]);
+                index += 2;
+            }
             None => {
                 partition.line(lines[index].as_bytes());
                 partition.records += 1;
+                index += 1;
             }
         }
-        index += pair.map_or(1, |pair| pair.len());
         if between != Between::Nothing {
-            let chance = index.min(lines.len());
-            let range = BAD.len() * (chance - 1) / lines.len()..BAD.len() * chance / lines.len();
-            BAD[range].iter().for_each(|bad| partition.bad(bad, port, between));
+            // As many behind each line that none is left behind the last.
+            let (now, rest) =
+                bads.split_at(bads.len() - BAD.len() * (lines.len() - index) / lines.len());
+            now.iter().for_each(|bad| partition.bad(bad, port, between));
+            bads = rest;
         }
     }
     partition

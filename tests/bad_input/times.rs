@@ -5,7 +5,11 @@
 
 use highwater::codec::timestamp::Zone;
 use highwater::codec::{BadDocument, Options};
+use highwater::config::{Config, Kinds};
+use highwater::sink::kinds::SINK_NAMES;
+use highwater::source::kinds::SOURCE_NAMES;
 use highwater::time::Time;
+use highwater_dataflows::DATAFLOWS;
 
 use super::wire::{Kind, TYPES, Type, plain};
 
@@ -214,5 +218,25 @@ fn a_record_without_its_time_has_none() {
     for one in TYPES {
         let outcome = one.decode("{}", &plain());
         assert_eq!(outcome.times, [None], "{}", one.name);
+    }
+}
+
+#[test]
+fn times_without_a_zone_are_in_the_zone_of_their_system() {
+    let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
+    for dataflow in DATAFLOWS {
+        let kafka = dataflow.overlays.iter().find(|(name, _)| name.ends_with("kafka.toml"));
+        for files in [&[dataflow.file][..], &[dataflow.file, *kafka.unwrap()]] {
+            let config = Config::load(kinds, files, &[], &[], &|_| None).unwrap();
+            let table: toml::Table = dataflow.file.1.parse().unwrap();
+            let ports = table["source"].as_table().unwrap().keys().filter(|port| *port != "*");
+            for port in ports {
+                let source = config.source(port).unwrap();
+                let is_campus = dataflow.system == "campus";
+                let expected = if is_campus { "Asia/Ho_Chi_Minh" } else { "UTC" };
+                let found = source.codec.naive_tz.name();
+                assert_eq!(found, expected, "{}: {port}", dataflow.system);
+            }
+        }
     }
 }
