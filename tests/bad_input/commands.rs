@@ -101,6 +101,49 @@ fn a_job_that_is_named_twice_runs_once() {
 }
 
 #[test]
+fn two_sinks_that_write_one_file_are_65() {
+    let check = |line: &str, sinks: &str, expected: &str| {
+        let system = line.split(' ').next().unwrap();
+        let config = all_from(system, "empty.jsonl") + sinks;
+        let files = [("empty.jsonl", ""), ("two.toml", config.as_str())];
+        for command in ["run", "check"] {
+            let ended = run(&format!("{command} {line} -c two.toml"), &files);
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(65), ""), "{}", ended.stderr);
+            assert!(ended.stderr.contains(expected), "{line}: {}", ended.stderr);
+            assert!(ended.stderr.contains("hint: "), "{}", ended.stderr);
+        }
+    };
+    let letters = "[dead_letters]\nfile = { path = \"letters.jsonl\" }\n";
+    check(
+        "elearning",
+        letters,
+        "dead letters of job `assessment` and dead letters of job `auth` write to one place",
+    );
+    check("elearning auth video", letters, "dead letters of job `video` write to one place");
+    // Even one that may be replaced.
+    let files = "[sink.binance]\nfile = { path = \"a.csv\" }\nrows = \"final\"\noverwrite = true\n\
+                 [sink.polymarket]\nfile = { path = \"./a.csv\" }\nrows = \"final\"\noverwrite = true\n";
+    check("market", files, "view `binance` of job `market` and view `polymarket` of job `market`");
+}
+
+#[test]
+fn every_job_of_a_system_has_letters_of_its_own() {
+    let config = all_from("elearning", "bad.jsonl")
+        + "[dead_letters]\nfile = { path = \"letters/{job}.jsonl\" }\n";
+    let dir = Scratch::new("letters-of-jobs");
+    fs::write(dir.path().join("bad.jsonl"), "hello\n").unwrap();
+    fs::write(dir.path().join("bad.toml"), config).unwrap();
+    let ended = run_in(dir.path(), &["run", "elearning", "-w", "2", "-c", "bad.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let count = |job: &str| {
+        let letters = fs::read_to_string(dir.path().join(format!("letters/{job}.jsonl"))).unwrap();
+        letters.matches("\"reason\":\"bad_json\"").count()
+    };
+    let jobs = ["assessment", "auth", "course", "profile_notification", "video"];
+    assert_eq!(jobs.map(count), [1, 1, 1, 2, 1], "one for each source");
+}
+
+#[test]
 fn a_view_that_is_not_there_is_65() {
     for (job, near, view) in [
         ("auth", "auth_realtime_login_rates", "auth_realtime_login_rate"),
