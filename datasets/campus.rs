@@ -75,7 +75,7 @@ impl Wire for Event {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "timestamp" => self.timestamp = field.time()?,
+            "timestamp" => self.timestamp = field.text_time()?,
             "event_category" => self.event_category = field.text()?,
             "event_type" => self.event_type = field.word()?,
             "action" => self.action = field.word()?,

@@ -114,7 +114,7 @@ impl<T: Topic> Wire for Event<T> {
     ) -> Result<(), A::Error> {
         match name {
             "event_id" => self.event_id = field.text()?.into(),
-            "timestamp" => self.timestamp = field.time()?,
+            "timestamp" => self.timestamp = field.text_time()?,
             "action" => self.action = field.word()?,
             "event_type" => self.event_type = field.word()?,
             "user_id" => self.user_id = field.text()?,

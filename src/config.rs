@@ -65,7 +65,8 @@ pub struct Config {
     /// `[checkpoint]`.
     pub checkpoint: Checkpoint,
     /// `[dead_letters]`: where records go that no view may use; a binding like a sink's. Without
-    /// one the first five per source and reason are shown, then counted.
+    /// one the first five per source and reason are shown, then counted. `{job}` in its texts stands
+    /// for the name of a job: [`Config::letters_of`].
     pub dead_letters: Option<SinkBinding>,
     parameter_places: BTreeMap<String, String>,
     layers: Vec<Layer>,
@@ -174,6 +175,11 @@ impl Config {
     /// There is none, or it refers to a variable that is not set.
     pub fn source(&self, name: &str) -> Result<SourceBinding> {
         self.read_source(name, false)?.ok_or_else(|| self.unbound(Port::Source, name))
+    }
+
+    /// The binding of the dead letters of a job, whose name stands for `{job}` in its texts.
+    pub fn letters_of(&self, job: &str) -> Option<SinkBinding> {
+        self.dead_letters.as_ref().map(|binding| binding.of_job(job))
     }
 
     /// The bindings of the sinks of a view, in the order of the file; at least one.

@@ -5,6 +5,7 @@
 
 mod archive;
 mod arrival;
+mod bad_input;
 mod binary;
 mod cluster;
 mod exit_codes;

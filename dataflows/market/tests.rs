@@ -3,6 +3,7 @@
 mod alerts;
 mod correlation;
 mod files;
+mod odd_books;
 mod prices;
 mod probabilities;
 mod quality;

@@ -15,7 +15,9 @@ use super::args::{Run, WorkerArgs};
 use super::{Registry, log, plan, run};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::runtime::{BoundSink, Dataflow, Job, Surroundings, bind_all, notices, wall_time};
+use crate::runtime::{
+    BoundSink, Dataflow, Job, Surroundings, bind_all, check_claims, notices, wall_time,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -41,7 +43,7 @@ pub(super) struct Check {
 pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> Result<()> {
     let mut findings =
         Findings { create: args.create, problems: vec![], made: vec![], notices: BTreeSet::new() };
-    let mut text = String::new();
+    let (mut text, mut jobs) = (String::new(), Vec::new());
     for dataflow in run::choose(args.system.as_deref(), &args.jobs, registry)? {
         let bindings = Run {
             config: args.config.clone(),
@@ -70,11 +72,13 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
         };
         let (job, problems) = bind_all(dataflow, &config, &around);
         findings.problems.extend(problems);
-        if let Some(job) = &job {
-            findings.look(job, &config, registry);
-            findings.describe(dataflow, job, &config, &mut text);
+        if let Some(job) = job {
+            findings.look(&job, &config, registry);
+            findings.describe(dataflow, &job, &config, &mut text);
+            jobs.push(job);
         }
     }
+    findings.problems.extend(check_claims(&jobs).err());
     findings.notices.iter().for_each(|notice| log::say(notice));
     findings.made.iter().for_each(|made| log::say(&format!("made {made}")));
     report(findings.problems)?;

@@ -32,7 +32,7 @@ pub(super) fn describe(dataflow: &Dataflow, job: &Job, config: &Config) -> Resul
         describe_view(&mut text, port, &plan, job, config)?;
     }
     text.push_str("\n  dead letters\n");
-    match &config.dead_letters {
+    match &config.letters_of(dataflow.name) {
         None => {
             line(&mut text, "sink", "the first five per source and reason are shown, then counts")
         }

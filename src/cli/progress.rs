@@ -130,7 +130,8 @@ pub(super) fn last_words(jobs: &[Arc<Job>], took: Duration, stopped: bool) {
             say(&format!("  dead letters {source} {reason}: {}", grouped(count)));
         }
         for ((source, field), count) in board.type_error_counts() {
-            say(&format!("  {source}.{field}: {} values of the wrong type", grouped(count)));
+            let values = if count == 1 { "value" } else { "values" };
+            say(&format!("  {source}.{field}: {} {values} of the wrong type", grouped(count)));
         }
         for line in board.latency_lines() {
             say(&format!(

@@ -14,8 +14,8 @@ use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
 use crate::runtime::cluster::{self, Connect, Peers, Seat};
 use crate::runtime::{
-    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, run as run_jobs,
-    run_among, wall_time,
+    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
+    run as run_jobs, run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;
@@ -54,6 +54,7 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         log::say(&plan::summary(&job, &config, &workers.summary())?);
         jobs.push(Arc::new(job));
     }
+    check_claims(jobs.iter().map(|job| &**job))?;
     let peers = match &place {
         None => None,
         Some(place) => match place.connect(workers, &jobs, &stop)? {

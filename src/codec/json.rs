@@ -25,8 +25,9 @@ use super::{At, BadDocument, Options, TypeErrors, Wire};
 use crate::letter::{Reason, Reject};
 use crate::text::Text;
 use crate::time::Time;
-use coerce::{Coerce, Context, EpochMillis, Typed};
+use coerce::{Coerce, Context, Typed};
 pub use single::{instant, text_of};
+use word::{TextMillis, TextTime, Word};
 pub use written::WrittenTime;
 
 /// What [`decode`] found so far; it only appends, so one value serves a whole batch.
@@ -178,7 +179,7 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     ///
     /// Those of the parser.
     pub fn word<T: for<'t> From<&'t str>>(self) -> Result<Option<T>, A::Error> {
-        Ok(self.read::<word::Word<T>>()?.map(|word::Word(word)| word))
+        Ok(self.read::<Word<T>>()?.map(|Word(word)| word))
     }
 
     /// A whole number that fits 32 bits.
@@ -227,22 +228,35 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
         self.read()
     }
 
-    /// As [`Field::time`], with the text that the time was written as; what is no time is its text.
+    /// An instant in a field of type text, as [`parse`](super::timestamp::parse) reads it. Other
+    /// values are read as [`Field::text`] first; a text that is no time has the right type all the
+    /// same and is not counted.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn text_time(self) -> Result<Option<Time>, A::Error> {
+        Ok(self.read::<Word<TextTime>>()?.and_then(|Word(TextTime(time))| time))
+    }
+
+    /// As [`Field::text_time`], with the text that the time was written as; what is no time is its
+    /// text.
     ///
     /// # Errors
     ///
     /// Those of the parser.
     pub fn written_time(self) -> Result<Option<WrittenTime>, A::Error> {
-        self.read()
+        Ok(self.read::<Word<WrittenTime>>()?.map(|Word(written)| written))
     }
 
-    /// An instant as milliseconds since 1970, a whole number or a text of one.
+    /// As [`Field::text_time`], where the text is a number of milliseconds since 1970; a fraction
+    /// is cut off.
     ///
     /// # Errors
     ///
     /// Those of the parser.
     pub fn epoch_millis(self) -> Result<Option<Time>, A::Error> {
-        Ok(self.read::<EpochMillis>()?.map(|EpochMillis(time)| time))
+        Ok(self.read::<Word<TextMillis>>()?.and_then(|Word(TextMillis(time))| time))
     }
 
     /// A list of texts; each element is read like [`Field::text`].

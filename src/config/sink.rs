@@ -38,6 +38,25 @@ pub struct SinkBinding {
     pub queue_rows_max: usize,
 }
 
+impl SinkBinding {
+    /// The same with the name of a job put into the texts of the connector's keys: the jobs of a
+    /// system share their files, but not what they write to.
+    pub(super) fn of_job(&self, job: &str) -> SinkBinding {
+        let mut binding = self.clone();
+        binding.options.iter_mut().for_each(|(_, value)| put_job(value, job));
+        binding
+    }
+}
+
+fn put_job(value: &mut toml::Value, job: &str) {
+    match value {
+        toml::Value::String(text) => *text = text.replace("{job}", job),
+        toml::Value::Array(values) => values.iter_mut().for_each(|value| put_job(value, job)),
+        toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| put_job(value, job)),
+        _ => {}
+    }
+}
+
 /// Reads the keys of a sink; the binding is missing if no table of a connector is there.
 pub(super) fn read(
     mut fields: Fields<'_>,

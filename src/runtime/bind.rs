@@ -77,7 +77,7 @@ pub fn bind_all(
     family.add(&sketch);
     let mut mistakes = Vec::new();
     mistakes.extend(config.check_names(&family.sources, &family.views).err());
-    let letters = letters(config).unwrap_or_else(|mistake| {
+    let letters = letters(config, dataflow.name).unwrap_or_else(|mistake| {
         mistakes.push(mistake);
         shown_letters()
     });
@@ -378,8 +378,8 @@ fn logged(bound: BoundSink) -> BoundSink {
 }
 
 /// The sink of dead letters.
-fn letters(config: &Config) -> Result<BoundSink> {
-    let Some(binding) = &config.dead_letters else {
+fn letters(config: &Config, job: &str) -> Result<BoundSink> {
+    let Some(binding) = &config.letters_of(job) else {
         return Ok(shown_letters());
     };
     let kind = SINKS.iter().find(|kind| kind.name == binding.kind);

@@ -2,6 +2,7 @@
 
 mod bind;
 mod build;
+mod claims;
 pub mod cluster;
 mod context;
 mod dataflow;
@@ -12,6 +13,7 @@ mod ticks;
 mod worker;
 
 pub use bind::{Surroundings, bind, bind_all, notices};
+pub use claims::check_claims;
 pub use context::{Clock, Context, EpochPositions, Failure, OnFailure, Phase, WallClock};
 pub use dataflow::Dataflow;
 pub use job::{BoundSink, BoundSource, Job};

@@ -126,6 +126,10 @@ impl Sink for FileSink {
         Ok(())
     }
 
+    fn claim(&self) -> Option<PathBuf> {
+        Some(self.path.clone())
+    }
+
     fn open(&mut self, _shard: Shard) -> Result<Box<dyn Writer>> {
         self.check()?;
         let disk = LocalDisk::create(&self.path, &self.partial(), self.common.overwrite)?;

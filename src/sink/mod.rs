@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod queue;
 pub mod text;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -76,6 +77,11 @@ pub trait Sink: Send {
     /// What is wrong and the way out; kind `Unreachable` is tried again.
     fn check(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    /// The file or folder that it writes, which no other sink may write at the same time.
+    fn claim(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Makes what is missing, as `check --create` asks; says what it made.

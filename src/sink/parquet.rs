@@ -204,6 +204,10 @@ impl Sink for ParquetSink {
         }
     }
 
+    fn claim(&self) -> Option<PathBuf> {
+        Some(self.path.clone())
+    }
+
     /// Each writer removes what its own worker may have left, so that they do not meet.
     fn open(&mut self, shard: Shard) -> Result<Box<dyn Writer>> {
         let folder = Folder::new(&self.path);

@@ -21,7 +21,7 @@ pub(super) trait Coerce: Sized {
     /// Whether `-0` and whole numbers beyond 64 bits must be told from floats.
     const EXACT: bool = false;
 
-    fn from_bool(_: bool) -> Option<Self> {
+    fn from_bool(_: bool, _: &Options) -> Option<Self> {
         None
     }
 
@@ -33,7 +33,7 @@ pub(super) trait Coerce: Sized {
         i64::try_from(n).ok().and_then(|n| Self::from_i64(n, options))
     }
 
-    fn from_f64(_: f64) -> Option<Self> {
+    fn from_f64(_: f64, _: &Options) -> Option<Self> {
         None
     }
 
@@ -67,7 +67,7 @@ impl Coerce for Text {
     const WANTED: &'static str = "text";
     const EXACT: bool = true;
 
-    fn from_bool(truth: bool) -> Option<Text> {
+    fn from_bool(truth: bool, _: &Options) -> Option<Text> {
         Some(Text::const_new(if truth { "true" } else { "false" }))
     }
 
@@ -79,7 +79,7 @@ impl Coerce for Text {
         Some(n.to_compact_string())
     }
 
-    fn from_f64(number: f64) -> Option<Text> {
+    fn from_f64(number: f64, _: &Options) -> Option<Text> {
         Some(stats::java_double(number))
     }
 
@@ -135,7 +135,7 @@ impl Coerce for f64 {
         Some(n as f64)
     }
 
-    fn from_f64(number: f64) -> Option<f64> {
+    fn from_f64(number: f64, _: &Options) -> Option<f64> {
         Some(number)
     }
 
@@ -158,7 +158,7 @@ impl Coerce for f64 {
 impl Coerce for bool {
     const WANTED: &'static str = "true or false";
 
-    fn from_bool(truth: bool) -> Option<bool> {
+    fn from_bool(truth: bool, _: &Options) -> Option<bool> {
         Some(truth)
     }
 }
@@ -173,22 +173,6 @@ impl Coerce for Time {
 
     fn from_text(text: &str, options: &Options) -> Option<Time> {
         timestamp::parse(text, &options.naive_tz, options.extended_times)
-    }
-}
-
-/// A time that is written as milliseconds since 1970.
-pub(super) struct EpochMillis(pub(super) Time);
-
-impl Coerce for EpochMillis {
-    const WANTED: &'static str = "a time in milliseconds";
-    const EXACT: bool = true;
-
-    fn from_i64(n: i64, _: &Options) -> Option<EpochMillis> {
-        timestamp::from_millis(n).map(EpochMillis)
-    }
-
-    fn from_text(text: &str, _: &Options) -> Option<EpochMillis> {
-        timestamp::from_millis_text(text).map(EpochMillis)
     }
 }
 
@@ -320,7 +304,8 @@ impl<'de, T: Coerce> Visitor<'de> for Typed<'_, T> {
     }
 
     fn visit_bool<E>(self, truth: bool) -> Result<Option<T>, E> {
-        Ok(self.checked(T::from_bool(truth), "a truth value"))
+        let value = T::from_bool(truth, self.context.options);
+        Ok(self.checked(value, "a truth value"))
     }
 
     fn visit_i64<E>(self, n: i64) -> Result<Option<T>, E> {
@@ -335,7 +320,8 @@ impl<'de, T: Coerce> Visitor<'de> for Typed<'_, T> {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Option<T>, E> {
         let number = if T::EXACT { self.context.state.exact(number)? } else { number };
-        Ok(self.checked(T::from_f64(number), "a number"))
+        let value = T::from_f64(number, self.context.options);
+        Ok(self.checked(value, "a number"))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Option<T>, E> {

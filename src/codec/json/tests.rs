@@ -22,6 +22,7 @@ struct All {
     numbers: Option<Vec<Option<i32>>>,
     time: Option<Time>,
     millis: Option<Time>,
+    moment: Option<Time>,
     levels: Option<Vec<Level>>,
     /// Filled by `normalise` alone.
     id: Option<Text>,
@@ -43,6 +44,7 @@ impl Wire for All {
             "numbers" => self.numbers = field.i32_list()?,
             "time" => self.time = field.time()?,
             "millis" => self.millis = field.epoch_millis()?,
+            "moment" => self.moment = field.text_time()?,
             "levels" => self.levels = field.objects()?,
             _ => field.skip()?,
         }

@@ -3,58 +3,88 @@
 use serde::de::{MapAccess, SeqAccess};
 
 use super::coerce::{Coerce, Context};
-use crate::codec::Options;
+use crate::codec::{Options, timestamp};
 use crate::text::Text;
+use crate::time::Time;
+
+/// What can be made of a text.
+pub(super) trait Spelled: Sized {
+    fn of(text: &str, options: &Options) -> Self;
+}
+
+impl<T: for<'a> From<&'a str>> Spelled for T {
+    fn of(text: &str, _: &Options) -> T {
+        T::from(text)
+    }
+}
+
+/// The time that a text says, if it says one.
+pub(super) struct TextTime(pub(super) Option<Time>);
+
+impl Spelled for TextTime {
+    fn of(text: &str, options: &Options) -> TextTime {
+        TextTime(timestamp::parse(text, &options.naive_tz, options.extended_times))
+    }
+}
+
+/// The time of a text that is a number of milliseconds since 1970.
+pub(super) struct TextMillis(pub(super) Option<Time>);
+
+impl Spelled for TextMillis {
+    fn of(text: &str, _: &Options) -> TextMillis {
+        TextMillis(timestamp::from_millis_text(text))
+    }
+}
 
 /// What a text stands for; other values are read as text first.
 pub(super) struct Word<T>(pub(super) T);
 
-impl<T: for<'a> From<&'a str>> Word<T> {
-    fn of(text: Option<Text>) -> Option<Word<T>> {
-        text.map(|text| Word(T::from(text.as_str())))
+impl<T: Spelled> Word<T> {
+    fn of(text: Option<Text>, options: &Options) -> Option<Word<T>> {
+        text.map(|text| Word(T::of(&text, options)))
     }
 }
 
-impl<T: for<'a> From<&'a str>> Coerce for Word<T> {
+impl<T: Spelled> Coerce for Word<T> {
     const WANTED: &'static str = Text::WANTED;
     const EXACT: bool = Text::EXACT;
 
-    fn from_bool(truth: bool) -> Option<Word<T>> {
-        Word::of(Text::from_bool(truth))
+    fn from_bool(truth: bool, options: &Options) -> Option<Word<T>> {
+        Word::of(Text::from_bool(truth, options), options)
     }
 
     fn from_i64(n: i64, options: &Options) -> Option<Word<T>> {
-        Word::of(Text::from_i64(n, options))
+        Word::of(Text::from_i64(n, options), options)
     }
 
     fn from_u64(n: u64, options: &Options) -> Option<Word<T>> {
-        Word::of(Text::from_u64(n, options))
+        Word::of(Text::from_u64(n, options), options)
     }
 
-    fn from_f64(number: f64) -> Option<Word<T>> {
-        Word::of(Text::from_f64(number))
+    fn from_f64(number: f64, options: &Options) -> Option<Word<T>> {
+        Word::of(Text::from_f64(number, options), options)
     }
 
-    fn from_text(text: &str, _: &Options) -> Option<Word<T>> {
-        Some(Word(T::from(text)))
+    fn from_text(text: &str, options: &Options) -> Option<Word<T>> {
+        Some(Word(T::of(text, options)))
     }
 
     fn from_bare(token: &str, options: &Options) -> Option<Word<T>> {
-        Word::of(Text::from_bare(token, options))
+        Word::of(Text::from_bare(token, options), options)
     }
 
     fn from_seq<'de, A: SeqAccess<'de>>(
         seq: A,
         context: &mut Context<'_>,
     ) -> Result<Option<Word<T>>, A::Error> {
-        Text::from_seq(seq, context).map(Word::of)
+        Ok(Word::of(Text::from_seq(seq, context)?, context.options))
     }
 
     fn from_map<'de, A: MapAccess<'de>>(
         map: A,
         context: &mut Context<'_>,
     ) -> Result<Option<Word<T>>, A::Error> {
-        Text::from_map(map, context).map(Word::of)
+        Ok(Word::of(Text::from_map(map, context)?, context.options))
     }
 }
 

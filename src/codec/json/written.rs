@@ -1,8 +1,6 @@
 //! [`WrittenTime`]: an event time with the text that it was written as.
 
-use serde::de::{MapAccess, SeqAccess};
-
-use super::coerce::{Coerce, Context};
+use super::word::Spelled;
 use crate::codec::{Options, timestamp};
 use crate::text::Text;
 use crate::time::Time;
@@ -49,17 +47,15 @@ impl WrittenTime {
             Form::Other(_, text) => text.clone(),
         }
     }
+}
 
+impl Spelled for WrittenTime {
     fn of(text: &str, options: &Options) -> WrittenTime {
         let time = timestamp::parse(text, &options.naive_tz, options.extended_times);
         WrittenTime(match time {
             Some(time) if is_usual(text) => Form::Usual(time),
             time => Form::Other(time, text.into()),
         })
-    }
-
-    fn never(text: Option<Text>) -> Option<WrittenTime> {
-        text.map(|text| WrittenTime(Form::Other(None, text)))
     }
 }
 
@@ -71,49 +67,6 @@ fn is_usual(text: &str) -> bool {
         _ => found == *usual,
     };
     text.len() == USUAL.len() && text.bytes().zip(USUAL).enumerate().all(is_like)
-}
-
-impl Coerce for WrittenTime {
-    const WANTED: &'static str = Text::WANTED;
-    const EXACT: bool = Text::EXACT;
-
-    fn from_bool(truth: bool) -> Option<WrittenTime> {
-        WrittenTime::never(Text::from_bool(truth))
-    }
-
-    fn from_i64(n: i64, options: &Options) -> Option<WrittenTime> {
-        Text::from_i64(n, options).map(|text| WrittenTime::of(&text, options))
-    }
-
-    fn from_u64(n: u64, options: &Options) -> Option<WrittenTime> {
-        Text::from_u64(n, options).map(|text| WrittenTime::of(&text, options))
-    }
-
-    fn from_f64(number: f64) -> Option<WrittenTime> {
-        WrittenTime::never(Text::from_f64(number))
-    }
-
-    fn from_text(text: &str, options: &Options) -> Option<WrittenTime> {
-        Some(WrittenTime::of(text, options))
-    }
-
-    fn from_bare(token: &str, options: &Options) -> Option<WrittenTime> {
-        WrittenTime::never(Text::from_bare(token, options))
-    }
-
-    fn from_seq<'de, A: SeqAccess<'de>>(
-        seq: A,
-        context: &mut Context<'_>,
-    ) -> Result<Option<WrittenTime>, A::Error> {
-        Text::from_seq(seq, context).map(WrittenTime::never)
-    }
-
-    fn from_map<'de, A: MapAccess<'de>>(
-        map: A,
-        context: &mut Context<'_>,
-    ) -> Result<Option<WrittenTime>, A::Error> {
-        Text::from_map(map, context).map(WrittenTime::never)
-    }
 }
 
 #[cfg(test)]
@@ -135,18 +88,6 @@ mod tests {
         check("2026-03-01T12:00:60.000000+00:00", false);
         check("2026-02-30T12:00:00.000000+00:00", false);
         check("", false);
-    }
-
-    #[test]
-    fn numbers_are_times_by_their_size() {
-        let options = Options::default();
-        let check = |written: Option<WrittenTime>, text: &str| {
-            let written = written.unwrap();
-            assert_eq!((written.text().as_str(), written.time().is_some()), (text, true));
-        };
-        // A number without a sign comes as unsigned.
-        check(WrittenTime::from_u64(1_760_000_000, &options), "1760000000");
-        check(WrittenTime::from_i64(1_760_000_000_000, &options), "1760000000000");
     }
 
     #[test]

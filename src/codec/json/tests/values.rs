@@ -232,13 +232,35 @@ fn milliseconds() {
         ("1759365923001", Some(1_759_365_923_001_000)),
         (r#""1759365923001""#, Some(1_759_365_923_001_000)),
         (r#"" 12.7 ""#, Some(12_000)),
+        ("12.7", Some(12_000)),
         (r#""x""#, None),
-        ("12.7", None),
+        ("true", None),
+        ("[1]", None),
         ("9223372036854775807", None),
     ] {
-        let (all, counted) = event::<All>(&format!(r#"{{"millis":{value}}}"#), &plain());
+        let (all, counted) = event::<All>(&format!(r#"{{"millis":{value}}}"#), &strict());
         assert_eq!(all.millis.map(Time::micros), expect, "{value}");
-        assert_eq!(counted.len(), usize::from(expect.is_none()), "{value}");
+        assert_eq!(counted, [""; 0], "{value} is a text, whatever it says");
+    }
+}
+
+#[test]
+fn a_time_in_a_text_is_read_from_the_text_of_any_value() {
+    let check = |value: &str, spark: Option<i64>, extended: Option<i64>| {
+        for (extended_times, micros) in [(false, spark), (true, extended)] {
+            let options = Options { extended_times, ..strict() };
+            let (all, counted) = event::<All>(&format!(r#"{{"moment":{value}}}"#), &options);
+            assert_eq!(all.moment.map(Time::micros), micros, "{value}, {extended_times}");
+            assert_eq!(counted, [""; 0], "{value}");
+        }
+    };
+    check(r#""1970-01-01 00:00:01""#, Some(1_000_000), Some(1_000_000));
+    check("1759365923", None, Some(1_759_365_923_000_000));
+    check("1759365923001", None, Some(1_759_365_923_001_000));
+    // Four digits are a year, as they are in quotes.
+    check("1970", Some(0), Some(0));
+    for value in ["5", "-1759365923", "5.5", "true", r#""soon""#, "{}", "[1970]", "null"] {
+        check(value, None, None);
     }
 }
 
