@@ -13,6 +13,7 @@
 //! arrive. A message all of whose windows are over is a dead letter.
 
 mod lexicon;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -20,7 +21,8 @@ mod views;
 use highwater::prelude::*;
 use highwater_datasets::chat::{Message, Viewers};
 
-pub use views::{Chat, Moment, Recent, Summary};
+pub use recent::Recent;
+pub use views::{Chat, Moment, Summary};
 
 /// The arguments of the job.
 #[derive(Clone, Debug)]

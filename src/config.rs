@@ -15,7 +15,7 @@
 //!
 //! Merge rules: tables are laid over each other key by key; a binding (the table of a connector)
 //! and an array replace the older one whole, except by a `--set` whose path goes on inside the
-//! binding; `"*"` speaks for all names (`section.rs`) but the view `alerts`, which is bound by name.
+//! binding; `"*"` speaks for all names (`section.rs`) but `alerts`, a view that is bound by name.
 
 mod engine;
 mod environment;

@@ -1,4 +1,4 @@
-//! [`Flow::alerts`] and [`Windowed::alert`]: from thresholds of `[parameters]` to the view `alerts`.
+//! [`Flow::alerts`] and [`Windowed::alert`]: from thresholds in `[parameters]` to a view of rows.
 
 use super::flow::Flow;
 use super::panes::{PaneNode, Raise};
@@ -97,7 +97,8 @@ impl<K: Key + Field, R: Clone + 'static> Windowed<K, R> {
     /// assert_eq!(
     ///     rows,
     ///     [
-    ///         r#"alerts failed_logins example failed_logins 00:00 01:00 {"user_id":"ann"} 3 2 warning"#,
+    ///         "alerts failed_logins example failed_logins 00:00 01:00 {\"user_id\":\"ann\"} \
+    ///          3 2 warning",
     ///         "failed_logins ann 00:00 3",
     ///         "failed_logins bob 00:00 2",
     ///     ],
