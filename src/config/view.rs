@@ -14,12 +14,15 @@ pub struct ViewBinding {
     pub key: Vec<String>,
     /// `engine`: `"hash"` or `"differential"`. Default: `"hash"`.
     pub engine: Engine,
-    /// `fill_gaps`: windows without events have a row too. Default: false.
+    /// `fill_gaps`: windows without events, between two windows of a key that have some, have rows
+    /// too, of the aggregate of nothing; so have other views of the same windows. They come when
+    /// the later window closes, none after `forget_after` without events. Not for sessions.
+    /// Default: false.
     pub fill_gaps: bool,
     /// `keep`: for how much event time a closed row stays readable. Default: the window's length.
     pub keep: Option<Duration>,
-    /// `forget_after`: a key's trailing windows are forgotten after so much event time without a
-    /// row. Default: `"24h"`.
+    /// `forget_after`: a key's trailing windows, and where its gaps begin, are forgotten after so
+    /// much event time without a row. Default: `"24h"`.
     pub forget_after: Duration,
     /// `keys_max`: groups that the view may hold; beyond it the job stops with exit code 65.
     /// Default: without limit.

@@ -42,7 +42,9 @@ pub struct Settings {
     pub keys: BTreeMap<Text, Vec<String>>,
     /// Views with `engine = "differential"`.
     pub differential: BTreeSet<Text>,
-    /// `forget_after` of trailing histories.
+    /// Views with `fill_gaps`.
+    pub filled: BTreeSet<Text>,
+    /// `forget_after` of trailing histories and of filled gaps.
     pub forget_after: Duration,
 }
 
@@ -53,6 +55,7 @@ impl Default for Settings {
             key_bytes_max: 1 << 10,
             keys: BTreeMap::new(),
             differential: BTreeSet::new(),
+            filled: BTreeSet::new(),
             forget_after: hours(24),
         }
     }
@@ -156,7 +159,9 @@ impl Flow {
     /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
     /// ```
     pub fn take(&self) -> Plan {
-        self.inner.plan.take()
+        let Settings { filled, forget_after, .. } = &self.inner.settings;
+        let (filled, forget_after) = (filled.clone(), *forget_after);
+        Plan { filled, forget_after, ..self.inner.plan.take() }
     }
 
     /// What a binding says about a source.

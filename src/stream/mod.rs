@@ -17,6 +17,7 @@ mod chunk;
 mod dedup;
 mod differential;
 mod events;
+mod fill;
 mod flow;
 mod intake;
 mod join;

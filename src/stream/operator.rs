@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::differential::Erased;
+use super::fill::Gaps;
 use super::panes::PaneNode;
 use super::plan::{OperatorPlan, Plan, RootPlan, Wanted};
 use crate::aggregate::Aggregate;
@@ -18,6 +19,7 @@ use crate::parcel::Parcel;
 use crate::row::Rows;
 use crate::text::Text;
 use crate::time::Millis;
+use crate::window::Windows;
 
 /// State of one `accumulate`, without its types.
 pub trait Root {
@@ -29,6 +31,9 @@ pub trait Root {
 
     /// Closes what the watermark has passed.
     fn advance(&mut self, watermark: Millis);
+
+    /// Fills gaps, once all roots of the operator have closed what they had to.
+    fn fill(&mut self) {}
 
     /// How much is open.
     fn open(&self) -> Open;
@@ -76,6 +81,7 @@ pub struct Operator {
     pub erased: BTreeMap<u32, Erased>,
     updates: bool,
     roots: Vec<Box<dyn Root>>,
+    gaps: Option<Rc<RefCell<Gaps>>>,
     joins: Vec<Rc<RefCell<dyn Settle>>>,
     durables: Vec<Rc<RefCell<dyn Durable>>>,
     rows: Vec<Rc<RefCell<Rows>>>,
@@ -125,8 +131,18 @@ impl Operator {
             .iter()
             .filter_map(|(number, root)| Some((*number as u32, root.erased.clone()?)))
             .collect();
+        let filled = ports.iter().any(|port| plan.filled.contains(&plan.ports[*port].view));
+        let windows = makes.first().and_then(|(_, root)| root.windows).filter(|_| filled);
+        let gaps = match windows {
+            // Joins have made sure that the others have the same windows.
+            Some(Windows::Fixed(fixed)) => {
+                Some(Rc::new(RefCell::new(Gaps::new(fixed, plan.forget_after))))
+            }
+            _ => None,
+        };
         // Sessions stay with the hash tables.
-        let wanted = Wanted { updates, differential: asked && erased.len() == makes.len() };
+        let differential = asked && erased.len() == makes.len();
+        let wanted = Wanted { updates, differential, gaps: gaps.clone() };
         Operator {
             place: first.unwrap_or_default(),
             slots: makes.iter().map(|(root, _)| slot(*root).expect("it has a slot")).collect(),
@@ -134,15 +150,17 @@ impl Operator {
             ports,
             updates,
             erased: if wanted.differential { erased } else { BTreeMap::new() },
-            roots: makes.into_iter().map(|(_, root)| (root.make)(wanted)).collect(),
+            roots: makes.into_iter().map(|(_, root)| (root.make)(wanted.clone())).collect(),
             joins: {
                 let joins = plan.joins.iter().filter(|join| mine(join.operator));
                 joins.map(|join| join.settle.clone()).collect()
             },
             durables: {
                 let durables = plan.durables.iter().filter(|(operator, _)| mine(*operator));
-                durables.map(|(_, durable)| durable.clone()).collect()
+                let durables = durables.map(|(_, durable)| durable.clone());
+                durables.chain(gaps.clone().map(|gaps| gaps as Rc<RefCell<dyn Durable>>)).collect()
             },
+            gaps,
             shared: merged().map(|other| plan.operators[other].clone()).collect(),
         }
     }
@@ -159,6 +177,10 @@ impl Operator {
             self.joins.iter().for_each(|join| join.borrow_mut().settle_changes());
         }
         self.roots.iter_mut().for_each(|root| root.advance(watermark));
+        if let Some(gaps) = &self.gaps {
+            gaps.borrow_mut().settle();
+            self.roots.iter_mut().for_each(|root| root.fill());
+        }
         self.joins.iter().for_each(|join| join.borrow_mut().settle_finals());
         self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark, epoch));
     }

@@ -14,8 +14,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::differential::Erased;
+use super::fill::Gaps;
 use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
 use super::view::{Put, ViewPlan};
@@ -49,6 +51,10 @@ pub struct Plan {
     pub view_rows: Vec<(usize, Put)>,
     /// What window operators are called and share, by operator.
     pub operators: Vec<Rc<OperatorPlan>>,
+    /// Views with `fill_gaps`.
+    pub filled: BTreeSet<Text>,
+    /// `forget_after`.
+    pub forget_after: Duration,
     /// What the description got wrong.
     pub errors: Vec<Error>,
 }
@@ -91,12 +97,14 @@ pub struct RootPlan {
 pub type MakeRoot = Box<dyn FnOnce(Wanted) -> Box<dyn Root>>;
 
 /// What is wanted of the state of an `accumulate`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Wanted {
     /// Whether panes are shown while they are open.
     pub updates: bool,
     /// Whether differential dataflow keeps the windows.
     pub differential: bool,
+    /// Fills windows without events, together with the other roots of the operator.
+    pub(super) gaps: Option<Rc<RefCell<Gaps>>>,
 }
 
 /// One `join` or `left_join`.
