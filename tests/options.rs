@@ -210,6 +210,18 @@ fn gaps_between_windows_are_filled_by_both_engines() {
 }
 
 #[test]
+fn a_job_ends_when_a_view_holds_more_groups_than_it_may() {
+    // Each minute has 20 keys, of which each worker owns a part.
+    let all = counts("no limit", &events(), "[view.counts]\nkeys_max = 200").unwrap();
+    assert_eq!(all.table.len(), 20 * 10);
+    let few = counts("limit", &events(), "[view.counts]\nkeys_max = 4");
+    let error = few.err().expect("a worker owns at least ten keys");
+    assert_eq!(error.kind().exit_code(), 65);
+    assert!(error.to_string().contains("view `counts` holds "), "{error}");
+    assert!(error.to_string().contains("`keys_max` is 4\n  hint: "), "{error}");
+}
+
+#[test]
 fn gaps_are_refused_where_there_are_none() {
     let check = |dataflow, view: &str, why: &str| {
         let over = format!(

@@ -24,8 +24,9 @@ pub struct ViewBinding {
     /// `forget_after`: a key's trailing windows, and where its gaps begin, are forgotten after so
     /// much event time without a row. Default: `"24h"`.
     pub forget_after: Duration,
-    /// `keys_max`: groups that the view may hold; beyond it the job stops with exit code 65.
-    /// Default: without limit.
+    /// `keys_max`: groups (keys in the slices of open windows, or keys with a session) that the
+    /// windows of the view may hold on each worker; beyond it the job stops reading and ends with
+    /// exit code 65. Default: without limit.
     pub keys_max: Option<usize>,
     /// `key_bytes_max`: the longest key of a group; an event with a longer one is a dead letter
     /// `rejected`. Default: `"1KiB"`.

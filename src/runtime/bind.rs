@@ -128,6 +128,9 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     if view.engine == Engine::Differential {
         job.settings.differential.insert(port.view.clone());
     }
+    if let Some(most) = view.keys_max {
+        job.settings.keys_max.insert(port.view.clone(), most as u64);
+    }
     if view.fill_gaps {
         job.settings.filled.insert(port.view.clone());
     }
@@ -167,7 +170,7 @@ fn check_filled(sketch: &Plan, port: &Port) -> Result<()> {
 
 /// What is asked of a view and cannot be had yet.
 fn not_built(port: &Port, view: &ViewBinding) -> Vec<Error> {
-    let asked = [("keep", view.keep.is_some()), ("keys_max", view.keys_max.is_some())];
+    let asked = [("keep", view.keep.is_some())];
     let asked = asked.into_iter().filter(|(_, asked)| *asked);
     asked
         .map(|(key, _)| {

@@ -189,6 +189,10 @@ impl<K: Key, A: Aggregate> Root for Filled<K, A> {
         self.root.open()
     }
 
+    fn groups(&self) -> u64 {
+        self.root.groups()
+    }
+
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
         self.root.snapshot()
     }

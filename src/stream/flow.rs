@@ -44,6 +44,8 @@ pub struct Settings {
     pub differential: BTreeSet<Text>,
     /// Views with `fill_gaps`.
     pub filled: BTreeSet<Text>,
+    /// `keys_max`, by view.
+    pub keys_max: BTreeMap<Text, u64>,
     /// `forget_after` of trailing histories and of filled gaps.
     pub forget_after: Duration,
 }
@@ -56,6 +58,7 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             differential: BTreeSet::new(),
             filled: BTreeSet::new(),
+            keys_max: BTreeMap::new(),
             forget_after: hours(24),
         }
     }
@@ -159,9 +162,8 @@ impl Flow {
     /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
     /// ```
     pub fn take(&self) -> Plan {
-        let Settings { filled, forget_after, .. } = &self.inner.settings;
-        let (filled, forget_after) = (filled.clone(), *forget_after);
-        Plan { filled, forget_after, ..self.inner.plan.take() }
+        let Settings { filled, forget_after, keys_max, .. } = self.inner.settings.clone();
+        Plan { filled, forget_after, keys_max, ..self.inner.plan.take() }
     }
 
     /// What a binding says about a source.

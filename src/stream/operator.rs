@@ -12,6 +12,7 @@ use super::fill::Gaps;
 use super::panes::PaneNode;
 use super::plan::{OperatorPlan, Plan, RootPlan, Wanted};
 use crate::aggregate::Aggregate;
+use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::keyed::{Live, Open, Pane, Part, State};
 use crate::letter::Letter;
@@ -37,6 +38,11 @@ pub trait Root {
 
     /// How much is open.
     fn open(&self) -> Open;
+
+    /// How many groups are held. Asked often.
+    fn groups(&self) -> u64 {
+        self.open().entries
+    }
 
     /// The state by key group.
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
@@ -80,6 +86,8 @@ pub struct Operator {
     /// Its roots by number, if differential dataflow keeps its windows.
     pub erased: BTreeMap<u32, Erased>,
     updates: bool,
+    /// The view that allows the fewest groups, and how many.
+    keys_max: Option<(Text, u64)>,
     roots: Vec<Box<dyn Root>>,
     gaps: Option<Rc<RefCell<Gaps>>>,
     joins: Vec<Rc<RefCell<dyn Settle>>>,
@@ -147,6 +155,7 @@ impl Operator {
             place: first.unwrap_or_default(),
             slots: makes.iter().map(|(root, _)| slot(*root).expect("it has a slot")).collect(),
             rows: ports.iter().map(|port| plan.ports[*port].rows.clone()).collect(),
+            keys_max: plan.keys_max_of(&ports),
             ports,
             updates,
             erased: if wanted.differential { erased } else { BTreeMap::new() },
@@ -183,6 +192,23 @@ impl Operator {
         }
         self.joins.iter().for_each(|join| join.borrow_mut().settle_finals());
         self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark, epoch));
+    }
+
+    /// Whether it holds no more groups than its views allow.
+    ///
+    /// # Errors
+    ///
+    /// It holds more; with the view and both numbers.
+    pub fn check_groups(&self, worker: usize) -> Result<()> {
+        let Some((view, most)) = &self.keys_max else { return Ok(()) };
+        let groups: u64 = self.roots.iter().map(|root| root.groups()).sum();
+        if groups <= *most {
+            return Ok(());
+        }
+        let held = format!("view `{view}` holds {groups} groups on worker {worker}");
+        Err(Error::config(format!("{held}, `keys_max` is {most}")).hint(
+            "a restart would not help: raise keys_max, or have fewer keys or shorter windows",
+        ))
     }
 
     /// Takes the rows that were made for an output.
@@ -255,6 +281,10 @@ impl<K: Key, A: Aggregate, S: State<K, A>> Root for TypedRoot<K, A, S> {
 
     fn open(&self) -> Open {
         self.state.open()
+    }
+
+    fn groups(&self) -> u64 {
+        self.state.groups()
     }
 
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {

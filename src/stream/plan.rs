@@ -11,7 +11,7 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub struct Plan {
     pub filled: BTreeSet<Text>,
     /// `forget_after`.
     pub forget_after: Duration,
+    /// `keys_max`, by view.
+    pub keys_max: BTreeMap<Text, u64>,
     /// What the description got wrong.
     pub errors: Vec<Error>,
 }
@@ -275,6 +277,21 @@ impl Plan {
                 ports
             }
         }
+    }
+
+    /// Of the views that some ports of an operator feed, the one that allows the fewest groups.
+    pub(super) fn keys_max_of(&self, ports: &[usize]) -> Option<(Text, u64)> {
+        let feeds = |view: &Text| {
+            self.ports.iter().enumerate().any(|(index, port)| {
+                port.view == *view
+                    && match port.from {
+                        From::View(node) => ports.iter().any(|p| self.ports_of(node).contains(p)),
+                        From::Operator(_) | From::Sources(_) => ports.contains(&index),
+                    }
+            })
+        };
+        let fed = self.keys_max.iter().filter(|(view, _)| feeds(view));
+        fed.min_by_key(|(_, most)| **most).map(|(view, most)| (view.clone(), *most))
     }
 
     /// The windows of an operator.
