@@ -22,6 +22,7 @@ mod flow;
 mod intake;
 mod join;
 mod judge;
+mod keep;
 mod node;
 mod operator;
 mod panes;

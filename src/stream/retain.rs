@@ -45,6 +45,11 @@ impl<K> Retain<K> {
 }
 
 impl<K: Key> Retain<K> {
+    /// How many rows the view holds of it.
+    pub(super) fn len(&self) -> u64 {
+        self.0.borrow().rows.len() as u64
+    }
+
     /// What a snapshot holds of it.
     pub(super) fn state(&self) -> Rc<RefCell<dyn Durable>> {
         self.0.clone()
