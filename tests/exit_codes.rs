@@ -145,6 +145,16 @@ fn a_sink_that_does_not_fit_its_view_is_65() {
 }
 
 #[test]
+fn a_view_that_outgrows_its_limit_is_65() {
+    // Two channels in one slice are enough; the rows go nowhere.
+    let line = "run chat -w 1 --set sink.\"*\".blackhole={} --set view.moments.keys_max=1";
+    check(line, 65, "view `moments` holds");
+    check(line, 65, "groups on worker 0, `keys_max` is 1\n  hint: a restart would not help");
+    let line = format!("{line} --set view.chat_summary_minute.engine=\"differential\"");
+    check(&line, 65, "view `moments` holds");
+}
+
+#[test]
 fn what_is_away_is_75() {
     let check = |line, part| check(line, 75, part);
     check(

@@ -17,7 +17,7 @@ use highwater::source::limit::{Rates, TriggerMax};
 use highwater::testing::{Example, Scratch};
 
 /// Events per key and minute, shown while they change.
-static COUNTS: Dataflow = Dataflow {
+const COUNTS: Dataflow = Dataflow {
     name: "counts",
     system: "counts",
     about: "counts events per key and minute",
@@ -38,6 +38,25 @@ static COUNTS: Dataflow = Dataflow {
         counts.rows(Example::row).updates().sink("counts");
         Ok(())
     },
+};
+
+/// Views of which none has gaps.
+const OTHERS: Dataflow = Dataflow {
+    name: "others",
+    about: "sessions, events, a view of views",
+    file: ("others.toml", "dataflow = \"others\""),
+    entry: |flow, _| {
+        let events = flow.source("events", seconds(10), Example::time);
+        let keyed = events.key_by(|event| event.key.clone());
+        let sessions = keyed.window(Session::new(minutes(1))).accumulate(|_| Count::one());
+        sessions.rows(Example::row).sink("sessions");
+        let minutely = keyed.window(Tumbling::new(minutes(1))).accumulate(|_| Count::one());
+        let rows = minutely.rows(Example::row).keep(hours(1));
+        rows.map(|line| line.clone()).sink("busy");
+        events.sink("events");
+        Ok(())
+    },
+    ..COUNTS
 };
 
 /// What a run wrote.
@@ -78,8 +97,12 @@ fn counts(name: &str, partitions: &[Vec<(String, i64)>], keys: &str) -> Result<R
 
 /// The dataflow with a file laid over its own.
 fn bound(over: &str) -> Result<Job> {
+    bound_to(&COUNTS, over)
+}
+
+fn bound_to(dataflow: &'static Dataflow, over: &str) -> Result<Job> {
     let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
-    let files = [COUNTS.file, ("over.toml", over)];
+    let files = [dataflow.file, ("over.toml", over)];
     let around = Surroundings {
         generators: &[],
         now: Arc::new(wall_time),
@@ -88,7 +111,7 @@ fn bound(over: &str) -> Result<Job> {
         latency: false,
         from: None,
     };
-    bind(&COUNTS, &Config::load(kinds, &files, &[], &[], &|_| None)?, &around)
+    bind(dataflow, &Config::load(kinds, &files, &[], &[], &|_| None)?, &around)
 }
 
 /// Events of two partitions: 20 keys over ten minutes.
@@ -145,4 +168,71 @@ fn the_trigger_interval_of_a_source_is_the_least_of_those_who_read_it() {
          [[sink.counts]]\nblackhole = {}",
         millis(500),
     );
+}
+
+/// Two keys with silences between their minutes; `b` is silent for longer than two hours.
+fn silences() -> Vec<Vec<(String, i64)>> {
+    let partition = |minutes: &[(&str, i64)]| {
+        minutes.iter().map(|(key, minute)| ((*key).to_owned(), 60 * minute)).collect()
+    };
+    vec![
+        partition(&[("a", 0), ("b", 1), ("a", 4), ("a", 90), ("b", 200)]),
+        partition(&[("a", 2), ("b", 4), ("a", 7), ("b", 150)]),
+    ]
+}
+
+#[test]
+fn gaps_between_windows_are_filled_by_both_engines() {
+    let minutes = |ran: &Ran, key: &str, zeros: bool| -> Vec<i64> {
+        let rows = ran.table.iter().filter_map(|cells| match &cells[..] {
+            [Cell::Text(of), Cell::Time(start), Cell::I64(count)] => {
+                (of == key && (*count == 0) == zeros).then_some(start.seconds() / 60)
+            }
+            other => panic!("{other:?}"),
+        });
+        rows.collect()
+    };
+    for engine in ["hash", "differential"] {
+        let keys = format!(
+            "[view.counts]\nfill_gaps = true\nengine = {engine:?}\n\
+                            forget_after = \"2h\""
+        );
+        let ran = counts(&format!("gaps of {engine}"), &silences(), &keys).unwrap();
+        assert_eq!(minutes(&ran, "a", false), [0, 2, 4, 7, 90]);
+        let between = |range: std::ops::Range<i64>| range.collect::<Vec<i64>>();
+        let filled = [vec![1, 3, 5, 6], between(8..90)].concat();
+        assert_eq!(minutes(&ran, "a", true), filled, "{engine}");
+        assert_eq!(minutes(&ran, "b", false), [1, 4, 150, 200]);
+        // From the end of minute 4 to that of minute 150 it is longer than two hours.
+        let filled = [vec![2, 3], between(151..200)].concat();
+        assert_eq!(minutes(&ran, "b", true), filled, "{engine}");
+    }
+}
+
+#[test]
+fn a_job_ends_when_a_view_holds_more_groups_than_it_may() {
+    // Each minute has 20 keys, of which each worker owns a part.
+    let all = counts("no limit", &events(), "[view.counts]\nkeys_max = 200").unwrap();
+    assert_eq!(all.table.len(), 20 * 10);
+    let few = counts("limit", &events(), "[view.counts]\nkeys_max = 4");
+    let error = few.err().expect("a worker owns at least ten keys");
+    assert_eq!(error.kind().exit_code(), 65);
+    assert!(error.to_string().contains("view `counts` holds "), "{error}");
+    assert!(error.to_string().contains("`keys_max` is 4\n  hint: "), "{error}");
+}
+
+#[test]
+fn gaps_are_refused_where_there_are_none() {
+    let check = |dataflow, view: &str, why: &str| {
+        let over = format!(
+            "[source.\"*\"]\nfile = {{ path = \"none.jsonl\" }}\n\
+             [view.{view}]\nfill_gaps = true\n[sink.\"*\"]\nblackhole = {{}}\n"
+        );
+        let error = bound_to(dataflow, &over).err().expect("it is refused").to_string();
+        let message = format!("`fill_gaps` of view `{view}` cannot be had: {why}\n  hint: ");
+        assert!(error.starts_with(&message), "{error}");
+    };
+    check(&OTHERS, "sessions", "sessions have no gaps between them");
+    check(&OTHERS, "events", "its rows are events");
+    check(&OTHERS, "busy", "its rows are made of those of other views");
 }

@@ -52,7 +52,10 @@ impl Flow {
             tick_max: fields.interval("tick_max", "80ms")?.unwrap_or(millis(80)),
             ticks_in_flight_max: fields.count("ticks_in_flight_max", 32)?.unwrap_or(32),
         };
-        fields.not_built("state_bytes_max", "a limit on the state is")?;
+        fields.not_built(
+            "state_bytes_max",
+            "a limit on bytes of state, beside `keys_max` of a view, is",
+        )?;
         fields.not_built("key_groups", "another number of key groups than 256 is")?;
         if flow.tick_max < flow.tick {
             let message = "`tick` must not be longer than `tick_max`";

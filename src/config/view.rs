@@ -14,15 +14,19 @@ pub struct ViewBinding {
     pub key: Vec<String>,
     /// `engine`: `"hash"` or `"differential"`. Default: `"hash"`.
     pub engine: Engine,
-    /// `fill_gaps`: windows without events have a row too. Default: false.
+    /// `fill_gaps`: windows without events, between two windows of a key that have some, have rows
+    /// too, of the aggregate of nothing; so have other views of the same windows. They come when
+    /// the later window closes, none after `forget_after` without events. Not for sessions.
+    /// Default: false.
     pub fill_gaps: bool,
     /// `keep`: for how much event time a closed row stays readable. Default: the window's length.
     pub keep: Option<Duration>,
-    /// `forget_after`: a key's trailing windows are forgotten after so much event time without a
-    /// row. Default: `"24h"`.
+    /// `forget_after`: a key's trailing windows, and where its gaps begin, are forgotten after so
+    /// much event time without a row. Default: `"24h"`.
     pub forget_after: Duration,
-    /// `keys_max`: groups that the view may hold; beyond it the job stops with exit code 65.
-    /// Default: without limit.
+    /// `keys_max`: groups (keys in the slices of open windows, or keys with a session) that the
+    /// windows of the view may hold on each worker; beyond it the job stops reading and ends with
+    /// exit code 65. Default: without limit.
     pub keys_max: Option<usize>,
     /// `key_bytes_max`: the longest key of a group; an event with a longer one is a dead letter
     /// `rejected`. Default: `"1KiB"`.

@@ -164,12 +164,16 @@ impl<K: Key, A: Aggregate> State<K, A> for FixedWindows<K, A> {
     fn open(&self) -> Open {
         let mut windows: BTreeSet<Window> = self.patches.keys().copied().collect();
         self.slices.keys().for_each(|slice| windows.extend(self.windows_of(*slice)));
-        let tables = self.slices.values().chain(self.patches.values());
         Open {
             windows: windows.len() as u64,
-            entries: tables.map(|table| table.len() as u64).sum(),
+            entries: self.groups(),
             first_end: windows.first().map(|window| window.end),
         }
+    }
+
+    fn groups(&self) -> u64 {
+        let tables = self.slices.values().chain(self.patches.values());
+        tables.map(|table| table.len() as u64).sum()
     }
 
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {

@@ -89,6 +89,9 @@ pub trait State<K: Key, A: Aggregate> {
     /// How much is open.
     fn open(&self) -> Open;
 
+    /// How many groups are held: keys in slices and patches, or keys with a session. Asked often.
+    fn groups(&self) -> u64;
+
     /// The whole state, by key group.
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
 

@@ -165,6 +165,10 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
         Open { windows: count, entries: count, first_end }
     }
 
+    fn groups(&self) -> u64 {
+        self.open.len() as u64
+    }
+
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
         encode_groups(self.open.iter().map(|entry| (crate::hash::of(entry.0), entry)))
     }

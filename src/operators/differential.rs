@@ -223,6 +223,10 @@ impl Closer {
         let mut back = Vec::new();
         for index in 0..self.kept.len() {
             let watermark = self.watermark(index);
+            if let Err(error) = self.kept[index].operator.check_groups(self.context.worker) {
+                self.context.failure.set(error);
+                continue;
+            }
             self.kept[index].operator.emit(watermark, self.context.pace.epoch(at));
             self.send(index, at);
             self.closed_parts(index, watermark, at + 1, &mut back);

@@ -200,6 +200,9 @@ impl Shell {
         if !self.applied && watermark == self.watermark {
             return;
         }
+        if let Err(error) = self.operator.check_groups(self.context.worker) {
+            return self.context.failure.set(error);
+        }
         self.watermark = watermark;
         self.applied = false;
         self.operator.emit(watermark, self.open);

@@ -25,7 +25,7 @@ use crate::source::Start;
 use crate::source::generator::Now;
 use crate::source::kinds::{Binding, SOURCES};
 use crate::source::limit::{Rates, TriggerMax};
-use crate::stream::{Flow, Plan, Port, Settings, SourceOptions};
+use crate::stream::{Flow, From, Plan, Port, Settings, SourceOptions};
 use crate::text::Text;
 use crate::time::minutes;
 use crate::window::Windows;
@@ -100,9 +100,11 @@ pub fn bind_all(
         // A mistake in the binding of alerts is found below; without one, they are not computed.
         if port.view == alert::VIEW && config.is_bound(alert::VIEW) == Ok(false) {
             job.settings.alerts = false;
-        } else {
-            add_view(&mut job, port, config, &mut mistakes);
+            continue;
         }
+        add_view(&mut job, port, config, &mut mistakes);
+        let fills = job.settings.filled.contains(&port.view);
+        mistakes.extend(check_filled(&sketch, port).err().filter(|_| fills));
     }
     set_intervals(&mut job, &sketch);
     (Some(job), mistakes)
@@ -133,6 +135,12 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     if view.engine == Engine::Differential {
         job.settings.differential.insert(port.view.clone());
     }
+    if let Some(most) = view.keys_max {
+        job.settings.keys_max.insert(port.view.clone(), most as u64);
+    }
+    if view.fill_gaps {
+        job.settings.filled.insert(port.view.clone());
+    }
     job.settings.keys.insert(port.view.clone(), view.key.clone());
     job.settings.key_bytes_max = view.key_bytes_max;
     job.settings.forget_after = view.forget_after;
@@ -148,13 +156,30 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     job.sinks.insert(port.view.clone(), bound);
 }
 
+/// `fill_gaps` is about windows that follow each other.
+fn check_filled(sketch: &Plan, port: &Port) -> Result<()> {
+    let refuse = |why: &str, hint: &str| {
+        let message = format!("`fill_gaps` of view `{}` cannot be had: {why}", port.view);
+        Err(Error::config(message).hint(hint))
+    };
+    let leave_out = "leave it out; it is for rows of tumbling and sliding windows";
+    match &port.from {
+        From::Operator(operator) => match sketch.windows(sketch.operator(*operator)).next() {
+            Some(Windows::Fixed(_)) => Ok(()),
+            Some(Windows::Session(_)) => refuse("sessions have no gaps between them", leave_out),
+            None => refuse("its rows are not those of windows", leave_out),
+        },
+        From::Sources(_) => refuse("its rows are events", leave_out),
+        From::View(_) => refuse(
+            "its rows are made of those of other views",
+            "set it for a view with a sink on the windows themselves, if there is one",
+        ),
+    }
+}
+
 /// What is asked of a view and cannot be had yet.
 fn not_built(port: &Port, view: &ViewBinding) -> Vec<Error> {
-    let asked = [
-        ("fill_gaps", view.fill_gaps),
-        ("keep", view.keep.is_some()),
-        ("keys_max", view.keys_max.is_some()),
-    ];
+    let asked = [("keep", view.keep.is_some())];
     let asked = asked.into_iter().filter(|(_, asked)| *asked);
     asked
         .map(|(key, _)| {

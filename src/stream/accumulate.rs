@@ -6,8 +6,9 @@ use std::rc::Rc;
 use super::chunk::Chunk;
 use super::differential::MergedWindows;
 use super::events::Keys;
+use super::fill::Filled;
 use super::node::{Outbox, Step};
-use super::operator::TypedRoot;
+use super::operator::{Root, TypedRoot};
 use super::panes::PaneNode;
 use super::plan::{MakeRoot, Wanted};
 use crate::aggregate::{Aggregate, Stamp};
@@ -28,15 +29,32 @@ pub(super) fn make_root<K: Key, A: Aggregate>(
     panes: &Rc<PaneNode<K, A>>,
 ) -> MakeRoot {
     let panes = panes.clone();
-    Box::new(move |Wanted { updates, differential }| match windows {
-        Windows::Fixed(_) if differential => Box::new(MergedWindows::<K, A>::new(panes, updates)),
+    Box::new(move |wanted: Wanted| match wanted.gaps.clone() {
+        None => root(windows, panes, &wanted),
+        Some(gaps) => {
+            let make = |front| root(windows, front, &wanted);
+            Box::new(Filled::<K, A>::new(gaps, panes, make))
+        }
+    })
+}
+
+fn root<K: Key, A: Aggregate>(
+    windows: Windows,
+    panes: Rc<PaneNode<K, A>>,
+    wanted: &Wanted,
+) -> Box<dyn Root> {
+    let updates = wanted.updates;
+    match windows {
+        Windows::Fixed(_) if wanted.differential => {
+            Box::new(MergedWindows::<K, A>::new(panes, updates))
+        }
         Windows::Fixed(fixed) => {
             Box::new(TypedRoot::new(FixedWindows::<K, A>::new(fixed, updates), panes))
         }
         Windows::Session(session) => {
             Box::new(TypedRoot::new(Sessions::<K, A>::new(session, updates), panes))
         }
-    })
+    }
 }
 
 /// The end of the way before an exchange: key, measure and pre-aggregation in one loop.

@@ -167,9 +167,13 @@ impl<K: Key, A: Aggregate> Root for MergedWindows<K, A> {
     fn open(&self) -> Open {
         Open {
             windows: self.open.len() as u64,
-            entries: self.open.values().map(|panes| panes.len() as u64).sum(),
+            entries: self.groups(),
             first_end: self.open.first_key_value().map(|(window, _)| window.end),
         }
+    }
+
+    fn groups(&self) -> u64 {
+        self.open.values().map(|panes| panes.len() as u64).sum()
     }
 
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {

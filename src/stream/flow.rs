@@ -41,7 +41,11 @@ pub struct Settings {
     pub keys: BTreeMap<Text, Vec<String>>,
     /// Views with `engine = "differential"`.
     pub differential: BTreeSet<Text>,
-    /// `forget_after` of trailing histories.
+    /// Views with `fill_gaps`.
+    pub filled: BTreeSet<Text>,
+    /// `keys_max`, by view.
+    pub keys_max: BTreeMap<Text, u64>,
+    /// `forget_after` of trailing histories and of filled gaps.
     pub forget_after: Duration,
     /// Whether the view `alerts` is bound; what is not bound is not computed.
     pub alerts: bool,
@@ -56,6 +60,8 @@ impl Default for Settings {
             key_bytes_max: 1 << 10,
             keys: BTreeMap::new(),
             differential: BTreeSet::new(),
+            filled: BTreeSet::new(),
+            keys_max: BTreeMap::new(),
             forget_after: hours(24),
             alerts: true,
             system: Text::default(),
@@ -161,7 +167,8 @@ impl Flow {
     /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
     /// ```
     pub fn take(&self) -> Plan {
-        self.inner.plan.take()
+        let Settings { filled, forget_after, keys_max, .. } = self.inner.settings.clone();
+        Plan { filled, forget_after, keys_max, ..self.inner.plan.take() }
     }
 
     /// What a binding says about a source.

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::differential::Erased;
+use super::fill::Gaps;
 use super::panes::PaneNode;
 use super::plan::{OperatorPlan, Plan, RootPlan, Wanted};
 use crate::aggregate::Aggregate;
 use crate::alert;
+use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::keyed::{Live, Open, Pane, Part, State};
 use crate::letter::Letter;
@@ -19,6 +21,7 @@ use crate::parcel::Parcel;
 use crate::row::Rows;
 use crate::text::Text;
 use crate::time::Millis;
+use crate::window::Windows;
 
 /// State of one `accumulate`, without its types.
 pub trait Root {
@@ -31,8 +34,16 @@ pub trait Root {
     /// Closes what the watermark has passed.
     fn advance(&mut self, watermark: Millis);
 
+    /// Fills gaps, once all roots of the operator have closed what they had to.
+    fn fill(&mut self) {}
+
     /// How much is open.
     fn open(&self) -> Open;
+
+    /// How many groups are held. Asked often.
+    fn groups(&self) -> u64 {
+        self.open().entries
+    }
 
     /// The state by key group.
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
@@ -76,7 +87,10 @@ pub struct Operator {
     /// Its roots by number, if differential dataflow keeps its windows.
     pub erased: BTreeMap<u32, Erased>,
     updates: bool,
+    /// The view that allows the fewest groups, and how many.
+    keys_max: Option<(Text, u64)>,
     roots: Vec<Box<dyn Root>>,
+    gaps: Option<Rc<RefCell<Gaps>>>,
     joins: Vec<Rc<RefCell<dyn Settle>>>,
     durables: Vec<Rc<RefCell<dyn Durable>>>,
     rows: Vec<Rc<RefCell<Rows>>>,
@@ -131,24 +145,37 @@ impl Operator {
             .iter()
             .filter_map(|(number, root)| Some((*number as u32, root.erased.clone()?)))
             .collect();
+        let filled = ports.iter().any(|port| plan.filled.contains(&plan.ports[*port].view));
+        let windows = makes.first().and_then(|(_, root)| root.windows).filter(|_| filled);
+        let gaps = match windows {
+            // Joins have made sure that the others have the same windows.
+            Some(Windows::Fixed(fixed)) => {
+                Some(Rc::new(RefCell::new(Gaps::new(fixed, plan.forget_after))))
+            }
+            _ => None,
+        };
         // Sessions stay with the hash tables.
-        let wanted = Wanted { updates, differential: asked && erased.len() == makes.len() };
+        let differential = asked && erased.len() == makes.len();
+        let wanted = Wanted { updates, differential, gaps: gaps.clone() };
         Operator {
             place: first.unwrap_or_default(),
             slots: makes.iter().map(|(root, _)| slot(*root).expect("it has a slot")).collect(),
             rows: ports.iter().map(|port| plan.ports[*port].rows.clone()).collect(),
+            keys_max: plan.keys_max_of(&ports),
             ports,
             updates,
             erased: if wanted.differential { erased } else { BTreeMap::new() },
-            roots: makes.into_iter().map(|(_, root)| (root.make)(wanted)).collect(),
+            roots: makes.into_iter().map(|(_, root)| (root.make)(wanted.clone())).collect(),
             joins: {
                 let joins = plan.joins.iter().filter(|join| mine(join.operator));
                 joins.map(|join| join.settle.clone()).collect()
             },
             durables: {
                 let durables = plan.durables.iter().filter(|(operator, _)| mine(*operator));
-                durables.map(|(_, durable)| durable.clone()).collect()
+                let durables = durables.map(|(_, durable)| durable.clone());
+                durables.chain(gaps.clone().map(|gaps| gaps as Rc<RefCell<dyn Durable>>)).collect()
             },
+            gaps,
             shared: merged().map(|other| plan.operators[other].clone()).collect(),
         }
     }
@@ -165,8 +192,29 @@ impl Operator {
             self.joins.iter().for_each(|join| join.borrow_mut().settle_changes());
         }
         self.roots.iter_mut().for_each(|root| root.advance(watermark));
+        if let Some(gaps) = &self.gaps {
+            gaps.borrow_mut().settle();
+            self.roots.iter_mut().for_each(|root| root.fill());
+        }
         self.joins.iter().for_each(|join| join.borrow_mut().settle_finals());
         self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark, epoch));
+    }
+
+    /// Whether it holds no more groups than its views allow.
+    ///
+    /// # Errors
+    ///
+    /// It holds more; with the view and both numbers.
+    pub fn check_groups(&self, worker: usize) -> Result<()> {
+        let Some((view, most)) = &self.keys_max else { return Ok(()) };
+        let groups: u64 = self.roots.iter().map(|root| root.groups()).sum();
+        if groups <= *most {
+            return Ok(());
+        }
+        let held = format!("view `{view}` holds {groups} groups on worker {worker}");
+        Err(Error::config(format!("{held}, `keys_max` is {most}")).hint(
+            "a restart would not help: raise keys_max, or have fewer keys or shorter windows",
+        ))
     }
 
     /// Takes the rows that were made for an output.
@@ -251,6 +299,10 @@ impl<K: Key, A: Aggregate, S: State<K, A>> Root for TypedRoot<K, A, S> {
 
     fn open(&self) -> Open {
         self.state.open()
+    }
+
+    fn groups(&self) -> u64 {
+        self.state.groups()
     }
 
     fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {

@@ -29,14 +29,14 @@ use super::windowed::Windowed;
 use crate::aggregate::Stamp;
 use crate::hash::{self, FixedMap};
 use crate::key::Key;
-use crate::keyed::{Open, Pane, encode_groups};
+use crate::keyed::{Behind, Open, Pane, encode_groups};
 use crate::lateness::Reach;
 use crate::letter::{Letter, Reason, Reject};
 use crate::parcel::Parcel;
 use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::text::Text;
 use crate::time::{Millis, Time};
-use crate::window::{Session, Window, Windows};
+use crate::window::{Session, Sliding, Window, Windows};
 
 /// What became of questions; see [`Keyed::pending`].
 pub struct Pending<K, Q, A> {
@@ -86,8 +86,8 @@ impl<K: Key, Q: Stored + Clone + Send> Keyed<K, Q> {
         }));
         let asks: Rc<RefCell<dyn Durable>> = state.clone();
         flow.with(|plan| plan.durables.push((operator, asks)));
-        side(self, operator, Asks(state.clone()));
-        side(answers, operator, Answers(state));
+        lead(self, operator, Duration::ZERO, Asks(state.clone()));
+        lead(answers, operator, Duration::ZERO, Answers(state));
         let windows = Windows::Session(Session::new(limit));
         Pending {
             waiting: View::of(&flow, ViewPlan::Port(port)),
@@ -97,15 +97,23 @@ impl<K: Key, Q: Stored + Clone + Send> Keyed<K, Q> {
     }
 }
 
-/// Leads one side to the operator.
-fn side<K: Key, E: Stored + Clone + Send>(
+/// Leads events to an operator that is no window; `keep` says for how long behind its time an event
+/// is still wanted.
+pub(super) fn lead<K: Key, E: Stored + Clone + Send>(
     keyed: &Keyed<K, E>,
     operator: usize,
+    keep: Duration,
     root: impl Root + 'static,
 ) {
     let (slot, shared) = keyed.stream.flow.with(|plan| {
         for source in keyed.stream.sources.iter() {
-            plan.sources[*source].reaches.borrow_mut().push(Reach::Strict);
+            let source = &plan.sources[*source];
+            let reach = match keep {
+                Duration::ZERO => Reach::Strict,
+                // As a window that begins with the event.
+                keep => Reach::of(Sliding::new(keep, MICRO).into(), source.lateness),
+            };
+            source.reaches.borrow_mut().push(reach);
         }
         let sources = (*keyed.stream.sources).clone();
         plan.slots.push(Slot { sources, root: plan.roots.len() });
@@ -116,6 +124,7 @@ fn side<K: Key, E: Stored + Clone + Send>(
     });
     let step = Route {
         slot,
+        keep,
         keys: keyed.keys.clone(),
         column: Vec::new(),
         items: Vec::new(),
@@ -125,18 +134,23 @@ fn side<K: Key, E: Stored + Clone + Send>(
     keyed.stream.node.push(shared.place.clone(), Box::new(step));
 }
 
+/// The grid of windows that begin at any time.
+const MICRO: Duration = Duration::from_micros(1);
+
 /// An event on its way to the worker that owns its key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Item<K, E> {
-    hash: u64,
-    key: K,
-    stamp: Stamp,
-    event: E,
+pub(super) struct Item<K, E> {
+    pub(super) hash: u64,
+    pub(super) key: K,
+    pub(super) stamp: Stamp,
+    pub(super) event: E,
 }
 
 /// Sends events to the owners of their keys.
 struct Route<K, E> {
     slot: usize,
+    /// For how long behind its time an event is wanted.
+    keep: Duration,
     keys: Keys<K, E>,
     column: Vec<K>,
     items: Vec<Item<K, E>>,
@@ -151,8 +165,12 @@ impl<K: Key, E: Stored + Clone + Send> Step<E> for Route<K, E> {
         for (nth, key) in self.column.drain(..).enumerate() {
             let index = chunk.index(nth);
             let stamp = chunk.stamp(index);
+            let over = |behind: &Behind| {
+                stamp.time.floor_ms() < behind.watermark
+                    && (behind.strict || stamp.time.plus(self.keep).floor_ms() <= behind.watermark)
+            };
             match behinds.of(chunk.root(index)) {
-                Some(behind) if stamp.time.floor_ms() < behind.watermark => {
+                Some(behind) if over(&behind) => {
                     let text = format!("it lies behind the watermark, {}", behind.watermark);
                     let reject = Reject::new(Reason::Late, text);
                     self.letters.push(chunk.letter(index, reject, &self.place.borrow()));

@@ -11,11 +11,13 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::differential::Erased;
+use super::fill::Gaps;
 use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
 use super::retain::Retained;
@@ -52,6 +54,12 @@ pub struct Plan {
     pub view_rows: Vec<(usize, Put)>,
     /// What window operators are called and share, by operator.
     pub operators: Vec<Rc<OperatorPlan>>,
+    /// Views with `fill_gaps`.
+    pub filled: BTreeSet<Text>,
+    /// `forget_after`.
+    pub forget_after: Duration,
+    /// `keys_max`, by view.
+    pub keys_max: BTreeMap<Text, u64>,
     /// What the description got wrong.
     pub errors: Vec<Error>,
 }
@@ -94,12 +102,14 @@ pub struct RootPlan {
 pub type MakeRoot = Box<dyn FnOnce(Wanted) -> Box<dyn Root>>;
 
 /// What is wanted of the state of an `accumulate`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Wanted {
     /// Whether panes are shown while they are open.
     pub updates: bool,
     /// Whether differential dataflow keeps the windows.
     pub differential: bool,
+    /// Fills windows without events, together with the other roots of the operator.
+    pub(super) gaps: Option<Rc<RefCell<Gaps>>>,
 }
 
 /// One `join` or `left_join`.
@@ -306,6 +316,21 @@ impl Plan {
                 ports
             }
         }
+    }
+
+    /// Of the views that some ports of an operator feed, the one that allows the fewest groups.
+    pub(super) fn keys_max_of(&self, ports: &[usize]) -> Option<(Text, u64)> {
+        let feeds = |view: &Text| {
+            self.ports.iter().enumerate().any(|(index, port)| {
+                port.view == *view
+                    && match port.from {
+                        From::View(node) => ports.iter().any(|p| self.ports_of(node).contains(p)),
+                        From::Operator(_) | From::Sources(_) => ports.contains(&index),
+                    }
+            })
+        };
+        let fed = self.keys_max.iter().filter(|(view, _)| feeds(view));
+        fed.min_by_key(|(_, most)| **most).map(|(view, most)| (view.clone(), *most))
     }
 
     /// The windows of an operator.

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::flow::Flow;
 use super::operator::Durable;
 use super::panes::PaneStep;
+use super::plan::From;
 use super::view::{decode, encode};
 use crate::hash;
 use crate::key::Key;
@@ -25,7 +27,7 @@ use crate::window::Window;
 /// Rows that views hold until their time is over.
 pub trait Retained {
     /// Forgets the rows whose time is over at a watermark; each leaves as a deletion.
-    fn forget(&mut self, over: Millis) -> Rows;
+    fn expire(&mut self, over: Millis) -> Rows;
 }
 
 /// The step; what it holds is shared with the snapshot and with whoever forgets it.
@@ -48,14 +50,25 @@ impl<K> Retain<K> {
 }
 
 impl<K: Key> Retain<K> {
-    /// What a snapshot holds of it.
-    pub(super) fn state(&self) -> Rc<RefCell<dyn Durable>> {
-        self.0.clone()
+    /// How many rows the view holds of it.
+    pub(super) fn len(&self) -> u64 {
+        self.0.borrow().rows.len() as u64
     }
 
-    /// What can be forgotten of it.
-    pub(super) fn retained(&self) -> Rc<RefCell<dyn Retained>> {
-        self.0.clone()
+    /// One that fills a new port of an operator; returns the number of the port, too.
+    pub(super) fn fill(
+        flow: &Flow,
+        operator: usize,
+        keep: Duration,
+        updates: bool,
+    ) -> (usize, Self) {
+        let (port, rows) = flow.add_inner_port(From::Operator(operator), updates);
+        let retain = Retain::new(keep, rows);
+        flow.with(|plan| {
+            plan.durables.push((operator, retain.0.clone()));
+            plan.ports[port].retained = Some(retain.0.clone());
+        });
+        (port, retain)
     }
 }
 
@@ -88,7 +101,7 @@ fn push(rows: &mut Rows, change: Change, window: Window, row: Vec<u8>) {
 }
 
 impl<K: Key> Retained for Held<K> {
-    fn forget(&mut self, over: Millis) -> Rows {
+    fn expire(&mut self, over: Millis) -> Rows {
         let mut gone = Rows::default();
         while let Some(entry) = self.rows.first_entry() {
             let (end, start, _) = *entry.key();
@@ -176,7 +189,7 @@ mod tests {
         retain.finals(vec![pane(1, 10, 5), pane(2, 20, 6), pane(3, 30, 7)]);
         taken(&changes);
         let forget = |watermark_ms: i64| {
-            let gone = retain.retained().borrow_mut().forget(Millis(watermark_ms));
+            let gone = retain.0.borrow_mut().expire(Millis(watermark_ms));
             assert!(gone.marks.iter().all(|mark| mark.change == Change::Delete));
             gone.len()
         };
@@ -189,11 +202,11 @@ mod tests {
         let changes = Rc::<RefCell<Rows>>::default();
         let mut retain = Retain::<i64>::new(seconds(10), changes.clone());
         retain.finals((0..50).map(|key| pane(key, 10, key)).collect());
-        let groups = retain.state().borrow().snapshot();
+        let groups = retain.0.borrow().snapshot();
         assert!(1 < groups.len());
         let again = Rc::<RefCell<Rows>>::default();
         let restored = Retain::<i64>::new(seconds(10), again.clone());
-        groups.iter().for_each(|(_, bytes)| restored.state().borrow_mut().restore(bytes));
+        groups.iter().for_each(|(_, bytes)| restored.0.borrow_mut().restore(bytes));
         let mut values: Vec<i64> = taken(&again).into_iter().map(|(_, value)| value).collect();
         values.sort();
         assert_eq!(values, (0..50).collect::<Vec<_>>());

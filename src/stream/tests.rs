@@ -31,7 +31,12 @@ impl Bench {
     /// As [`Bench::new`], with what a binding says about the source.
     pub(super) fn bound(options: SourceOptions, describe: impl Fn(&Flow)) -> Bench {
         let sources = [("events".into(), options)].into();
-        let flow = Flow::new(Settings { sources, ..Settings::default() });
+        Bench::with(Settings { sources, ..Settings::default() }, describe)
+    }
+
+    /// As [`Bench::new`], with what bindings say.
+    pub(super) fn with(settings: Settings, describe: impl Fn(&Flow)) -> Bench {
+        let flow = Flow::new(settings);
         describe(&flow);
         let mut plan = flow.take();
         assert_eq!(plan.errors, []);
@@ -78,10 +83,15 @@ impl Bench {
 
     /// The rows that the only operator made for its first view, sorted.
     pub(super) fn rows(&mut self) -> Vec<String> {
-        let rows = self.operators[0].rows(0);
-        let mut texts: Vec<String> = rows.iter().map(|(mark, cells)| text(mark, cells)).collect();
+        let mut texts = self.rows_in_order();
         texts.sort();
         texts
+    }
+
+    /// The same in the order of leaving.
+    pub(super) fn rows_in_order(&mut self) -> Vec<String> {
+        let rows = self.operators[0].rows(0);
+        rows.iter().map(|(mark, cells)| text(mark, cells)).collect()
     }
 
     /// Letters of the intake as `offset reason: detail`.

@@ -323,12 +323,7 @@ impl<K: Key, R: Stored + Clone> Windowed<K, R> {
     }
 
     fn retain(&self, keep: Duration, updates: bool) -> View<R> {
-        let (port, rows) = self.flow.add_inner_port(From::Operator(self.operator), updates);
-        let retain = Retain::new(keep, rows);
-        self.flow.with(|plan| {
-            plan.durables.push((self.operator, retain.state()));
-            plan.ports[port].retained = Some(retain.retained());
-        });
+        let (port, retain) = Retain::fill(&self.flow, self.operator, keep, updates);
         self.panes.push(retain);
         View::of(&self.flow, ViewPlan::Port(port))
     }

@@ -110,7 +110,9 @@ pub(super) fn play(
 impl Playing {
     fn new(system: &System, script: &Script, deal: Deal) -> Playing {
         let released = Arc::new(AtomicUsize::new(0));
-        let (entry, parameters) = (system.entry, script.parameters.clone());
+        let (entry, mut parameters) = (system.entry, script.parameters.clone());
+        // The one key of a binding that a script can set.
+        let fill_gaps = parameters.bool("view.fill_gaps", false).unwrap();
         let mut job = Job::new(system.folder, move |flow| {
             let mut parameters = parameters.clone();
             entry(flow, &mut parameters)?;
@@ -118,6 +120,9 @@ impl Playing {
         });
         // Scripts show the views; alerts have tests of their own.
         job.settings.alerts = false;
+        if fill_gaps {
+            job.settings.filled = system.views.iter().map(|view| view.name.into()).collect();
+        }
         job.pace.tick = millis(5);
         job.pace.ticks_per_epoch = 4;
         let mut logs = Vec::new();

@@ -109,7 +109,7 @@ pub(super) fn forgotten<'s>(
                 if over == Millis::MAX {
                     continue;
                 }
-                let rows = retained.borrow_mut().forget(over);
+                let rows = retained.borrow_mut().expire(over);
                 if !rows.is_empty() {
                     let capability = held.delayed(&pace.first_tick(epoch + 1));
                     output.activate().session(&capability).give(rows);

@@ -1,0 +1,230 @@
+//! `fill_gaps`: rows for windows without events, between two windows of a key that have some.
+//!
+//! ```text
+//! windows of a key     1    2    3    4    5        rows
+//! left side            a    ·    ·    b    ·        when 1 closes: 1
+//! right side           ·    c    ·    ·    ·        when 2 closes: 2, of which the left side is 0
+//!                                                   when 4 closes: 3, of which both are 0, and 4
+//! ```
+//!
+//! It stands between the windows of an operator and everything behind them: filters, joins and
+//! trailing rows see filled rows like others. A window of a key has a value of every root if one of
+//! them has events in it; when it closes, the windows since the key's last one get the aggregate
+//! of nothing, before it and in their order. Nothing follows the last window, so rows are a
+//! function of the log. After `forget_after` without events a key is new: nothing is filled, and
+//! the work is bounded.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::operator::{Durable, Root};
+use super::panes::{PaneNode, PaneStep};
+use crate::aggregate::Aggregate;
+use crate::hash::{self, FixedMap};
+use crate::key::Key;
+use crate::keyed::{Live, Open, Pane, encode_groups};
+use crate::parcel::Parcel;
+use crate::time::{Millis, Time, micros};
+use crate::window::{Fixed, Window};
+
+/// A key as bytes, for roots of one operator have the same keys but other types of aggregates.
+type Bytes = Vec<u8>;
+
+/// What the roots of one operator share: the last window of each key.
+pub(crate) struct Gaps {
+    slide: i64,
+    forget_after: Duration,
+    keys: FixedMap<Bytes, Seen>,
+    /// Keys by the time at which they are forgotten, as it stood when it was noted.
+    ends: BTreeMap<Time, Vec<Bytes>>,
+    /// What has closed since the last settlement, with the hash of the key.
+    closed: BTreeMap<(Window, Bytes), u64>,
+    /// What every root has to show of it.
+    wanted: Vec<(Window, Bytes)>,
+}
+
+/// The last window of a key.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+struct Seen {
+    hash: u64,
+    last: Window,
+}
+
+impl Gaps {
+    /// Of an operator with these windows.
+    pub(crate) fn new(windows: Fixed, forget_after: Duration) -> Gaps {
+        Gaps {
+            slide: micros(windows.slide()),
+            forget_after,
+            keys: FixedMap::default(),
+            ends: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            wanted: Vec::new(),
+        }
+    }
+
+    /// Decides which rows there are, once every root has closed what it had to.
+    pub(crate) fn settle(&mut self) {
+        self.wanted.clear();
+        for ((window, key), hash) in std::mem::take(&mut self.closed) {
+            let seen = self.keys.get(&key).map(|seen| seen.last);
+            let near = seen.filter(|last| window.end <= last.end.plus(self.forget_after));
+            let mut before = near.unwrap_or(window);
+            while before.start < window.start {
+                before = self.next(before);
+                if before.start < window.start {
+                    self.wanted.push((before, key.clone()));
+                }
+            }
+            // Noted once per key: `forget` notes it again if more windows came meanwhile.
+            if seen.is_none() {
+                let end = window.end.plus(self.forget_after);
+                self.ends.entry(end).or_default().push(key.clone());
+            }
+            self.keys.insert(key.clone(), Seen { hash, last: window });
+            self.wanted.push((window, key));
+        }
+        self.wanted.sort();
+    }
+
+    fn next(&self, window: Window) -> Window {
+        let later = |time: Time| Time::from_micros(time.micros() + self.slide);
+        Window::new(later(window.start), later(window.end))
+    }
+}
+
+impl Durable for Gaps {
+    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
+        encode_groups(self.keys.iter().map(|(key, seen)| (seen.hash, (key, seen))))
+    }
+
+    fn restore(&mut self, bytes: &[u8]) {
+        for (key, seen) in decode::<Vec<(Bytes, Seen)>>(bytes) {
+            let end = seen.last.end.plus(self.forget_after);
+            self.ends.entry(end).or_default().push(key.clone());
+            self.keys.insert(key, seen);
+        }
+    }
+
+    fn forget(&mut self, watermark: Millis, _epoch: u64) {
+        while let Some(entry) = self.ends.first_entry() {
+            // A window that closes from now on ends at the watermark or behind it.
+            if watermark <= entry.key().floor_ms() {
+                break;
+            }
+            let (noted, keys) = entry.remove_entry();
+            for key in keys {
+                let Some(seen) = self.keys.get(&key) else { continue };
+                let end = seen.last.end.plus(self.forget_after);
+                if end <= noted {
+                    self.keys.remove(&key);
+                } else {
+                    self.ends.entry(end).or_default().push(key);
+                }
+            }
+        }
+    }
+}
+
+/// A root whose closed panes wait until all roots of the operator have closed theirs.
+pub(crate) struct Filled<K, A> {
+    root: Box<dyn Root>,
+    waiting: Rc<RefCell<Vec<Pane<K, A>>>>,
+    gaps: Rc<RefCell<Gaps>>,
+    below: Rc<PaneNode<K, A>>,
+}
+
+impl<K: Key, A: Aggregate> Filled<K, A> {
+    /// A root that is made with a place for its panes, in front of the steps below.
+    pub(crate) fn new(
+        gaps: Rc<RefCell<Gaps>>,
+        below: Rc<PaneNode<K, A>>,
+        make: impl FnOnce(Rc<PaneNode<K, A>>) -> Box<dyn Root>,
+    ) -> Filled<K, A> {
+        let (front, waiting) = (PaneNode::new(), Rc::default());
+        front.push(Front { waiting: Rc::clone(&waiting), below: below.clone() });
+        Filled { root: make(front), waiting, gaps, below }
+    }
+}
+
+impl<K: Key, A: Aggregate> Root for Filled<K, A> {
+    fn apply(&mut self, parcel: Parcel) {
+        self.root.apply(parcel);
+    }
+
+    fn flush(&mut self) {
+        self.root.flush();
+    }
+
+    fn advance(&mut self, watermark: Millis) {
+        self.root.advance(watermark);
+        let mut gaps = self.gaps.borrow_mut();
+        for pane in &*self.waiting.borrow() {
+            gaps.closed.insert((pane.window, encode(&pane.key)), hash::of(&pane.key));
+        }
+    }
+
+    fn fill(&mut self) {
+        let waiting = self.waiting.take();
+        let mut own: FixedMap<(Window, Bytes), Pane<K, A>> = FixedMap::default();
+        own.extend(waiting.into_iter().map(|pane| ((pane.window, encode(&pane.key)), pane)));
+        let gaps = self.gaps.borrow();
+        let panes = gaps.wanted.iter().map(|place| {
+            own.remove(place).unwrap_or_else(|| {
+                let (window, key) = place;
+                Pane { key: decode(key), window: *window, value: A::default() }
+            })
+        });
+        let panes = panes.collect();
+        drop(gaps);
+        self.below.finals(panes);
+    }
+
+    fn open(&self) -> Open {
+        self.root.open()
+    }
+
+    fn groups(&self) -> u64 {
+        self.root.groups()
+    }
+
+    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
+        self.root.snapshot()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) {
+        self.root.restore(bytes);
+    }
+}
+
+/// Where the panes of a root arrive: open ones pass, closed ones wait.
+struct Front<K, A> {
+    waiting: Rc<RefCell<Vec<Pane<K, A>>>>,
+    below: Rc<PaneNode<K, A>>,
+}
+
+impl<K: Key, A: Aggregate> PaneStep<K, A> for Front<K, A> {
+    fn finals(&mut self, mut panes: Vec<Pane<K, A>>) {
+        self.waiting.borrow_mut().append(&mut panes);
+    }
+
+    fn changes(&mut self, changes: Vec<Live<K, A>>) {
+        self.below.changes(changes);
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Bytes {
+    bincode::serialize(value).expect("keys serialise")
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> T {
+    bincode::deserialize(bytes).expect("bytes that this process wrote, or a checked snapshot")
+}
+
+#[cfg(test)]
+mod tests;
