@@ -17,8 +17,8 @@ pub(super) struct System {
     pub(super) delay_us: i64,
     /// How far its events are out of order, and how late a late one is, at least.
     pub(super) faults: &'static str,
-    /// How many records, at least, all windows of a view refuse and another view takes; and how many
-    /// some windows of a view refuse and others take.
+    /// How many records, at least, all windows of a view refuse and another view takes; and how
+    /// many some windows of a view refuse and others take.
     pub(super) at_least: (usize, usize),
     /// Whether a view without windows takes every event.
     pub(super) has_raw_view: bool,
@@ -260,8 +260,8 @@ pub(super) const MARKET: System = System {
     ],
 };
 
-/// Its watermarks hardly behind: so the last snapshot of a candle, which comes behind its end, may be
-/// too late for the minute in which the candle opens.
+/// Its watermarks run hardly behind: so the last snapshot of a candle, which comes behind its end,
+/// may be too late for the minute in which the candle opens.
 pub(super) const HASTY_MARKET: System = System {
     parameters: "watermark = \"20 ms\"",
     delay_us: S / 50,
