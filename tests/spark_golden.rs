@@ -99,10 +99,6 @@ fn jobs(system: &str, case: &Path, output: &Path, engine: &str) -> Vec<Arc<Job>>
         writeln!(overlay, "[sink.{}]\n{binding}", name(&view)).unwrap();
     }
     writeln!(overlay, "[view.\"*\"]\nengine = {engine:?}").unwrap();
-    // Spark raises no alerts, and campus has none; `"*"` does not speak of them.
-    if system != "campus" {
-        overlay.push_str("[sink.alerts]\nblackhole = {}\n");
-    }
     systems::jobs(system, &[("spark.toml", overlay.as_str())])
 }
 

@@ -27,7 +27,7 @@ use highwater::testing::{KafkaServer, Scratch, or_skip};
 use highwater::time::Time;
 use serde_json::Value;
 
-use super::{config, dataflows, jobs, unstamped};
+use super::{config, dataflows, jobs, unstamped, without_alerts};
 use crate::binary::highwater;
 use crate::cluster::support::{Ended, Running, ledger, until};
 
@@ -219,6 +219,7 @@ impl System {
         let overlay = format!("{}.kafka.toml", self.name);
         let mut bound = highwater();
         bound.args([command, self.name, "-c", &overlay, "--set", "dead_letters={blackhole={}}"]);
+        bound.args(without_alerts(self.name).into_iter().flat_map(|quiet| ["--set", quiet]));
         for (view, is_table) in self.views() {
             let path = out.join(format!("{view}.csv"));
             let sink = match is_table {
