@@ -65,8 +65,8 @@ pub struct Config {
     /// `[checkpoint]`.
     pub checkpoint: Checkpoint,
     /// `[dead_letters]`: where records go that no view may use; a binding like a sink's. Without
-    /// one the first five per source and reason are shown, then counted. `{job}` in its texts stands
-    /// for the name of a job: [`Config::letters_of`].
+    /// one the first five per source and reason are shown, then counted. [`Config::letters_of`]
+    /// puts the name of a job for `{job}` in its texts.
     pub dead_letters: Option<SinkBinding>,
     parameter_places: BTreeMap<String, String>,
     layers: Vec<Layer>,

@@ -121,9 +121,12 @@ fn two_sinks_that_write_one_file_are_65() {
     );
     check("elearning auth video", letters, "dead letters of job `video` write to one place");
     // Even one that may be replaced.
-    let files = "[sink.binance]\nfile = { path = \"a.csv\" }\nrows = \"final\"\noverwrite = true\n\
-                 [sink.polymarket]\nfile = { path = \"./a.csv\" }\nrows = \"final\"\noverwrite = true\n";
-    check("market", files, "view `binance` of job `market` and view `polymarket` of job `market`");
+    let file = |view: &str, path: &str| {
+        let binding = format!("file = {{ path = \"{path}\" }}\nrows = \"final\"");
+        format!("[sink.{view}]\n{binding}\noverwrite = true\n")
+    };
+    let files = file("binance", "a.csv") + &file("polymarket", "./a.csv");
+    check("market", &files, "view `binance` of job `market` and view `polymarket` of job `market`");
 }
 
 #[test]

@@ -20,6 +20,9 @@ use serde_json::Value;
 
 use crate::binary::run_in;
 
+/// Key and value of a record.
+type Sent = (Option<&'static [u8]>, Option<&'static [u8]>);
+
 /// Partitions of the topics.
 const PARTITIONS: u32 = 2;
 
@@ -80,7 +83,7 @@ fn run_to(jobs: &[Arc<Job>], ends: [i64; PARTITIONS as usize]) {
     watch.join().unwrap();
 }
 
-fn topic(kafka: &KafkaServer, name: &str, records: &[(Option<&[u8]>, Option<&[u8]>)]) {
+fn topic(kafka: &KafkaServer, name: &str, records: &[Sent]) {
     let settings = ClientSettings::default();
     Admin::new(&kafka.brokers(), &settings).unwrap().create_topic(name, PARTITIONS).unwrap();
     let producer = Producer::new(&kafka.brokers(), &settings).unwrap();
@@ -108,7 +111,7 @@ fn topics_without_records_are_read_and_left_by_every_job() {
 #[test]
 fn records_without_a_value_are_letters_of_every_job() {
     let Some(kafka) = KafkaServer::shared() else { return };
-    let records: [(Option<&[u8]>, Option<&[u8]>); 6] = [
+    let records: [Sent; 6] = [
         (None, None),
         (Some(b"key"), None),
         (Some(b"key"), Some(b"")),
