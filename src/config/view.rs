@@ -19,7 +19,8 @@ pub struct ViewBinding {
     /// the later window closes, none after `forget_after` without events. Not for sessions.
     /// Default: false.
     pub fill_gaps: bool,
-    /// `keep`: for how much event time a closed row stays readable. Default: the window's length.
+    /// `keep`: for how much event time a closed row stays in a view of views, such as a top list;
+    /// of views that share the rows, the longest. Default: the window's length.
     pub keep: Option<Duration>,
     /// `forget_after`: a key's trailing windows, and where its gaps begin, are forgotten after so
     /// much event time without a row. Default: `"24h"`.

@@ -44,6 +44,8 @@ pub struct Settings {
     pub differential: BTreeSet<Text>,
     /// Views with `fill_gaps`.
     pub filled: BTreeSet<Text>,
+    /// `keep`, by view.
+    pub keep: BTreeMap<Text, Duration>,
     /// `keys_max`, by view.
     pub keys_max: BTreeMap<Text, u64>,
     /// `forget_after` of trailing histories and of filled gaps.
@@ -58,6 +60,7 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             differential: BTreeSet::new(),
             filled: BTreeSet::new(),
+            keep: BTreeMap::new(),
             keys_max: BTreeMap::new(),
             forget_after: hours(24),
         }
@@ -162,8 +165,10 @@ impl Flow {
     /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
     /// ```
     pub fn take(&self) -> Plan {
-        let Settings { filled, forget_after, keys_max, .. } = self.inner.settings.clone();
-        Plan { filled, forget_after, keys_max, ..self.inner.plan.take() }
+        let Settings { filled, forget_after, keys_max, keep, .. } = self.inner.settings.clone();
+        let mut plan = Plan { filled, forget_after, keys_max, ..self.inner.plan.take() };
+        plan.retain(&keep);
+        plan
     }
 
     /// What a binding says about a source.

@@ -55,7 +55,7 @@ impl<E: Stored + Clone + Send> Stream<E> {
         }
         let operator = flow.with(|plan| plan.add_operator());
         let (port, rows) = flow.add_inner_port(From::Operator(operator), false);
-        let retain = Retain::new(keep, rows);
+        let retain = Retain::new(Rc::new(Cell::new(keep)), rows);
         flow.with(|plan| plan.durables.push((operator, retain.state())));
         let keyed = Keyed { stream: self.clone(), keys: places() };
         lead(&keyed, operator, keep, Kept::<E> { retain, events: PhantomData });

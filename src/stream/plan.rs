@@ -55,6 +55,8 @@ pub struct Plan {
     pub filled: BTreeSet<Text>,
     /// `forget_after`.
     pub forget_after: Duration,
+    /// For how long ports that feed views keep closed rows, where a binding may say it.
+    pub(super) retained: Vec<(usize, Rc<Cell<Duration>>)>,
     /// `keys_max`, by view.
     pub keys_max: BTreeMap<Text, u64>,
     /// What the description got wrong.
@@ -275,6 +277,32 @@ impl Plan {
                 let mut ports = self.ports_of(*left);
                 ports.append(&mut self.ports_of(*right));
                 ports
+            }
+        }
+    }
+
+    /// Whether a binding may say how long closed rows stay in a view.
+    pub fn is_retained(&self, port: &Port) -> bool {
+        match port.from {
+            From::View(node) => {
+                let fed = self.ports_of(node);
+                self.retained.iter().any(|(port, _)| fed.contains(port))
+            }
+            From::Operator(_) | From::Sources(_) => false,
+        }
+    }
+
+    /// Takes what bindings say about how long closed rows stay; of views that share them, the
+    /// longest.
+    pub(super) fn retain(&mut self, keep: &BTreeMap<Text, Duration>) {
+        for (retained, now) in &self.retained {
+            let feeds = |port: &&Port| match port.from {
+                From::View(node) => self.ports_of(node).contains(retained),
+                From::Operator(_) | From::Sources(_) => false,
+            };
+            let fed = self.ports.iter().filter(feeds);
+            if let Some(asked) = fed.filter_map(|port| keep.get(&port.view)).max() {
+                now.set(*asked);
             }
         }
     }

@@ -5,7 +5,7 @@
 //! at the soonest, when whoever looks at the watermarks of complete epochs knows that it is over
 //! (`operators/views.rs` has the other half of the argument).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::view::{decode, encode};
 use crate::hash;
 use crate::key::Key;
 use crate::keyed::{Live, Pane, encode_groups};
-use crate::row::{Cell, Change, Mark, Origin, Rows};
+use crate::row::{self, Change, Mark, Origin, Rows};
 use crate::time::{Millis, Time};
 use crate::window::Window;
 
@@ -27,8 +27,8 @@ pub(super) struct Retain<K>(Rc<RefCell<Held<K>>>);
 
 /// The rows that a view holds of windows.
 struct Held<K> {
-    /// How long after the end of its window, in event time.
-    keep: Duration,
+    /// How long after the end of its window, in event time; a binding may change it.
+    keep: Rc<Cell<Duration>>,
     /// By end, start and key, so that what is forgotten first comes first.
     rows: BTreeMap<(Time, Time, K), Vec<u8>>,
     /// The watermark at the end of each of the last epochs.
@@ -38,7 +38,7 @@ struct Held<K> {
 }
 
 impl<K> Retain<K> {
-    pub(super) fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Retain<K> {
+    pub(super) fn new(keep: Rc<Cell<Duration>>, changes: Rc<RefCell<Rows>>) -> Retain<K> {
         let (rows, watermarks) = (BTreeMap::new(), VecDeque::new());
         Retain(Rc::new(RefCell::new(Held { keep, rows, watermarks, changes })))
     }
@@ -76,7 +76,7 @@ impl<K: Key> Held<K> {
 
     fn change(&self, change: Change, window: Window, row: Vec<u8>) {
         let mark = Mark { change, origin: Origin::Window(window) };
-        self.changes.borrow_mut().push(mark, [Cell::Bytes(row)]);
+        self.changes.borrow_mut().push(mark, [row::Cell::Bytes(row)]);
     }
 }
 
@@ -124,7 +124,7 @@ impl<K: Key> Durable for Held<K> {
         }
         while let Some(entry) = self.rows.first_entry() {
             let (end, start, _) = *entry.key();
-            if over < end.plus(self.keep).floor_ms() {
+            if over < end.plus(self.keep.get()).floor_ms() {
                 break;
             }
             let row = entry.remove();
@@ -146,7 +146,7 @@ mod tests {
     fn taken(changes: &Rc<RefCell<Rows>>) -> Vec<(Change, i64)> {
         let rows = changes.take();
         let decoded = rows.iter().map(|(mark, cells)| match cells {
-            [Cell::Bytes(bytes)] => (mark.change, decode(bytes)),
+            [row::Cell::Bytes(bytes)] => (mark.change, decode(bytes)),
             other => panic!("{other:?}"),
         });
         decoded.collect()
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_row_replaces_the_one_before_and_an_equal_one_changes_nothing() {
         let changes = Rc::<RefCell<Rows>>::default();
-        let mut retain = Retain::<i64>::new(seconds(10), changes.clone());
+        let mut retain = Retain::<i64>::new(Rc::new(Cell::new(seconds(10))), changes.clone());
         retain.changes(vec![Live::Now(pane(1, 10, 5))]);
         assert_eq!(taken(&changes), [(Change::Upsert, 5)]);
         retain.changes(vec![Live::Now(pane(1, 10, 6))]);
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_row_is_forgotten_when_its_time_is_over_and_two_epochs_have_passed() {
         let changes = Rc::<RefCell<Rows>>::default();
-        let mut retain = Retain::<i64>::new(seconds(10), changes.clone());
+        let mut retain = Retain::<i64>::new(Rc::new(Cell::new(seconds(10))), changes.clone());
         let state = retain.state();
         let forget = |watermark: i64, epoch| {
             state.borrow_mut().forget(Millis(watermark * 1_000), epoch);
@@ -191,12 +191,12 @@ mod tests {
     #[test]
     fn a_snapshot_brings_the_rows_back() {
         let changes = Rc::<RefCell<Rows>>::default();
-        let mut retain = Retain::<i64>::new(seconds(10), changes.clone());
+        let mut retain = Retain::<i64>::new(Rc::new(Cell::new(seconds(10))), changes.clone());
         retain.finals((0..50).map(|key| pane(key, 10, key)).collect());
         let groups = retain.state().borrow().snapshot();
         assert!(1 < groups.len());
         let again = Rc::<RefCell<Rows>>::default();
-        let restored = Retain::<i64>::new(seconds(10), again.clone());
+        let restored = Retain::<i64>::new(Rc::new(Cell::new(seconds(10))), again.clone());
         groups.iter().for_each(|(_, bytes)| restored.state().borrow_mut().restore(bytes));
         let mut values: Vec<i64> = taken(&again).into_iter().map(|(_, value)| value).collect();
         values.sort();

@@ -3,6 +3,7 @@
 //! `rows`, `filter`, `join`, `trailing` keep the key, so they run inside the operator that keeps
 //! the windows: nothing stands behind it in event time, and a shared handle is computed once.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -324,8 +325,13 @@ impl<K: Key, R: Stored + Clone> Windowed<K, R> {
 
     fn retain(&self, keep: Duration, updates: bool) -> View<R> {
         let (port, rows) = self.flow.add_inner_port(From::Operator(self.operator), updates);
-        let retain = Retain::new(keep, rows);
-        self.flow.with(|plan| plan.durables.push((self.operator, retain.state())));
+        let keep = Rc::new(Cell::new(keep));
+        let retain = Retain::new(keep.clone(), rows);
+        self.flow.with(|plan| {
+            plan.durables.push((self.operator, retain.state()));
+            // What `keep(…)` says is part of what a view is; this is a default.
+            plan.retained.extend(updates.then_some((port, keep)));
+        });
         self.panes.push(retain);
         View::of(&self.flow, ViewPlan::Port(port))
     }
@@ -383,7 +389,7 @@ impl<K: Key, R: Row + Clone + 'static> Updates<K, R> {
 
 impl<K: Key, R: Stored + Clone> Updates<K, R> {
     /// The rows as a view, each as it is now. A closed row stays for the length of its window (of
-    /// a session: of its gap) in event time.
+    /// a session: of its gap) in event time, or for what `keep` of a view's binding says.
     pub fn view(&self) -> View<R> {
         let keep = match self.0.windows {
             Windows::Fixed(fixed) => fixed.size(),
