@@ -140,7 +140,9 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     }
     job.settings.keys.insert(port.view.clone(), view.key.clone());
     job.settings.key_bytes_max = view.key_bytes_max;
-    job.settings.forget_after = view.forget_after;
+    if let Some(forget_after) = view.forget_after {
+        job.settings.forget.insert(port.view.clone(), forget_after);
+    }
     let mut bound = Vec::with_capacity(sinks.len());
     for sink in &sinks {
         match bind_sink(sink, port, &view.key) {

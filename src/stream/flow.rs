@@ -48,7 +48,9 @@ pub struct Settings {
     pub keep: BTreeMap<Text, Duration>,
     /// `keys_max`, by view.
     pub keys_max: BTreeMap<Text, u64>,
-    /// `forget_after` of trailing histories and of filled gaps.
+    /// `forget_after` of trailing histories and of filled gaps, by view.
+    pub forget: BTreeMap<Text, Duration>,
+    /// The same for views of which it says nothing.
     pub forget_after: Duration,
 }
 
@@ -62,6 +64,7 @@ impl Default for Settings {
             filled: BTreeSet::new(),
             keep: BTreeMap::new(),
             keys_max: BTreeMap::new(),
+            forget: BTreeMap::new(),
             forget_after: hours(24),
         }
     }
@@ -165,20 +168,16 @@ impl Flow {
     /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
     /// ```
     pub fn take(&self) -> Plan {
-        let Settings { filled, forget_after, keys_max, keep, .. } = self.inner.settings.clone();
-        let mut plan = Plan { filled, forget_after, keys_max, ..self.inner.plan.take() };
-        plan.retain(&keep);
+        let Settings { filled, keys_max, forget, forget_after, .. } = self.inner.settings.clone();
+        let plan = self.inner.plan.take();
+        let mut plan = Plan { filled, keys_max, forget, forget_after, ..plan };
+        plan.retain(&self.inner.settings.keep);
         plan
     }
 
     /// What a binding says about a source.
     pub(super) fn source_options(&self, name: &str) -> SourceOptions {
         self.inner.settings.sources.get(name).cloned().unwrap_or_default()
-    }
-
-    /// How long a key's trailing history outlives its last row.
-    pub(super) fn forget_after(&self) -> Duration {
-        self.inner.settings.forget_after
     }
 
     pub(super) fn key_bytes_max(&self) -> usize {

@@ -53,8 +53,12 @@ pub struct Plan {
     pub operators: Vec<Rc<OperatorPlan>>,
     /// Views with `fill_gaps`.
     pub filled: BTreeSet<Text>,
-    /// `forget_after`.
+    /// `forget_after` of views of which nothing is said.
     pub forget_after: Duration,
+    /// `forget_after`, by view.
+    pub forget: BTreeMap<Text, Duration>,
+    /// For how long trailing histories outlive their last rows, by operator.
+    pub(super) histories: Vec<(usize, Rc<Cell<Duration>>)>,
     /// For how long ports that feed views keep closed rows, where a binding may say it.
     pub(super) retained: Vec<(usize, Rc<Cell<Duration>>)>,
     /// `keys_max`, by view.
@@ -309,17 +313,24 @@ impl Plan {
 
     /// Of the views that some ports of an operator feed, the one that allows the fewest groups.
     pub(super) fn keys_max_of(&self, ports: &[usize]) -> Option<(Text, u64)> {
-        let feeds = |view: &Text| {
-            self.ports.iter().enumerate().any(|(index, port)| {
-                port.view == *view
-                    && match port.from {
-                        From::View(node) => ports.iter().any(|p| self.ports_of(node).contains(p)),
-                        From::Operator(_) | From::Sources(_) => ports.contains(&index),
-                    }
-            })
-        };
-        let fed = self.keys_max.iter().filter(|(view, _)| feeds(view));
+        let fed = self.keys_max.iter().filter(|(view, _)| self.feed(ports, view));
         fed.min_by_key(|(_, most)| **most).map(|(view, most)| (view.clone(), *most))
+    }
+
+    /// Of the views that some ports of an operator feed, the longest `forget_after`.
+    pub(super) fn forget_after_of(&self, ports: &[usize]) -> Option<Duration> {
+        let fed = self.forget.iter().filter(|(view, _)| self.feed(ports, view));
+        fed.map(|(_, forget_after)| *forget_after).max()
+    }
+
+    /// Whether some ports feed a view.
+    fn feed(&self, ports: &[usize], view: &Text) -> bool {
+        self.ports.iter().enumerate().filter(|(_, port)| port.view == *view).any(|(index, port)| {
+            match port.from {
+                From::View(node) => ports.iter().any(|fed| self.ports_of(node).contains(fed)),
+                From::Operator(_) | From::Sources(_) => ports.contains(&index),
+            }
+        })
     }
 
     /// The windows of an operator.

@@ -270,7 +270,10 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
         R: serde::Serialize + serde::de::DeserializeOwned,
     {
         let below = PaneNode::new();
-        let trailing = Trailing::new(count, self.flow.forget_after(), compare, below.clone());
+        let forget_after = Rc::new(Cell::new(Duration::ZERO));
+        let trailing = Trailing::new(count, forget_after.clone(), compare, below.clone());
+        // Set once it is known which views the operator feeds.
+        self.flow.with(|plan| plan.histories.push((self.operator, forget_after)));
         self.panes.push(trailing.clone());
         self.flow.with(|plan| plan.durables.push((self.operator, trailing.state())));
         self.below(below)
