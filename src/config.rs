@@ -41,7 +41,9 @@ pub use options::{duration, options, size};
 pub use parameters::{Ignored, Parameters};
 pub use sink::SinkBinding;
 pub use size::parse_size;
-pub use source::{DataLoss, Dedup, EventTimeFallback, FutureSkew, Rule, SourceBinding};
+pub use source::{
+    DataLoss, Dedup, EventTimeFallback, FutureSkew, Rule, SourceBinding, WatermarkScope,
+};
 pub use view::{Engine, ViewBinding};
 
 use crate::alert;

@@ -53,6 +53,7 @@ const OTHERS: Dataflow = Dataflow {
         let minutely = keyed.window(Tumbling::new(minutes(1))).accumulate(|_| Count::one());
         let rows = minutely.rows(Example::row).keep(hours(1));
         rows.map(|line| line.clone()).sink("busy");
+        minutely.rows(Example::row).updates().view().map(|line| line.clone()).sink("live");
         events.sink("events");
         Ok(())
     },
@@ -74,6 +75,15 @@ impl Ran {
 
 /// Runs a dataflow over files of (key, second) on two workers, one partition a file.
 fn counts(name: &str, partitions: &[Vec<(String, i64)>], keys: &str) -> Result<Ran> {
+    counts_on(2, name, partitions, keys)
+}
+
+fn counts_on(
+    workers: usize,
+    name: &str,
+    partitions: &[Vec<(String, i64)>],
+    keys: &str,
+) -> Result<Ran> {
     let folder = Scratch::new("options");
     for (number, events) in partitions.iter().enumerate() {
         let mut lines = String::new();
@@ -91,7 +101,7 @@ fn counts(name: &str, partitions: &[Vec<(String, i64)>], keys: &str) -> Result<R
     let job = bound(&over)?;
     let rows = collector(name);
     rows.clear();
-    run(vec![Arc::new(job)], &Workers::threads(2), &Stop::new())?;
+    run(vec![Arc::new(job)], &Workers::threads(workers), &Stop::new())?;
     Ok(Ran { log: rows.log(), table: rows.table() })
 }
 
@@ -147,7 +157,7 @@ fn so_many_records_are_read_in_each_trigger_interval() {
     assert!(millis(23 * 20) <= begun.elapsed(), "{:?}", begun.elapsed());
     assert_eq!(slowly.table, at_once.table);
     assert_eq!(slowly.log.len(), at_once.log.len());
-    assert!(0 < slowly.log.len());
+    assert!(!slowly.log.is_empty());
 }
 
 #[test]
@@ -219,6 +229,53 @@ fn a_job_ends_when_a_view_holds_more_groups_than_it_may() {
     assert_eq!(error.kind().exit_code(), 65);
     assert!(error.to_string().contains("view `counts` holds "), "{error}");
     assert!(error.to_string().contains("`keys_max` is 4\n  hint: "), "{error}");
+}
+
+#[test]
+fn a_global_watermark_is_that_of_the_greatest_event_time_of_all_partitions() {
+    let partition = |minutes: &[i64]| -> Vec<(String, i64)> {
+        minutes.iter().map(|minute| ("a".to_owned(), 60 * minute)).collect()
+    };
+    // The first partition is read to its end before the second one.
+    let (first, second) = (partition(&[0, 9]), partition(&[1, 8, 9]));
+    let keys =
+        |scope: &str| format!("rows = \"final\"\n[source.\"*\"]\nwatermark_scope = {scope:?}");
+    let run = |workers, scope: &str, partitions: [&Vec<(String, i64)>; 2]| {
+        let ran = counts_on(workers, "scope", &partitions.map(Clone::clone), &keys(scope))?;
+        let minute = |cells: &Vec<Cell>| match cells[1] {
+            Cell::Time(start) => start.seconds() / 60,
+            _ => panic!("{cells:?}"),
+        };
+        Ok::<_, highwater::error::Error>(ran.table.iter().map(minute).collect::<Vec<_>>())
+    };
+    assert_eq!(run(1, "partition", [&first, &second]).unwrap(), [0, 1, 8, 9]);
+    // The watermark is ten seconds before minute 9.
+    assert_eq!(run(1, "global", [&first, &second]).unwrap(), [0, 8, 9]);
+    assert_eq!(run(1, "global", [&second, &first]).unwrap(), [1, 8, 9]);
+    let error = run(2, "global", [&first, &second]).expect_err("two workers");
+    assert_eq!(error.kind().exit_code(), 65);
+    let message = "`watermark_scope = \"global\"` of source `events` needs a single worker";
+    assert!(error.to_string().contains(message), "{error}");
+    assert!(error.to_string().contains("hint: run it with -w 1"), "{error}");
+}
+
+#[test]
+fn keep_is_refused_where_nothing_keeps_rows() {
+    let check = |view: &str, refused: bool| {
+        let over = format!(
+            "[source.\"*\"]\nfile = {{ path = \"none.jsonl\" }}\n\
+             [view.{view}]\nkeep = \"1h\"\n[sink.\"*\"]\nblackhole = {{}}\n"
+        );
+        let error = bound_to(&OTHERS, &over).err().map(|error| error.to_string());
+        let message = format!("`keep` of view `{view}` has no effect: nothing keeps its rows");
+        assert_eq!(error.is_some(), refused, "{view}: {error:?}");
+        assert!(error.is_none_or(|error| error.starts_with(&message)));
+    };
+    check("sessions", true);
+    check("events", true);
+    // What the dataflow says about `keep` is part of the view.
+    check("busy", true);
+    check("live", false);
 }
 
 #[test]

@@ -56,6 +56,10 @@ pub struct SourceBinding {
     /// `event_time_fallback`: `"none"`, or `"record"`: an event without a time takes that of its
     /// record. Default: `"none"`.
     pub event_time_fallback: EventTimeFallback,
+    /// `watermark_scope`: `"partition"`, or `"global"`: the greatest event time of all partitions,
+    /// as Spark has it. What is late then depends on how partitions interleave, so it runs on one
+    /// worker alone and nothing is promised about its rows. Default: `"partition"`.
+    pub watermark_scope: WatermarkScope,
     /// `dedup = { field = "event_id", memory = "1h" }`: drops repetitions. Default: `"off"`.
     pub dedup: Option<Dedup>,
     /// `queue_bytes_max`: what the service's client may hold, in each process; then partitions are
@@ -99,6 +103,15 @@ pub enum EventTimeFallback {
     None,
     /// The time of its record.
     Record,
+}
+
+/// Whose event times make a watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatermarkScope {
+    /// Those of its partition.
+    Partition,
+    /// Those of all partitions of the source.
+    Global,
 }
 
 /// Repetitions are dropped.
@@ -159,6 +172,12 @@ pub(super) fn read(
                 &[("none", EventTimeFallback::None), ("record", EventTimeFallback::Record)],
             )?
             .unwrap_or(EventTimeFallback::None),
+        watermark_scope: fields
+            .choice(
+                "watermark_scope",
+                &[("partition", WatermarkScope::Partition), ("global", WatermarkScope::Global)],
+            )?
+            .unwrap_or(WatermarkScope::Partition),
         dedup: read_dedup(&mut fields)?,
         queue_bytes_max: fields.size("queue_bytes_max", "32MiB")?.unwrap_or(32 << 20),
         batch: BatchLimits {
@@ -167,7 +186,6 @@ pub(super) fn read(
         },
         kind,
     };
-    read_watermark_scope(&mut fields)?;
     fields.finish()?;
     Ok((!source.kind.is_empty()).then_some(source))
 }
@@ -219,14 +237,4 @@ fn read_dedup(fields: &mut Fields<'_>) -> Result<Option<Dedup>> {
             .hint("name the field that repetitions share: field = \"event_id\"")
             .within(place)),
     }
-}
-
-/// `watermark_scope`: `"partition"`, the only scope there is.
-fn read_watermark_scope(fields: &mut Fields<'_>) -> Result<()> {
-    fields.parsed("watermark_scope", "partition", |text| match text {
-        "partition" => Ok(()),
-        "global" => Err("watermarks over all partitions are not built yet".to_owned()),
-        _ => Err(format!("must be \"partition\", not {text:?}")),
-    })?;
-    Ok(())
 }

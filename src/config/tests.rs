@@ -111,7 +111,7 @@ fn the_embedded_bindings_need_nothing() -> Result<()> {
     assert_eq!(sinks[0].queue_rows_max, 100_000);
 
     let view = config.view("moments")?;
-    assert_eq!((view.engine, view.forget_after), (Engine::Hash, hours(24)));
+    assert_eq!((view.engine, view.forget_after), (Engine::Hash, None));
     config.check_names(&names(&["chat", "viewers"]), &names(&["chat_summary_minute", "moments"]))
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::fields::Fields;
 use crate::error::Result;
-use crate::time::hours;
 
 /// What is configured of a view; each of these keys may stand in `[view."*"]` too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +18,13 @@ pub struct ViewBinding {
     /// the later window closes, none after `forget_after` without events. Not for sessions.
     /// Default: false.
     pub fill_gaps: bool,
-    /// `keep`: for how much event time a closed row stays readable. Default: the window's length.
+    /// `keep`: for how much event time a closed row stays in a view of views, such as a top list;
+    /// of views that share the rows, the longest. Default: the window's length.
     pub keep: Option<Duration>,
     /// `forget_after`: a key's trailing windows, and where its gaps begin, are forgotten after so
-    /// much event time without a row. Default: `"24h"`.
-    pub forget_after: Duration,
+    /// much event time without a row; of views that share the windows, the longest. Default:
+    /// `"24h"`.
+    pub forget_after: Option<Duration>,
     /// `keys_max`: groups (keys in the slices of open windows, or keys with a session) that the
     /// windows of the view may hold on each worker; beyond it the job stops reading and ends with
     /// exit code 65. Default: without limit.
@@ -51,7 +52,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Result<ViewBinding> {
         engine: fields.choice("engine", &engines)?.unwrap_or_default(),
         fill_gaps: fields.flag("fill_gaps")?.unwrap_or(false),
         keep: fields.duration("keep", "1h")?,
-        forget_after: fields.duration("forget_after", "24h")?.unwrap_or(hours(24)),
+        forget_after: fields.duration("forget_after", "24h")?,
         keys_max: fields.count_or_off("keys_max", 1_000_000)?,
         key_bytes_max: fields.size("key_bytes_max", "1KiB")?.unwrap_or(1 << 10),
     };

@@ -10,7 +10,7 @@ use super::ticks::Pace;
 use crate::alert;
 use crate::config::{
     Config, Engine, EventTimeFallback, FutureSkew, Parameters, Rule, SinkBinding, SourceBinding,
-    ViewBinding,
+    WatermarkScope,
 };
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
@@ -105,6 +105,8 @@ pub fn bind_all(
         add_view(&mut job, port, config, &mut mistakes);
         let fills = job.settings.filled.contains(&port.view);
         mistakes.extend(check_filled(&sketch, port).err().filter(|_| fills));
+        let keeps = job.settings.keep.contains_key(&port.view);
+        mistakes.extend(check_kept(&sketch, port).err().filter(|_| keeps));
     }
     set_intervals(&mut job, &sketch);
     (Some(job), mistakes)
@@ -131,9 +133,11 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
         (Ok(view), Ok(sinks)) => (view, sinks),
         (view, sinks) => return mistakes.extend(view.err().into_iter().chain(sinks.err())),
     };
-    mistakes.extend(not_built(port, &view));
     if view.engine == Engine::Differential {
         job.settings.differential.insert(port.view.clone());
+    }
+    if let Some(keep) = view.keep {
+        job.settings.keep.insert(port.view.clone(), keep);
     }
     if let Some(most) = view.keys_max {
         job.settings.keys_max.insert(port.view.clone(), most as u64);
@@ -143,7 +147,9 @@ fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Erro
     }
     job.settings.keys.insert(port.view.clone(), view.key.clone());
     job.settings.key_bytes_max = view.key_bytes_max;
-    job.settings.forget_after = view.forget_after;
+    if let Some(forget_after) = view.forget_after {
+        job.settings.forget.insert(port.view.clone(), forget_after);
+    }
     let mut bound = Vec::with_capacity(sinks.len());
     for sink in &sinks {
         match bind_sink(sink, port, &view.key) {
@@ -177,16 +183,16 @@ fn check_filled(sketch: &Plan, port: &Port) -> Result<()> {
     }
 }
 
-/// What is asked of a view and cannot be had yet.
-fn not_built(port: &Port, view: &ViewBinding) -> Vec<Error> {
-    let asked = [("keep", view.keep.is_some())];
-    let asked = asked.into_iter().filter(|(_, asked)| *asked);
-    asked
-        .map(|(key, _)| {
-            Error::config(format!("`{key}` of view `{}` is not built yet", port.view))
-                .hint("leave the key out")
-        })
-        .collect()
+/// `keep` is about closed rows that stay in a view of views.
+fn check_kept(sketch: &Plan, port: &Port) -> Result<()> {
+    if sketch.is_retained(port) {
+        return Ok(());
+    }
+    let message = format!("`keep` of view `{}` has no effect: nothing keeps its rows", port.view);
+    Err(Error::config(message).hint(
+        "leave it out; it is for views that are made by updates().view() or \
+         updates().arrange_by(…) in the dataflow",
+    ))
 }
 
 /// One sentence for each parameter that is set and has no effect on a dataflow.
@@ -321,6 +327,7 @@ fn bind_source(
         idle_timeout: binding.idle_timeout,
         catch_up_skew: binding.catch_up_skew.unwrap_or(Duration::MAX),
         limits: binding.batch,
+        is_global: binding.watermark_scope == WatermarkScope::Global,
         rates: Rates {
             rate_max: binding.max_rate_per_partition.map(|rate| rate as u64),
             trigger_max: binding

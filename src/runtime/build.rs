@@ -25,7 +25,7 @@ use timely::worker::Worker;
 
 use super::context::Context;
 use super::job::{BoundSink, Job};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operators::Event;
 use crate::operators::differential::{Announcement, Kept, differential};
 use crate::operators::shell::shell;
@@ -166,6 +166,11 @@ fn reader_plans(
     let mut readers = Vec::with_capacity(sources.len());
     for (index, source) in sources.into_iter().enumerate() {
         let bound = job.source(&source.name)?;
+        if bound.is_global && 1 < context.peers {
+            let error = "`watermark_scope = \"global\"` of source `";
+            return Err(Error::config(format!("{error}{}` needs a single worker", source.name))
+                .hint("run it with -w 1, or leave the key out"));
+        }
         let fills = |sources: &BTreeSet<usize>| sources.contains(&index);
         let slots = (0..counts.0).filter(|slot| fills(&plan.slots[*slot].sources)).collect();
         let ports = (0..counts.1).filter(|port| match &plan.ports[*port].from {
@@ -181,6 +186,7 @@ fn reader_plans(
             catch_up_skew: bound.catch_up_skew,
             idle_timeout: bound.idle_timeout,
             limits: bound.limits,
+            is_global: bound.is_global,
             rates: bound.rates,
             announce,
             slots,

@@ -57,6 +57,8 @@ pub struct BoundSource {
     pub catch_up_skew: Duration,
     /// Limits of a batch.
     pub limits: BatchLimits,
+    /// `watermark_scope = "global"`: all partitions have the watermark of the greatest event time.
+    pub is_global: bool,
     /// `max_rate_per_partition`, `max_offsets_per_trigger`.
     pub rates: Rates,
 }
@@ -70,6 +72,7 @@ impl BoundSource {
             idle_timeout: None,
             catch_up_skew: seconds(60),
             limits: BatchLimits::default(),
+            is_global: false,
             rates: Rates::default(),
         }
     }

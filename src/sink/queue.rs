@@ -364,11 +364,16 @@ impl<W: Fn()> Thread<W> {
                 _ => complete,
             };
             if 0 < ready {
+                let was_full = self.options.rows_max <= state.rows;
                 let items: Vec<Item> = state.items.drain(..ready).collect();
                 drop(state);
                 let replaced = self.coalesced.absorb(items);
                 state = shared.state();
                 state.rows -= replaced;
+                if was_full && state.rows < self.options.rows_max {
+                    // Whoever has seen it full would else wait for the next write.
+                    (self.wake)();
+                }
                 continue;
             }
             let Coalesced { behind, since, .. } = &self.coalesced;

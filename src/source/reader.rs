@@ -58,6 +58,8 @@ pub struct ReaderPlan {
     pub idle_timeout: Option<Duration>,
     /// Limits of a batch.
     pub limits: super::BatchLimits,
+    /// `watermark_scope = "global"`.
+    pub is_global: bool,
     /// `max_rate_per_partition`, `max_offsets_per_trigger`.
     pub rates: Rates,
     /// The slots that it fills, by their number in the plan.
@@ -173,6 +175,11 @@ impl Reading {
         matches!(self.last, Poll::CaughtUp | Poll::After(_))
             && timeout <= now.saturating_sub(self.arrived)
     }
+}
+
+/// Keeps the shorter of two pauses.
+fn sooner(due: &mut Option<Duration>, pause: Duration) {
+    *due = Some(due.map_or(pause, |due| due.min(pause)));
 }
 
 impl Reader {
@@ -296,6 +303,7 @@ impl Reader {
         let mut more = false;
         self.due = None;
         let slowest = self.slowest();
+        let mut global = Millis::MIN;
         let (now, rates) = (self.context.clock.now(), self.plan.rates);
         let records_max = self.plan.limits.records.min(rates.batch_max());
         for index in 0..self.partitions.len() {
@@ -313,7 +321,7 @@ impl Reader {
                     if reading.last != Poll::Ready {
                         reading.last = Poll::Waiting;
                     }
-                    self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
+                    sooner(&mut self.due, pause);
                     continue;
                 }
             }
@@ -323,12 +331,13 @@ impl Reader {
             reading.last = reading.partition.poll(&mut self.batch)?;
             more |= reading.last == Poll::Ready;
             if let Poll::After(pause) = reading.last {
-                self.due = Some(self.due.map_or(pause, |due| due.min(pause)));
+                sooner(&mut self.due, pause);
             }
             let records = self.batch.len();
             if 0 < records {
                 reading.arrived = self.context.clock.now();
                 rates.note(&mut reading.taken, records, now);
+                reading.state.watermark.raise(global);
                 self.plan.intake.take(&mut self.batch, &mut reading.state, &mut self.outbox);
                 self.context.board.count_read(records as u64);
             }
@@ -337,12 +346,19 @@ impl Reader {
                 reading.state.watermark.raise(promise);
                 reading.state.next_offset = Some(self.batch.next_offset);
             }
+            if self.plan.is_global {
+                global = global.max(reading.state.watermark.get());
+            }
             if 0 < records {
                 self.send();
             } else if before < self.batch.next_offset {
                 // Nothing but positions without records, such as the marks of transactions.
                 reading.state.next_offset = Some(self.batch.next_offset);
             }
+        }
+        if self.plan.is_global {
+            // Also those that have nothing new.
+            self.partitions.iter_mut().for_each(|reading| reading.state.watermark.raise(global));
         }
         Ok(more)
     }

@@ -43,9 +43,13 @@ pub struct Settings {
     pub differential: BTreeSet<Text>,
     /// Views with `fill_gaps`.
     pub filled: BTreeSet<Text>,
+    /// `keep`, by view.
+    pub keep: BTreeMap<Text, Duration>,
     /// `keys_max`, by view.
     pub keys_max: BTreeMap<Text, u64>,
-    /// `forget_after` of trailing histories and of filled gaps.
+    /// `forget_after` of trailing histories and of filled gaps, by view.
+    pub forget: BTreeMap<Text, Duration>,
+    /// The same for views of which it says nothing.
     pub forget_after: Duration,
     /// Whether the view `alerts` is bound; what is not bound is not computed.
     pub alerts: bool,
@@ -61,7 +65,9 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             differential: BTreeSet::new(),
             filled: BTreeSet::new(),
+            keep: BTreeMap::new(),
             keys_max: BTreeMap::new(),
+            forget: BTreeMap::new(),
             forget_after: hours(24),
             alerts: true,
             system: Text::default(),
@@ -167,8 +173,11 @@ impl Flow {
     /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
     /// ```
     pub fn take(&self) -> Plan {
-        let Settings { filled, forget_after, keys_max, .. } = self.inner.settings.clone();
-        Plan { filled, forget_after, keys_max, ..self.inner.plan.take() }
+        let Settings { filled, keys_max, forget, forget_after, .. } = self.inner.settings.clone();
+        let plan = self.inner.plan.take();
+        let mut plan = Plan { filled, keys_max, forget, forget_after, ..plan };
+        plan.retain(&self.inner.settings.keep);
+        plan
     }
 
     /// What a binding says about a source.
@@ -179,11 +188,6 @@ impl Flow {
     /// What bindings say.
     pub(super) fn settings(&self) -> &Settings {
         &self.inner.settings
-    }
-
-    /// How long a key's trailing history outlives its last row.
-    pub(super) fn forget_after(&self) -> Duration {
-        self.inner.settings.forget_after
     }
 
     pub(super) fn key_bytes_max(&self) -> usize {

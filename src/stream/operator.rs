@@ -145,12 +145,15 @@ impl Operator {
             .iter()
             .filter_map(|(number, root)| Some((*number as u32, root.erased.clone()?)))
             .collect();
+        let forget_after = plan.forget_after_of(&ports).unwrap_or(plan.forget_after);
+        let histories = plan.histories.iter().filter(|(operator, _)| mine(*operator));
+        histories.for_each(|(_, history)| history.set(forget_after));
         let filled = ports.iter().any(|port| plan.filled.contains(&plan.ports[*port].view));
         let windows = makes.first().and_then(|(_, root)| root.windows).filter(|_| filled);
         let gaps = match windows {
             // Joins have made sure that the others have the same windows.
             Some(Windows::Fixed(fixed)) => {
-                Some(Rc::new(RefCell::new(Gaps::new(fixed, plan.forget_after))))
+                Some(Rc::new(RefCell::new(Gaps::new(fixed, forget_after))))
             }
             _ => None,
         };

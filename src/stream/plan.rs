@@ -56,8 +56,12 @@ pub struct Plan {
     pub operators: Vec<Rc<OperatorPlan>>,
     /// Views with `fill_gaps`.
     pub filled: BTreeSet<Text>,
-    /// `forget_after`.
+    /// `forget_after` of views of which nothing is said.
     pub forget_after: Duration,
+    /// `forget_after`, by view.
+    pub forget: BTreeMap<Text, Duration>,
+    /// For how long trailing histories outlive their last rows, by operator.
+    pub(super) histories: Vec<(usize, Rc<Cell<Duration>>)>,
     /// `keys_max`, by view.
     pub keys_max: BTreeMap<Text, u64>,
     /// What the description got wrong.
@@ -145,6 +149,12 @@ impl Port {
     /// Whether its rows change without end: a view of the scope of ticks.
     pub fn is_table(&self) -> bool {
         matches!(self.from, From::View(_))
+    }
+
+    /// Whether a binding may say how long its closed rows stay. What `keep(…)` says is part of what
+    /// a view is.
+    fn may_be_kept(&self) -> bool {
+        self.updates && self.retained.is_some()
     }
 
     /// Whether it is this very port.
@@ -318,19 +328,54 @@ impl Plan {
         }
     }
 
+    /// Whether a binding may say how long closed rows stay in a view.
+    pub fn is_retained(&self, port: &Port) -> bool {
+        match port.from {
+            From::View(node) => {
+                let fed = self.ports_of(node);
+                fed.iter().any(|port| self.ports[*port].may_be_kept())
+            }
+            From::Operator(_) | From::Sources(_) => false,
+        }
+    }
+
+    /// Takes what bindings say about how long closed rows stay; of views that share them, the
+    /// longest.
+    pub(super) fn retain(&mut self, keep: &BTreeMap<Text, Duration>) {
+        for (index, port) in self.ports.iter().enumerate().filter(|(_, port)| port.may_be_kept()) {
+            let feeds = |port: &&Port| match port.from {
+                From::View(node) => self.ports_of(node).contains(&index),
+                From::Operator(_) | From::Sources(_) => false,
+            };
+            let fed = self.ports.iter().filter(feeds);
+            if let Some(asked) = fed.filter_map(|port| keep.get(&port.view)).max()
+                && let Some(retained) = &port.retained
+            {
+                retained.borrow_mut().keep_for(*asked);
+            }
+        }
+    }
+
     /// Of the views that some ports of an operator feed, the one that allows the fewest groups.
     pub(super) fn keys_max_of(&self, ports: &[usize]) -> Option<(Text, u64)> {
-        let feeds = |view: &Text| {
-            self.ports.iter().enumerate().any(|(index, port)| {
-                port.view == *view
-                    && match port.from {
-                        From::View(node) => ports.iter().any(|p| self.ports_of(node).contains(p)),
-                        From::Operator(_) | From::Sources(_) => ports.contains(&index),
-                    }
-            })
-        };
-        let fed = self.keys_max.iter().filter(|(view, _)| feeds(view));
+        let fed = self.keys_max.iter().filter(|(view, _)| self.feed(ports, view));
         fed.min_by_key(|(_, most)| **most).map(|(view, most)| (view.clone(), *most))
+    }
+
+    /// Of the views that some ports of an operator feed, the longest `forget_after`.
+    pub(super) fn forget_after_of(&self, ports: &[usize]) -> Option<Duration> {
+        let fed = self.forget.iter().filter(|(view, _)| self.feed(ports, view));
+        fed.map(|(_, forget_after)| *forget_after).max()
+    }
+
+    /// Whether some ports feed a view.
+    fn feed(&self, ports: &[usize], view: &Text) -> bool {
+        self.ports.iter().enumerate().filter(|(_, port)| port.view == *view).any(|(index, port)| {
+            match port.from {
+                From::View(node) => ports.iter().any(|fed| self.ports_of(node).contains(fed)),
+                From::Operator(_) | From::Sources(_) => ports.contains(&index),
+            }
+        })
     }
 
     /// The windows of an operator.

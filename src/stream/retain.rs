@@ -28,6 +28,9 @@ use crate::window::Window;
 pub trait Retained {
     /// Forgets the rows whose time is over at a watermark; each leaves as a deletion.
     fn expire(&mut self, over: Millis) -> Rows;
+
+    /// Says how long they are held after their windows have closed.
+    fn keep_for(&mut self, keep: Duration);
 }
 
 /// The step; what it holds is shared with the snapshot and with whoever forgets it.
@@ -35,7 +38,7 @@ pub(super) struct Retain<K>(Rc<RefCell<Held<K>>>);
 
 /// The rows that a view holds of windows.
 struct Held<K> {
-    /// How long after the end of its window, in event time.
+    /// How long after the end of its window, in event time; a binding may change it.
     keep: Duration,
     /// By end, start and key, so that what is forgotten first comes first.
     rows: BTreeMap<(Time, Time, K), Vec<u8>>,
@@ -112,6 +115,10 @@ impl<K: Key> Retained for Held<K> {
             push(&mut gone, Change::Delete, Window::new(start, end), row);
         }
         gone
+    }
+
+    fn keep_for(&mut self, keep: Duration) {
+        self.keep = keep;
     }
 }
 

@@ -185,3 +185,63 @@ fn updates_that_no_sink_takes_are_not_made() {
     check("final", (false, false));
     check("", (false, false));
 }
+
+#[test]
+fn a_binding_says_for_how_long_closed_rows_stay_in_a_view() {
+    use crate::row::Change;
+    use crate::testing::Example;
+    use crate::window::Tumbling;
+    // The watermark at which a row of a window that ends at 10 s is forgotten.
+    let check = |keep: &[(&str, u64)], expect: i64| {
+        let keep = keep.iter().map(|(view, keep)| ((*view).into(), seconds(*keep))).collect();
+        let mut bench = Bench::with(Settings { keep, ..Settings::default() }, |flow| {
+            let events = flow.source("events", seconds(0), Example::time);
+            let windows = events.window(Tumbling::new(seconds(10)));
+            let counts = windows.accumulate(|_: &Event| crate::aggregate::Count::one());
+            let live = counts.rows(Example::row).updates().view();
+            live.map(|line| line).sink("one");
+            live.map(|line| line).sink("other");
+        });
+        bench.read([("a", 1, 1)]);
+        let gone = (1..100).find(|second| {
+            // Three epochs each, as a row is forgotten two epochs later at the soonest.
+            (0..3).any(|epoch| {
+                bench.operators[0].emit(Millis(second * 1_000), 3 * *second as u64 + epoch);
+                bench.operators[0].rows(0).marks.iter().any(|mark| mark.change == Change::Delete)
+            })
+        });
+        assert_eq!(gone, Some(expect));
+    };
+    check(&[], 20);
+    check(&[("one", 25)], 35);
+    check(&[("other", 3), ("one", 2)], 13);
+    check(&[("another", 25)], 20);
+}
+
+#[test]
+fn a_history_is_forgotten_as_the_views_of_its_windows_say() {
+    use crate::testing::Example;
+    use crate::window::Tumbling;
+    // Whether the second row saw the first, a hundred seconds before it.
+    let check = |forget: &[(&str, u64)], expect: &str| {
+        let forget = forget.iter().map(|(view, after)| ((*view).into(), seconds(*after))).collect();
+        let mut bench = Bench::with(Settings { forget, ..Settings::default() }, |flow| {
+            let events = flow.source("events", seconds(0), Example::time);
+            let windows = events.window(Tumbling::new(seconds(10)));
+            let counts = windows.accumulate(|_: &Event| crate::aggregate::Count::one());
+            let past = counts
+                .rows(|(), _, count| count.get())
+                .trailing(1, |past, count| count + past.iter().sum::<i64>());
+            past.rows(Example::row).sink("one");
+            past.rows(Example::row).filter(|_| false).sink("other");
+        });
+        bench.read([("a", 1, 1), ("a", 101, 1)]);
+        bench.emit(Millis(1_000_000));
+        assert_eq!(bench.rows(), ["Final: 0, 1", expect]);
+    };
+    check(&[], "Final: 100, 2");
+    check(&[("one", 99)], "Final: 100, 1");
+    check(&[("one", 100)], "Final: 100, 2");
+    check(&[("one", 99), ("other", 100)], "Final: 100, 2");
+    check(&[("another", 99)], "Final: 100, 2");
+}

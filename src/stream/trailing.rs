@@ -1,6 +1,6 @@
 //! `trailing`: sets each final row beside the rows of its key before it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) struct Trailing<K, R, F> {
 /// The last rows of each key.
 struct History<K, R> {
     count: usize,
-    forget_after: Duration,
+    forget_after: Rc<Cell<Duration>>,
     keys: FixedMap<K, Past<R>>,
     /// Keys by the time at which their history ends, as it stood when it was noted.
     ends: BTreeMap<Time, Vec<K>>,
@@ -40,7 +40,7 @@ struct Past<R> {
 impl<K: Key, R: Clone + 'static, F> Trailing<K, R, F> {
     pub(super) fn new(
         count: usize,
-        forget_after: Duration,
+        forget_after: Rc<Cell<Duration>>,
         compare: F,
         below: Rc<PaneNode<K, R>>,
     ) -> Trailing<K, R, F> {
@@ -73,7 +73,7 @@ where
 
 impl<K: Key, R: Clone> History<K, R> {
     fn push(&mut self, key: &K, end: Time, compare: impl FnOnce(&[R]) -> R) -> R {
-        let (count, forget_after) = (self.count, self.forget_after);
+        let (count, forget_after) = (self.count, self.forget_after.get());
         if count == 0 {
             return compare(&[]);
         }
@@ -130,7 +130,7 @@ impl<K: Key, R: Serialize + DeserializeOwned + Clone> Durable for History<K, R> 
         let entries: Vec<(K, Past<R>)> =
             bincode::deserialize(bytes).expect("a snapshot of this state, checked by its reader");
         for (key, past) in entries {
-            self.ends.entry(past.last.plus(self.forget_after)).or_default().push(key.clone());
+            self.ends.entry(past.last.plus(self.forget_after.get())).or_default().push(key.clone());
             self.keys.insert(key, past);
         }
     }
@@ -144,7 +144,7 @@ impl<K: Key, R: Serialize + DeserializeOwned + Clone> Durable for History<K, R> 
             let (noted, keys) = entry.remove_entry();
             for key in keys {
                 let Some(past) = self.keys.get(&key) else { continue };
-                let end = past.last.plus(self.forget_after);
+                let end = past.last.plus(self.forget_after.get());
                 if end <= noted {
                     self.keys.remove(&key);
                 } else {

@@ -3,6 +3,7 @@
 //! `rows`, `filter`, `join`, `trailing` keep the key, so they run inside the operator that keeps
 //! the windows: nothing stands behind it in event time, and a shared handle is computed once.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -269,7 +270,10 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
         R: serde::Serialize + serde::de::DeserializeOwned,
     {
         let below = PaneNode::new();
-        let trailing = Trailing::new(count, self.flow.forget_after(), compare, below.clone());
+        let forget_after = Rc::new(Cell::new(Duration::ZERO));
+        let trailing = Trailing::new(count, forget_after.clone(), compare, below.clone());
+        // Set once it is known which views the operator feeds.
+        self.flow.with(|plan| plan.histories.push((self.operator, forget_after)));
         self.panes.push(trailing.clone());
         self.flow.with(|plan| plan.durables.push((self.operator, trailing.state())));
         self.below(below)
@@ -381,7 +385,7 @@ impl<K: Key, R: Row + Clone + 'static> Updates<K, R> {
 
 impl<K: Key, R: Stored + Clone> Updates<K, R> {
     /// The rows as a view, each as it is now. A closed row stays for the length of its window (of
-    /// a session: of its gap) in event time.
+    /// a session: of its gap) in event time, or for what `keep` of a view's binding says.
     pub fn view(&self) -> View<R> {
         let keep = match self.0.windows {
             Windows::Fixed(fixed) => fixed.size(),

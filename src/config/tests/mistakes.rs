@@ -119,6 +119,11 @@ fn wrong_values_of_ports_are_refused() {
         "over.toml:2: source.chat: `lateness_rule` must be \"window\" or \"strict\", not \"loose\"",
     );
     check(
+        "[source.chat]\nwatermark_scope = 'world'",
+        "over.toml:2: source.chat: `watermark_scope` must be \"partition\" or \"global\", not \
+         \"world\"",
+    );
+    check(
         "[source.chat]\nmax_rate_per_partition = 'much'",
         "over.toml:2: source.chat: `max_rate_per_partition` must be a whole number, 1 or more, \
          such as 1500, not the text \"much\"",
@@ -198,6 +203,16 @@ fn what_is_not_built_is_refused_plainly() {
     let check = |over: &str, expect: &str| {
         assert_eq!(error(over, &[]), format!("{expect}\n  hint: leave it out"), "{over}");
     };
+    check(
+        "[flow]\nstate_bytes_max = '1GiB'",
+        "over.toml:2: flow: `state_bytes_max` cannot be used: a limit on bytes of state, beside \
+         `keys_max` of a view, is not built yet",
+    );
+    check(
+        "[flow]\nkey_groups = 512",
+        "over.toml:2: flow: `key_groups` cannot be used: another number of key groups than 256 is \
+         not built yet",
+    );
     check(
         "[checkpoint]\npath = '/var/lib/highwater/chat'",
         "over.toml:2: checkpoint: `path` cannot be used: checkpoints are not built yet",

@@ -5,7 +5,7 @@ use crate::time::seconds;
 
 /// A history of sums: a row is its own value, and what is compared is the list before it.
 fn history(count: usize, forget_after: u64) -> History<u32, i64> {
-    let forget_after = seconds(forget_after);
+    let forget_after = Rc::new(Cell::new(seconds(forget_after)));
     History { count, forget_after, keys: FixedMap::default(), ends: BTreeMap::new() }
 }
 

@@ -63,6 +63,20 @@ fn a_queue_of_updates_counts_the_rows_that_it_holds() {
 }
 
 #[test]
+fn a_full_queue_that_has_room_again_wakes_the_operator() {
+    let (wake, wakes) = mpsc::channel();
+    let options = of_updates(seconds(600));
+    let queue = Queue::start(Box::new(Script::default()), options, move || {
+        // The test may be over when the last answer comes.
+        let _ = wake.send(());
+    });
+    let queue = queue.unwrap();
+    queue.rows(upserts((0..10).map(|value| (1, value))));
+    wakes.recv_timeout(seconds(20)).expect("a wake-up, as nine rows need not be written");
+    assert_eq!((queue.len(), queue.is_full()), (1, false));
+}
+
+#[test]
 fn updates_that_need_not_be_gathered_are_not_waited_for() {
     let check = |fill: &dyn Fn(&Queue), expect: &[&str]| {
         let (queue, _script) = start(of_updates(seconds(600)));
