@@ -21,7 +21,6 @@ mod views;
 use highwater::prelude::*;
 use highwater_datasets::chat::{Message, Viewers};
 
-pub use recent::Recent;
 pub use views::{Chat, Moment, Summary};
 
 /// The arguments of the job.
@@ -44,9 +43,6 @@ const LATENESS: Duration = seconds(10);
 
 /// How many earlier windows of the same stream a window is compared with.
 pub const HISTORY: usize = 10;
-
-/// The time in which moments are counted for an alert.
-const RECENT: Duration = minutes(10);
 
 /// How a window is compared with those before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,16 +88,10 @@ pub fn chat(flow: &Flow, settings: Settings) {
         .trailing(HISTORY, move |past, summary| summary.compared_with(past, baseline));
 
     summaries.updates().sink("chat_summary_minute");
+
     let moments = summaries.filter_map(Moment::spike);
     moments.sink("moments");
-
-    if anomaly_rate.is_on() {
-        let windows = RECENT.as_micros().div_ceil(slide.as_micros().max(1)) as usize;
-        moments
-            .rows(|_, window, _| Recent::at(window.start))
-            .trailing(windows, |past, moment| moment.counted(past, RECENT))
-            .alert(anomaly_rate, "moments", &["stream_id"], |moment| moment.count as f64);
-    }
+    recent::watch(&moments, slide, anomaly_rate);
 }
 
 /// Reads the arguments from `[parameters]` and builds the dataflow.

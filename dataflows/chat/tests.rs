@@ -1,8 +1,8 @@
 //! The alert about moments; all else of the job is shown by scripts.
 
-use highwater::time::{Time, minutes};
+use highwater::time::Time;
 
-use super::Recent;
+use super::recent::Recent;
 use crate::play::{Play, Played};
 
 /// The messages of windows of ten seconds from 12:00 on, as many as it says.
@@ -59,7 +59,7 @@ fn a_moment_ten_minutes_ago_is_not_counted_and_one_just_behind_it_is() {
     let at = |start| Recent::at(Time::from_seconds(start));
     let counted = |past: &[i64]| {
         let past: Vec<Recent> = past.iter().map(|start| at(*start)).collect();
-        at(600).counted(&past, minutes(10)).count
+        at(600).counted(&past).count
     };
     assert_eq!(counted(&[]), 1);
     assert_eq!(counted(&[0, 1, 599]), 3);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::aggregate::Count;
 use crate::alert::Alert;
-use crate::config::Parameters;
+use crate::config::{Engine, Parameters};
 use crate::error::Result;
 use crate::row::{Cell, Change};
 use crate::runtime::{BoundSink, BoundSource, Job, Stop, Workers, run};
@@ -88,7 +88,7 @@ fn expected(logs: &[Vec<Event>]) -> Vec<(String, String, i64, f64)> {
 }
 
 /// What a number of workers raises.
-fn raised(logs: &[Vec<Event>], threads: usize) -> Vec<(String, String, i64, f64)> {
+fn raised(logs: &[Vec<Event>], threads: usize, engine: Engine) -> Vec<(String, String, i64, f64)> {
     let memory = logs
         .iter()
         .fold(Memory::new(), |memory, log| memory.partition(Arc::new(log.clone()), &[1, 7, 3]));
@@ -97,6 +97,9 @@ fn raised(logs: &[Vec<Event>], threads: usize) -> Vec<(String, String, i64, f64)
         Ok(())
     });
     job.sources.insert("events".into(), BoundSource::new(Arc::new(memory)));
+    if engine == Engine::Differential {
+        job.settings.differential.extend(["alerts".into(), "counts".into()]);
+    }
     let [counts, alerts] = ["counts", "alerts"].map(|name| {
         let view = View { name: name.into(), schema: Default::default(), key: vec![], stamp: None };
         let collector = Collector::default();
@@ -147,7 +150,10 @@ fn alerts_of_several_windows_are_one_view_and_the_same_with_any_number_of_worker
     let both = ["of_one", "of_all"].map(|name| expect.iter().filter(|row| row.0 == name).count());
     assert!(both.iter().all(|count| 4 < *count), "{both:?}");
     for threads in [1, 2, 4] {
-        assert_eq!(raised(&logs, threads), expect, "{threads} workers");
+        for engine in [Engine::Hash, Engine::Differential] {
+            let found = raised(&logs, threads, engine);
+            assert_eq!(found, expect, "{threads} workers, {engine:?}");
+        }
     }
 }
 
