@@ -126,9 +126,12 @@ fn describe(flow: &Flow) {
         .sink("recent");
 }
 
+/// Count and even sum of each key.
+type Keys = BTreeMap<Option<u32>, (i64, Option<i64>)>;
+
 /// What the views must hold, as sorted lines.
 fn expected(logs: &[Partition]) -> BTreeMap<&'static str, Vec<String>> {
-    let mut windows: BTreeMap<i64, BTreeMap<Option<u32>, (i64, Option<i64>)>> = BTreeMap::new();
+    let mut windows: BTreeMap<i64, Keys> = BTreeMap::new();
     for record in logs.iter().flat_map(|log| &log.records) {
         let second = record.time_us.unwrap().div_euclid(1_000_000);
         let start = second.div_euclid(SIZE_S) * SIZE_S;
