@@ -3,6 +3,7 @@
 // A test that unwraps fails where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod alerts;
 mod archive;
 mod arrival;
 mod bad_input;

@@ -71,7 +71,11 @@ impl Parameters {
     ///
     /// ```
     /// use highwater::config::Parameters;
-    /// let mut parameters = Parameters::new(&toml::toml! { few = 2.5, many = "off" });
+    /// let table = toml::toml! {
+    ///     few = 2.5
+    ///     many = "off"
+    /// };
+    /// let mut parameters = Parameters::new(&table);
     /// assert_eq!(parameters.threshold("few", Some(1.0))?, Some(2.5));
     /// assert_eq!(parameters.threshold("many", Some(100.0))?, None);
     /// assert_eq!(parameters.threshold("others", Some(10.0))?, Some(10.0));
