@@ -32,7 +32,8 @@ fn run(server: &KafkaServer, setting: &str, said: impl Fn(&Running) -> bool) -> 
             producer.flush().unwrap();
         }
     }
-    command.args(["--set", "sink.\"*\".console={}", "--set", setting]);
+    let sinks = ["sink.\"*\".console={}", "sink.alerts.console={}"];
+    command.args(sinks.iter().chain([&setting]).flat_map(|set| ["--set", set]));
     let job = Running::start(command, scratch.path(), "market");
     until(LIMIT, || said(&job));
     job.signal("TERM");
