@@ -227,7 +227,7 @@ impl Closer {
                 self.context.failure.set(error);
                 continue;
             }
-            self.kept[index].operator.emit(watermark, self.context.pace.epoch(at));
+            self.kept[index].operator.emit(watermark);
             self.send(index, at);
             self.closed_parts(index, watermark, at + 1, &mut back);
         }

@@ -205,7 +205,7 @@ impl Shell {
         }
         self.watermark = watermark;
         self.applied = false;
-        self.operator.emit(watermark, self.open);
+        self.operator.emit(watermark);
         for output in 0..self.operator.ports.len() {
             let mut rows = self.operator.rows(output);
             rows.sent = self.sent;

@@ -307,6 +307,7 @@ fn close<'s>(
                     refused.activate().session(&capability).give(rows);
                 }
             }
+            closer.settle(epoch);
             // What has arrived of an epoch leaves at its last tick, so nothing may pass that.
             let hold = complete.map(|tick| match closer.first() {
                 Some(open) => tick.min(pace.first_tick(open + 1) - 1),
@@ -363,11 +364,18 @@ impl Closer {
         self.epochs.first_key_value().map(|(epoch, _)| *epoch)
     }
 
+    /// Takes the promises that no epoch before them needs any more: a view may be quiet for long.
+    fn settle(&mut self, open: Option<u64>) {
+        if let Some(before) = self.first().into_iter().chain(open).min() {
+            self.promises.take_before(before);
+        }
+    }
+
     /// The rows of the next complete epoch; `open` is the first that is not.
     fn next(&mut self, open: Option<u64>) -> Option<(u64, Rows)> {
         let epoch = self.first().filter(|first| open.is_none_or(|open| *first < open))?;
         let changes = self.epochs.remove(&epoch).expect("found above");
-        while self.promises.take_first(Some(epoch)).is_some() {}
+        self.promises.take_before(epoch);
         let over = self.promises.watermark();
         let mut rows = Rows::default();
         for net in changes.into_values() {
@@ -474,6 +482,23 @@ mod tests {
         assert_eq!(changes(&rows), expect);
         assert_eq!(closer.first(), Some(4));
         assert_eq!(changes(&closer.next(None).unwrap().1), [(Change::Upsert, Cell::I64(8))]);
+    }
+
+    #[test]
+    fn promises_do_not_pile_up_while_nothing_is_written() {
+        let mut closer = closer(Some(1));
+        let announce = |closer: &mut Closer, epoch: u64| {
+            let watermark = Millis(epoch as i64 * 1_000);
+            let announcement = Announcement { source: 0, worker: 0, watermark };
+            closer.promises.announced(epoch, &mut vec![announcement]);
+        };
+        (0..100).for_each(|epoch| announce(&mut closer, epoch));
+        closer.take(50, vec![1], row(1, 60), 1);
+        closer.settle(Some(90));
+        assert_eq!(closer.promises.watermark(), Millis(49_000), "epoch 50 is not written yet");
+        assert_eq!(closer.next(Some(90)).unwrap().0, 50);
+        closer.settle(Some(90));
+        assert_eq!(closer.promises.waiting(), 10);
     }
 
     #[test]

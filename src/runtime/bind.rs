@@ -343,7 +343,7 @@ fn set_intervals(job: &mut Job, sketch: &Plan) {
     for (index, source) in sketch.sources.iter().enumerate() {
         let bound = job.sources.get_mut(&source.name);
         let Some(max) = bound.and_then(|bound| bound.rates.trigger_max.as_mut()) else { continue };
-        let fed = sketch.sunk().filter(|port| sketch.sources_of(port).contains(&index));
+        let fed = sketch.sunk().filter(|port| sketch.sources_of_view(&port.view).contains(&index));
         let sinks = fed.filter_map(|port| job.sinks.get(&port.view)).flatten();
         max.interval = sinks.filter_map(|sink| sink.queue.gather).min().unwrap_or(max.interval);
     }

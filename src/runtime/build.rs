@@ -93,8 +93,7 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
                 let rows = with(rows.clone(), bound.rows, port.updates);
                 let mut bound = bound.clone();
                 if job.latency {
-                    let parts = plan.parts(&port.view);
-                    let sources = parts.flat_map(|part| plan.sources_of(part)).collect();
+                    let sources = plan.sources_of_view(&port.view);
                     bound.queue.latency = Some(job.board.latency(&port.view, &sources));
                 }
                 let plan = sink_plan(&port.view, &bound, context);

@@ -22,6 +22,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::expiry::Expiry;
 use super::operator::{Durable, Root};
 use super::panes::{PaneNode, PaneStep};
 use crate::aggregate::Aggregate;
@@ -40,8 +41,7 @@ pub(crate) struct Gaps {
     slide: i64,
     forget_after: Duration,
     keys: FixedMap<Bytes, Seen>,
-    /// Keys by the time at which they are forgotten, as it stood when it was noted.
-    ends: BTreeMap<Time, Vec<Bytes>>,
+    ends: Expiry<Bytes>,
     /// What has closed since the last settlement, with the hash of the key.
     closed: BTreeMap<(Window, Bytes), u64>,
     /// What every root has to show of it.
@@ -62,7 +62,7 @@ impl Gaps {
             slide: micros(windows.slide()),
             forget_after,
             keys: FixedMap::default(),
-            ends: BTreeMap::new(),
+            ends: Expiry::default(),
             closed: BTreeMap::new(),
             wanted: Vec::new(),
         }
@@ -81,10 +81,8 @@ impl Gaps {
                     self.wanted.push((before, key.clone()));
                 }
             }
-            // Noted once per key: `forget` notes it again if more windows came meanwhile.
             if seen.is_none() {
-                let end = window.end.plus(self.forget_after);
-                self.ends.entry(end).or_default().push(key.clone());
+                self.ends.note(window.end.plus(self.forget_after), key.clone());
             }
             self.keys.insert(key.clone(), Seen { hash, last: window });
             self.wanted.push((window, key));
@@ -105,29 +103,20 @@ impl Durable for Gaps {
 
     fn restore(&mut self, bytes: &[u8]) {
         for (key, seen) in decode::<Vec<(Bytes, Seen)>>(bytes) {
-            let end = seen.last.end.plus(self.forget_after);
-            self.ends.entry(end).or_default().push(key.clone());
+            self.ends.note(seen.last.end.plus(self.forget_after), key.clone());
             self.keys.insert(key, seen);
         }
     }
 
-    fn forget(&mut self, watermark: Millis, _epoch: u64) {
-        while let Some(entry) = self.ends.first_entry() {
-            // A window that closes from now on ends at the watermark or behind it.
-            if watermark <= entry.key().floor_ms() {
-                break;
+    fn forget(&mut self, watermark: Millis) {
+        self.ends.pass(watermark, |key, noted| {
+            let end = self.keys.get(key)?.last.end.plus(self.forget_after);
+            if noted < end {
+                return Some(end);
             }
-            let (noted, keys) = entry.remove_entry();
-            for key in keys {
-                let Some(seen) = self.keys.get(&key) else { continue };
-                let end = seen.last.end.plus(self.forget_after);
-                if end <= noted {
-                    self.keys.remove(&key);
-                } else {
-                    self.ends.entry(end).or_default().push(key);
-                }
-            }
-        }
+            self.keys.remove(key);
+            None
+        });
     }
 }
 

@@ -18,6 +18,7 @@ mod chunk;
 mod dedup;
 mod differential;
 mod events;
+mod expiry;
 mod fill;
 mod flow;
 mod intake;

@@ -69,8 +69,8 @@ pub trait Durable {
     /// Takes in a key group.
     fn restore(&mut self, bytes: &[u8]);
 
-    /// Forgets what the watermark has made useless, in an epoch.
-    fn forget(&mut self, watermark: Millis, epoch: u64);
+    /// Forgets what the watermark has made useless, if that is for the state to decide.
+    fn forget(&mut self, _watermark: Millis) {}
 }
 
 /// A snapshot of an operator: per part of it, by key group.
@@ -188,8 +188,8 @@ impl Operator {
         self.roots[input].apply(parcel);
     }
 
-    /// Shows updates, then closes what the watermark has passed, in an epoch.
-    pub fn emit(&mut self, watermark: Millis, epoch: u64) {
+    /// Shows updates, then closes what the watermark has passed.
+    pub fn emit(&mut self, watermark: Millis) {
         if self.updates {
             self.roots.iter_mut().for_each(|root| root.flush());
             self.joins.iter().for_each(|join| join.borrow_mut().settle_changes());
@@ -200,7 +200,7 @@ impl Operator {
             self.roots.iter_mut().for_each(|root| root.fill());
         }
         self.joins.iter().for_each(|join| join.borrow_mut().settle_finals());
-        self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark, epoch));
+        self.durables.iter().for_each(|durable| durable.borrow_mut().forget(watermark));
     }
 
     /// Whether it holds no more groups than its views allow.

@@ -338,8 +338,6 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Durable for Waiting<K, Q, A> 
             }
         }
     }
-
-    fn forget(&mut self, _watermark: Millis, _epoch: u64) {}
 }
 
 /// The side of the questions; it moves the state on, as both sides have one watermark.

@@ -282,6 +282,11 @@ impl Plan {
         self.ports.iter().filter(move |port| !port.inner && port.view == view)
     }
 
+    /// The sources that a view is made from.
+    pub fn sources_of_view(&self, view: &str) -> BTreeSet<usize> {
+        self.parts(view).flat_map(|part| self.sources_of(part)).collect()
+    }
+
     /// The sources that a port is filled from.
     pub fn sources_of(&self, port: &Port) -> BTreeSet<usize> {
         match &port.from {

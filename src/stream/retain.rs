@@ -151,9 +151,6 @@ impl<K: Key> Durable for Held<K> {
             self.set(key, Window::new(start, end), row);
         }
     }
-
-    /// The views decide.
-    fn forget(&mut self, _watermark: Millis, _epoch: u64) {}
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl Bench {
 
     /// Shows updates and closes windows.
     pub(super) fn emit(&mut self, watermark: Millis) {
-        self.operators.iter_mut().for_each(|operator| operator.emit(watermark, 0));
+        self.operators.iter_mut().for_each(|operator| operator.emit(watermark));
     }
 
     /// The rows that the only operator made for its first view, sorted.
@@ -208,7 +208,7 @@ fn a_binding_says_for_how_long_closed_rows_stay_in_a_view() {
             live.map(|line| line).sink("other");
         });
         bench.read([("a", 1, 1)]);
-        bench.operators[0].emit(Millis(10_000), 0);
+        bench.operators[0].emit(Millis(10_000));
         let gone = (1..100).find(|second| !bench.expire(*second).is_empty());
         assert_eq!(gone, Some(expect));
     };

@@ -1,13 +1,13 @@
 //! `trailing`: sets each final row beside the rows of its key before it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::expiry::Expiry;
 use super::operator::Durable;
 use super::panes::{PaneNode, PaneStep};
 use crate::hash::{self, FixedMap};
@@ -27,8 +27,7 @@ struct History<K, R> {
     count: usize,
     forget_after: Rc<Cell<Duration>>,
     keys: FixedMap<K, Past<R>>,
-    /// Keys by the time at which their history ends, as it stood when it was noted.
-    ends: BTreeMap<Time, Vec<K>>,
+    ends: Expiry<K>,
 }
 
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -45,7 +44,7 @@ impl<K: Key, R: Clone + 'static, F> Trailing<K, R, F> {
         below: Rc<PaneNode<K, R>>,
     ) -> Trailing<K, R, F> {
         let history =
-            History { count, forget_after, keys: FixedMap::default(), ends: BTreeMap::new() };
+            History { count, forget_after, keys: FixedMap::default(), ends: Expiry::default() };
         Trailing { compare: Rc::new(compare), history: Rc::new(RefCell::new(history)), below }
     }
 }
@@ -90,9 +89,8 @@ impl<K: Key, R: Clone> History<K, R> {
             past.rows.remove(0);
         }
         past.rows.push(row.clone());
-        // Noted once per key: `forget` notes it again if more rows came meanwhile.
         if is_new {
-            self.ends.entry(end.plus(forget_after)).or_default().push(key.clone());
+            self.ends.note(end.plus(forget_after), key.clone());
         }
         past.last = end;
         row
@@ -130,28 +128,20 @@ impl<K: Key, R: Serialize + DeserializeOwned + Clone> Durable for History<K, R> 
         let entries: Vec<(K, Past<R>)> =
             bincode::deserialize(bytes).expect("a snapshot of this state, checked by its reader");
         for (key, past) in entries {
-            self.ends.entry(past.last.plus(self.forget_after.get())).or_default().push(key.clone());
+            self.ends.note(past.last.plus(self.forget_after.get()), key.clone());
             self.keys.insert(key, past);
         }
     }
 
-    fn forget(&mut self, watermark: Millis, _epoch: u64) {
-        while let Some(entry) = self.ends.first_entry() {
-            // A row that comes from now on ends after the watermark, hence finds nothing.
-            if watermark <= entry.key().floor_ms() {
-                break;
+    fn forget(&mut self, watermark: Millis) {
+        self.ends.pass(watermark, |key, noted| {
+            let end = self.keys.get(key)?.last.plus(self.forget_after.get());
+            if noted < end {
+                return Some(end);
             }
-            let (noted, keys) = entry.remove_entry();
-            for key in keys {
-                let Some(past) = self.keys.get(&key) else { continue };
-                let end = past.last.plus(self.forget_after.get());
-                if end <= noted {
-                    self.keys.remove(&key);
-                } else {
-                    self.ends.entry(end).or_default().push(key);
-                }
-            }
-        }
+            self.keys.remove(key);
+            None
+        });
     }
 }
 

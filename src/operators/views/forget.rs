@@ -59,6 +59,17 @@ impl Promises {
         Some(first)
     }
 
+    /// How many epochs are not taken.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.announced.len()
+    }
+
+    /// Takes all epochs before one.
+    pub(super) fn take_before(&mut self, epoch: u64) {
+        while self.take_first(Some(epoch)).is_some() {}
+    }
+
     /// The least of what all workers have promised for the sources, in the epochs taken.
     pub(super) fn watermark(&self) -> Millis {
         let readers = self

@@ -80,12 +80,12 @@ fn a_silent_key_is_released() {
         gaps.closed.insert((window, vec![key]), 0);
         gaps.settle();
     }
-    gaps.forget(Millis(40_000), 0);
+    gaps.forget(Millis(40_000));
     assert_eq!(gaps.keys.len(), 2);
-    gaps.forget(Millis(40_001), 0);
+    gaps.forget(Millis(40_001));
     assert_eq!(gaps.keys.len(), 1);
-    gaps.forget(Millis(50_001), 0);
-    assert!(gaps.keys.is_empty() && gaps.ends.is_empty());
+    gaps.forget(Millis(50_001));
+    assert!(gaps.keys.is_empty() && gaps.ends.len() == 0);
 }
 
 /// Counts of even values beside counts of odd ones, or -1 without a partner.

@@ -16,8 +16,8 @@ fn kept(flow: &Flow) {
 }
 
 /// What became of events since the last call: their values, negative where they went.
-fn changes(bench: &mut Bench, watermark: i64, epoch: u64) -> Vec<i64> {
-    bench.operators[0].emit(Millis(watermark * 1_000), epoch);
+fn changes(bench: &mut Bench, watermark: i64) -> Vec<i64> {
+    bench.operators[0].emit(Millis(watermark * 1_000));
     let rows = bench.operators[0].rows(0);
     let mut values: Vec<i64> = rows
         .iter()
@@ -35,8 +35,8 @@ fn changes(bench: &mut Bench, watermark: i64, epoch: u64) -> Vec<i64> {
 fn an_event_is_there_until_its_time_is_over() {
     let mut bench = Bench::new(kept);
     bench.read([("a", 20, 1), ("b", 20, 2), ("a", 23, 3), ("a", 21, 0), ("a", 20, 1)]);
-    assert_eq!(changes(&mut bench, 18, 0), [1, 1, 2, 3], "equal events are two");
-    assert_eq!(changes(&mut bench, 40, 1), [0; 0], "the views say when it goes");
+    assert_eq!(changes(&mut bench, 18), [1, 1, 2, 3], "equal events are two");
+    assert_eq!(changes(&mut bench, 40), [0; 0], "the views say when it goes");
     let mut gone = |watermark: i64| bench.expire(watermark).len();
     assert_eq!([29, 30, 32, 33].map(&mut gone), [0, 3, 0, 1]);
     assert_eq!(bench.operators[0].open().entries, 0);
@@ -47,7 +47,7 @@ fn an_event_is_late_when_it_would_have_been_forgotten() {
     let mut bench = Bench::new(kept);
     // Behind the last event the watermark is 115.
     bench.read([("a", 120, 1), ("a", 106, 2), ("a", 105, 3), ("a", 104, 4)]);
-    assert_eq!(changes(&mut bench, 0, 0), [1, 2]);
+    assert_eq!(changes(&mut bench, 0), [1, 2]);
     let late = bench.letters();
     assert_eq!(late.len(), 2, "{late:?}");
     assert!(late[0].starts_with("2 late: ") && late[1].starts_with("3 late: "), "{late:?}");
@@ -61,7 +61,7 @@ fn under_the_strict_rule_nothing_behind_the_watermark_is_kept() {
         flow.source("events", strict, Example::time).keep(seconds(10));
     });
     bench.read([("a", 120, 1), ("a", 115, 2), ("a", 114, 3)]);
-    assert_eq!(changes(&mut bench, 0, 0), [1, 2]);
+    assert_eq!(changes(&mut bench, 0), [1, 2]);
 }
 
 #[test]
@@ -72,21 +72,21 @@ fn several_events_of_one_record_are_kept_apart() {
         twice.concat(&twice.filter(|_| true)).keep(seconds(10));
     });
     bench.read([("a", 20, 7)]);
-    assert_eq!(changes(&mut bench, 0, 0), [7; 4]);
+    assert_eq!(changes(&mut bench, 0), [7; 4]);
 }
 
 #[test]
 fn a_snapshot_holds_the_events_by_key_group() {
     let mut bench = Bench::new(kept);
     bench.read((1..200).map(|value| ("a", 20, value)));
-    changes(&mut bench, 0, 0);
+    changes(&mut bench, 0);
     let mut snapshot = bench.operators[0].snapshot();
     let (mut restored, mut half) = (Bench::new(kept), Bench::new(kept));
     restored.operators[0].restore(&snapshot);
-    assert_eq!(changes(&mut restored, 0, 0), (1..200).collect::<Vec<_>>());
+    assert_eq!(changes(&mut restored, 0), (1..200).collect::<Vec<_>>());
     snapshot.iter_mut().for_each(|part| part.retain(|(group, _)| group % 2 == 0));
     half.operators[0].restore(&snapshot);
-    let half = changes(&mut half, 0, 0).len();
+    let half = changes(&mut half, 0).len();
     assert!((50..150).contains(&half), "{half}");
 }
 

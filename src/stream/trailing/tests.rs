@@ -6,7 +6,7 @@ use crate::time::seconds;
 /// A history of sums: a row is its own value, and what is compared is the list before it.
 fn history(count: usize, forget_after: u64) -> History<u32, i64> {
     let forget_after = Rc::new(Cell::new(seconds(forget_after)));
-    History { count, forget_after, keys: FixedMap::default(), ends: BTreeMap::new() }
+    History { count, forget_after, keys: FixedMap::default(), ends: Expiry::default() }
 }
 
 /// Pushes a row and returns the rows before it.
@@ -20,7 +20,7 @@ fn push(history: &mut History<u32, i64>, key: u32, end: i64, row: i64) -> Vec<i6
 }
 
 fn notes(history: &History<u32, i64>) -> usize {
-    history.ends.values().map(Vec::len).sum()
+    history.ends.len()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_history_of_no_rows_keeps_nothing() {
     let mut history = history(0, 100);
     assert_eq!(push(&mut history, 1, 0, 1), [0; 0]);
     assert_eq!(push(&mut history, 1, 1, 1), [0; 0]);
-    assert!(history.keys.is_empty() && history.ends.is_empty());
+    assert!(history.keys.is_empty() && history.ends.len() == 0);
 }
 
 #[test]
@@ -56,14 +56,14 @@ fn a_silent_key_is_released_when_nothing_can_find_it_any_more() {
     push(&mut history, 1, 0, 1);
     push(&mut history, 2, 0, 1);
     push(&mut history, 1, 50, 2);
-    history.forget(Millis(100_000), 0);
+    history.forget(Millis(100_000));
     assert_eq!(history.keys.len(), 2);
-    history.forget(Millis(100_001), 0);
+    history.forget(Millis(100_001));
     assert_eq!(history.keys.len(), 1);
-    history.forget(Millis(150_000), 0);
+    history.forget(Millis(150_000));
     assert_eq!(push(&mut history, 1, 150, 3), [1, 2]);
-    history.forget(Millis::MAX, 0);
-    assert!(history.keys.is_empty() && history.ends.is_empty());
+    history.forget(Millis::MAX);
+    assert!(history.keys.is_empty() && history.ends.len() == 0);
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn a_key_that_goes_on_is_noted_once() {
         for row in 0..50 {
             let end = row * distance;
             push(&mut history, 1, end, row);
-            history.forget(Millis(end * 1_000), 0);
+            history.forget(Millis(end * 1_000));
             assert_eq!(notes(&history), 1, "row {row} of trailing({count}) every {distance} s");
         }
-        history.forget(Millis::MAX, 0);
+        history.forget(Millis::MAX);
         assert_eq!((history.keys.len(), notes(&history)), (0, 0));
     }
 }
@@ -102,6 +102,6 @@ fn a_snapshot_holds_the_histories_by_key_group() {
         let expected = push(&mut whole, key, 60, 3);
         assert_eq!(push(&mut restored, key, 60, 3), expected);
     }
-    restored.forget(Millis::MAX, 0);
+    restored.forget(Millis::MAX);
     assert!(restored.keys.is_empty());
 }
