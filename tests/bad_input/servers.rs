@@ -1,24 +1,23 @@
 //! What only real servers have: records without a value, topics without records, tables that
 //! cannot hold a row whose key is NULL.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use highwater::config::{Config, Kinds};
 use highwater::lateness::Ledger;
 use highwater::letter::Reason;
-use highwater::runtime::{Job, Stop, Surroundings, Workers, bind, run, wall_time};
-use highwater::sink::kinds::SINK_NAMES;
+use highwater::runtime::{Job, Stop, Workers, run};
 use highwater::source::kafka::{Admin, ClientSettings, Outgoing, Producer};
-use highwater::source::kinds::SOURCE_NAMES;
 use highwater::testing::{KafkaServer, PostgresServer, Scratch};
 use highwater::text::Text;
 use highwater_dataflows::DATAFLOWS;
 use serde_json::Value;
 
 use crate::binary::run_in;
+use crate::systems;
 
 /// Key and value of a record.
 type Sent = (Option<&'static [u8]>, Option<&'static [u8]>);
@@ -28,16 +27,9 @@ const PARTITIONS: u32 = 2;
 
 /// All jobs of all systems, but for the archives, with every source bound to one topic.
 fn jobs(brokers: &str, topic: &str) -> Vec<Arc<Job>> {
-    let around = Surroundings {
-        generators: highwater_datasets::GENERATORS,
-        dataflows: DATAFLOWS,
-        now: Arc::new(wall_time),
-        threads: 1,
-        latency: false,
-        from: None,
-    };
-    let kinds = Kinds { sources: SOURCE_NAMES, sinks: SINK_NAMES };
-    let jobs = DATAFLOWS.iter().filter(|dataflow| !dataflow.by_name).map(|dataflow| {
+    let systems: BTreeSet<&str> = DATAFLOWS.iter().map(|dataflow| dataflow.system).collect();
+    let jobs = systems.into_iter().flat_map(|system| {
+        let dataflow = systems::dataflows(system).next().unwrap();
         let file: toml::Table = dataflow.file.1.parse().unwrap();
         let mut overlay = String::from("[sink.\"*\"]\nblackhole = {}\n");
         for port in file["source"].as_table().unwrap().keys().filter(|port| *port != "*") {
@@ -48,9 +40,7 @@ fn jobs(brokers: &str, topic: &str) -> Vec<Arc<Job>> {
         for view in file["sink"].as_table().unwrap().keys().filter(|view| *view != "*") {
             writeln!(overlay, "[sink.{view}]\nblackhole = {{}}").unwrap();
         }
-        let files = [dataflow.file, ("bad.toml", overlay.as_str())];
-        let config = Config::load(kinds, &files, &[], &[], &|_| None).unwrap();
-        Arc::new(bind(dataflow, &config, &around).unwrap())
+        systems::jobs(system, &[("bad.toml", &overlay)])
     });
     jobs.collect()
 }

@@ -82,7 +82,8 @@ fn describe(flow: &Flow) {
         .rows(|key, window, count| Counted { window, key, count: count.get() })
         .updates()
         .view();
-    let sums = events
+    let sums = flow
+        .source("others", seconds(DISORDER_S as u64), |event: &Event| event.time)
         .filter(|event| event.value % 2 == 0)
         .key_by(|event| event.key)
         .window(windows)
@@ -126,20 +127,26 @@ fn describe(flow: &Flow) {
         .sink("recent");
 }
 
-/// Count and even sum of each key.
-type Keys = BTreeMap<Option<u32>, (i64, Option<i64>)>;
+/// Count of each key.
+type Keys = BTreeMap<Option<u32>, i64>;
+
+/// The records of a source, each with the start of its window in seconds.
+fn records(source: &Source) -> impl Iterator<Item = (i64, &Record)> {
+    source.partitions.iter().flat_map(|log| &log.records).map(|record| {
+        let second = record.time_us.unwrap().div_euclid(1_000_000);
+        (second.div_euclid(SIZE_S) * SIZE_S, record)
+    })
+}
 
 /// What the views must hold, as sorted lines.
-fn expected(logs: &[Partition]) -> BTreeMap<&'static str, Vec<String>> {
+fn expected(events: &Source, others: &Source) -> BTreeMap<&'static str, Vec<String>> {
     let mut windows: BTreeMap<i64, Keys> = BTreeMap::new();
-    for record in logs.iter().flat_map(|log| &log.records) {
-        let second = record.time_us.unwrap().div_euclid(1_000_000);
-        let start = second.div_euclid(SIZE_S) * SIZE_S;
-        let (count, sum) = windows.entry(start).or_default().entry(record.key).or_default();
-        *count += 1;
-        if record.value % 2 == 0 {
-            *sum = Some(sum.unwrap_or_default() + record.value);
-        }
+    let mut sums: BTreeMap<(i64, Option<u32>), i64> = BTreeMap::new();
+    for (start, record) in records(events) {
+        *windows.entry(start).or_default().entry(record.key).or_default() += 1;
+    }
+    for (start, record) in records(others).filter(|(_, record)| record.value % 2 == 0) {
+        *sums.entry((start, record.key)).or_default() += record.value;
     }
     let mut views: BTreeMap<&str, Vec<String>> = VIEWS.map(|(name, _)| (name, vec![])).into();
     let mut put = |view: &str, start: i64, cells: &[String]| {
@@ -147,15 +154,15 @@ fn expected(logs: &[Partition]) -> BTreeMap<&'static str, Vec<String>> {
         rows.push(format!("{start} {} {}", start + SIZE_S, cells.join(" ")));
     };
     for (start, keys) in windows {
-        let mut ranked: Vec<_> = keys.iter().map(|(key, (count, _))| (-count, *key)).collect();
+        let mut ranked: Vec<_> = keys.iter().map(|(key, count)| (-count, *key)).collect();
         ranked.sort();
         for (count, key) in ranked.iter().take(2) {
             put("busiest", start, &[word(*key), (-count).to_string()]);
         }
         put("widths", start, &[keys.len().to_string()]);
-        put("totals", start, &[keys.values().map(|(count, _)| count).sum::<i64>().to_string()]);
-        for (key, (count, sum)) in keys {
-            let sum = sum.filter(|_| key.is_some());
+        put("totals", start, &[keys.values().sum::<i64>().to_string()]);
+        for (key, count) in keys {
+            let sum = sums.get(&(start, key)).copied().filter(|_| key.is_some());
             put("all", start, &[word(key), count.to_string()]);
             put("paired", start, &[word(key), count.to_string(), word(sum)]);
             if sum.is_some() {
@@ -218,9 +225,7 @@ struct Playing {
 impl Playing {
     fn new(seed: u64) -> Playing {
         let mut random = Random(seed);
-        let source = source(&mut random);
-        let delivery =
-            Delivery { seed, pauses: random.pick(&[0, 20, 100]), ..Delivery::of(&source) };
+        let [events, others] = [(); 2].map(|()| source(&mut random));
         let mut job = Job::new("views", |flow| {
             describe(flow);
             Ok(())
@@ -231,7 +236,11 @@ impl Playing {
             ticks_per_epoch: random.pick(&[1, 2, 4]),
             in_flight_max: random.pick(&[1, 4, 32]),
         };
-        job.sources.insert("events".into(), BoundSource::new(Arc::new(delivery)));
+        for (name, source) in [("events", &events), ("others", &others)] {
+            let pauses = random.pick(&[0, 20, 100]);
+            let delivery = Delivery { seed, pauses, ..Delivery::of(source) };
+            job.sources.insert(name.into(), BoundSource::new(Arc::new(delivery)));
+        }
         let mut views = BTreeMap::new();
         for (name, key) in VIEWS.into_iter().chain([("recent", &["key"][..])]) {
             let key: Vec<String> = key.iter().map(|column| (*column).to_owned()).collect();
@@ -249,7 +258,7 @@ impl Playing {
             let (name, schema) = ("letters".into(), Default::default());
             Collector::default().sink(&View { name, schema, key: vec![], stamp: None })
         });
-        let expected = expected(&source.partitions);
+        let expected = expected(&events, &others);
         Playing { seed, expected, views, job: Arc::new(job) }
     }
 
