@@ -152,6 +152,10 @@ fn word(cell: &Cell) -> String {
         Cell::I32(value) => value.to_string(),
         Cell::I64(value) => value.to_string(),
         Cell::F64(value) => format!("{value:?}"),
+        Cell::Decimal(hundredths) => {
+            let sign = if *hundredths < 0 { "-" } else { "" };
+            format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
+        }
         Cell::Text(value) => value.to_string(),
         Cell::Time(time) => short(*time),
         Cell::TextList(list) => {
@@ -159,7 +163,6 @@ fn word(cell: &Cell) -> String {
             format!("[{}]", list.collect::<Vec<_>>().join(","))
         }
         Cell::I32List(list) => format!("{list:?}"),
-        Cell::Decimal(hundredths) => format!("{:?}", *hundredths as f64 / 100.0),
         Cell::Json(document) => document.clone(),
         other => panic!("no view has such a cell: {other:?}"),
     }
