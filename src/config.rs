@@ -195,6 +195,15 @@ impl Config {
         bound.filter(|sinks| !sinks.is_empty()).ok_or_else(|| self.unbound(Port::Sink, view))
     }
 
+    /// The same, with the name of a job for `{job}` in their texts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::source`].
+    pub fn sinks_of(&self, job: &str, view: &str) -> Result<Vec<SinkBinding>> {
+        Ok(self.sinks(view)?.iter().map(|binding| binding.of_job(job)).collect())
+    }
+
     /// Whether anything is bound to a view.
     ///
     /// # Errors

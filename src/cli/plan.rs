@@ -54,7 +54,7 @@ pub(super) fn summary(job: &Job, config: &Config, workers: &str) -> Result<Strin
         Ok(format!("{name} ({})", target(&binding.kind, &binding.options)))
     });
     let views = job.sinks.keys().map(|view| {
-        let sinks = config.sinks(view)?;
+        let sinks = config.sinks_of(&job.name, view)?;
         let sinks = sinks.iter().map(|sink| target(&sink.kind, &sink.options));
         Ok(format!("{view} ({})", sinks.collect::<Vec<_>>().join(", ")))
     });
@@ -149,7 +149,7 @@ fn describe_view(
     };
     line(text, "rows", rows);
     let bound = job.sinks.get(&port.view).map(Vec::as_slice).unwrap_or_default();
-    for (binding, bound) in config.sinks(&port.view)?.iter().zip(bound) {
+    for (binding, bound) in config.sinks_of(&job.name, &port.view)?.iter().zip(bound) {
         line(text, "sink", &sink(binding, bound));
     }
     Ok(())

@@ -14,7 +14,8 @@ use crate::time::minutes;
 pub struct SinkBinding {
     /// Name of the connector.
     pub kind: String,
-    /// The connector's own keys; `{view}` and `{system}` in them stand for the names.
+    /// The connector's own keys; `{view}` and `{system}` in them stand for the names, and `{job}`
+    /// for that of the job that binds them.
     pub options: toml::Table,
     /// Where the binding was written, for errors: `chat.toml:8: sink.moments.console`.
     pub place: String,

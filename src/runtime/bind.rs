@@ -129,7 +129,7 @@ fn add_source(
 }
 
 fn add_view(job: &mut Job, port: &Port, config: &Config, mistakes: &mut Vec<Error>) {
-    let (view, sinks) = match (config.view(&port.view), config.sinks(&port.view)) {
+    let (view, sinks) = match (config.view(&port.view), config.sinks_of(&job.name, &port.view)) {
         (Ok(view), Ok(sinks)) => (view, sinks),
         (view, sinks) => return mistakes.extend(view.err().into_iter().chain(sinks.err())),
     };

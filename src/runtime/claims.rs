@@ -25,7 +25,7 @@ pub fn check_claims<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Result<()> {
                 let why = format!("{other} and {what} write to one place, `{}`", path.display());
                 return Err(Error::config(why).hint(
                     "a sink has its files for itself: put `{view}` into the path, or `{job}` into \
-                     that of [dead_letters]",
+                     that of [sink.alerts] or [dead_letters]",
                 ));
             }
             claims.insert(path, what);

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,10 @@ impl Sink for LoggedAlerts {
 
     fn placement(&self) -> Placement {
         self.sink().placement()
+    }
+
+    fn claim(&self) -> Option<PathBuf> {
+        self.sink().claim()
     }
 
     fn check(&mut self) -> Result<()> {

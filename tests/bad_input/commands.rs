@@ -120,6 +120,12 @@ fn two_sinks_that_write_one_file_are_65() {
         "dead letters of job `assessment` and dead letters of job `auth` write to one place",
     );
     check("elearning auth video", letters, "dead letters of job `video` write to one place");
+    // The jobs have the view in common.
+    check(
+        "elearning --set sink.alerts={file={path=\"alerts.csv\"}}",
+        "",
+        "view `alerts` of job `assessment` and view `alerts` of job `auth` write to one place",
+    );
     // Even one that may be replaced.
     let file = |view: &str, path: &str| {
         let binding = format!("file = {{ path = \"{path}\" }}\nrows = \"final\"");
@@ -130,13 +136,15 @@ fn two_sinks_that_write_one_file_are_65() {
 }
 
 #[test]
-fn every_job_of_a_system_has_letters_of_its_own() {
+fn every_job_of_a_system_has_letters_and_alerts_of_its_own() {
     let config = all_from("elearning", "bad.jsonl")
         + "[dead_letters]\nfile = { path = \"letters/{job}.jsonl\" }\n";
     let dir = Scratch::new("letters-of-jobs");
     fs::write(dir.path().join("bad.jsonl"), "hello\n").unwrap();
     fs::write(dir.path().join("bad.toml"), config).unwrap();
-    let ended = run_in(dir.path(), &["run", "elearning", "-w", "2", "-c", "bad.toml"]);
+    let alerts = "sink.alerts={file={path=\"alerts/{job}.csv\"}}";
+    let line = ["run", "elearning", "-w", "2", "-c", "bad.toml", "--set", alerts];
+    let ended = run_in(dir.path(), &line);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let count = |job: &str| {
         let letters = fs::read_to_string(dir.path().join(format!("letters/{job}.jsonl"))).unwrap();
@@ -144,6 +152,8 @@ fn every_job_of_a_system_has_letters_of_its_own() {
     };
     let jobs = ["assessment", "auth", "course", "profile_notification", "video"];
     assert_eq!(jobs.map(count), [1, 1, 1, 2, 1], "one for each source");
+    let alerts = |job: &str| dir.path().join(format!("alerts/{job}.csv")).exists();
+    assert_eq!(jobs.map(alerts), [true, true, true, false, true], "one job raises none");
 }
 
 #[test]
