@@ -12,7 +12,8 @@ use highwater::source::kafka::{Admin, ClientSettings, Outgoing, Producer};
 use highwater::testing::{KafkaServer, PostgresServer, Scratch, or_skip};
 use highwater::time::Time;
 
-use crate::binary::{Running, highwater};
+use crate::binary::highwater;
+use crate::cluster::support::Running;
 
 const CHAT: &str = "telemetra.events.chat";
 const VIEWERS: &str = "telemetra.events.viewer";
@@ -96,7 +97,7 @@ fn table(database: &PostgresServer) -> BTreeMap<(String, i64), (u64, usize)> {
 fn until(what: &str, job: &mut Running, limit: Duration, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(job.ended().is_none(), "the job ended while waiting until {what}");
+        assert!(!job.has_ended(), "the job ended while waiting until {what}");
         assert!(begun.elapsed() < limit, "{what}: not within {limit:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -110,15 +111,15 @@ fn chat_survives_a_killed_broker_and_a_database_that_is_away() {
     let started = PostgresServer::start_in(&scratch.path().join("postgres"));
     let Some(database) = or_skip(started) else { return };
     let producer = make_topics(&kafka);
-    let mut check = bound(&["check", "chat", "--create"], &kafka, &database);
-    let (code, _, said) = Running::start(&mut check).wait(Duration::from_secs(60));
-    assert_eq!(code, 0, "{said}");
+    let check = bound(&["check", "chat", "--create"], &kafka, &database);
+    let checked = Running::start(check, scratch.path(), "check").end(Duration::from_secs(60));
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
 
     // The first stretch; the job reads it.
     let first = messages(0..120);
     send(&producer, &first);
     let flags = ["cluster", "chat", "--from", "earliest", "-n", "2", "-w", "2"];
-    let mut job = Running::start(&mut bound(&flags, &kafka, &database));
+    let mut job = Running::start(bound(&flags, &kafka, &database), scratch.path(), "chat");
     send_end(&producer, 130);
     let limit = Duration::from_secs(60);
     until("the first rows are in the table", &mut job, limit, || !table(&database).is_empty());
@@ -126,7 +127,7 @@ fn chat_survives_a_killed_broker_and_a_database_that_is_away() {
     // The broker dies and comes back; the second stretch.
     kafka.kill();
     std::thread::sleep(Duration::from_secs(2));
-    assert!(job.ended().is_none(), "a job outlives its broker");
+    assert!(!job.has_ended(), "a job outlives its broker");
     kafka.restart().expect("the broker comes back");
     let second = messages(140..260);
     send(&producer, &second);
@@ -137,7 +138,7 @@ fn chat_survives_a_killed_broker_and_a_database_that_is_away() {
     send(&producer, &third);
     send_end(&producer, 600);
     std::thread::sleep(Duration::from_secs(10));
-    assert!(job.ended().is_none(), "a job outlives its database");
+    assert!(!job.has_ended(), "a job outlives its database");
     database.start().expect("the database comes back");
 
     let all: Vec<(u32, Message)> = [first, second, third].concat();
@@ -151,8 +152,9 @@ fn chat_survives_a_killed_broker_and_a_database_that_is_away() {
     until("no lag is left", &mut job, limit, || no_lag(&group()));
 
     job.signal("TERM");
-    let (code, _, said) = job.wait(Duration::from_secs(40));
-    assert_eq!(code, 0, "{said}");
+    let ended = job.end(Duration::from_secs(40));
+    let said = ended.err;
+    assert_eq!(ended.code, Some(0), "{said}");
     assert!(said.contains("were open and stay unwritten"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
 }

@@ -19,12 +19,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::expiry::Expiry;
 use super::operator::{Durable, Root};
 use super::panes::{PaneNode, PaneStep};
+use super::view::{decode, encode};
 use crate::aggregate::Aggregate;
 use crate::hash::{self, FixedMap};
 use crate::key::Key;
@@ -205,14 +203,6 @@ impl<K: Key, A: Aggregate> PaneStep<K, A> for Front<K, A> {
     fn changes(&mut self, changes: Vec<Live<K, A>>) {
         self.below.changes(changes);
     }
-}
-
-fn encode<T: Serialize>(value: &T) -> Bytes {
-    bincode::serialize(value).expect("keys serialise")
-}
-
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> T {
-    bincode::deserialize(bytes).expect("bytes that this process wrote, or a checked snapshot")
 }
 
 #[cfg(test)]

@@ -71,6 +71,11 @@ impl Running {
         Command::new("sh").args(["-c", &command]).status().expect("a shell");
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
     /// What it has written to its output so far.
     pub(crate) fn out(&self) -> String {
         fs::read_to_string(&self.out).unwrap_or_default()
