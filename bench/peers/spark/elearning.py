@@ -1,0 +1,2 @@
+"""stub"""
+def start(spark, job): raise SystemExit(1)
