@@ -19,6 +19,8 @@ ci: ## Runs everything that a change must pass, and prints what each stage cost.
 	.ci/run
 bench: ## Lists and runs the experiments.
 	cargo run --release --package highwater-bench
+peers: ## Installs Spark, Flink and Kafka Streams, which are measured beside Highwater.
+	bench/peers/setup.sh
 services-up: ## Starts Kafka and PostgreSQL on this machine and prints how to reach them.
 	@cargo run --quiet --example services --features testing -- up
 services-down: ## Stops them; their data stay.

@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from events import Port
-from formulas import S5_1, T1, T5, d, n, number, pct, per, r2, secs, windowed
+from formulas import S5_1, T1, T5, bounded, d, grouped, n, number, pct, per, r2, secs, windowed
 
 ZONE = "UTC"
 
@@ -198,11 +198,11 @@ def grading_queue(assessment: DataFrame) -> DataFrame:
 
     def of(action: str, count: str, students: str) -> DataFrame:
         counts = {count: n(), students: d("user_id")}
-        return windowed(assessment.filter(act(action)), T5, ["assignment_id"], **counts)
+        return grouped(assessment.filter(act(action)), T5, ["assignment_id"], **counts)
 
     left = of("SUBMIT_ASSIGNMENT", "submissions", "students_submitted")
     right = of("GRADE_ASSIGNMENT", "graded", "students_graded")
-    joined = left.join(right, ["window_start", "window_end", "assignment_id"], "left")
+    joined = bounded(left.join(right, ["window", "assignment_id"], "left"))
     joined = joined.fillna(0, ["graded", "students_graded"])
     return joined.withColumn("pending_grading", F.col("submissions") - F.col("graded"))
 
@@ -364,9 +364,13 @@ def course_engagement(course: DataFrame) -> DataFrame:
     )
 
 
-def profile_updates(profile: DataFrame) -> DataFrame:
+def changed_fields() -> Column:
+    """How many fields all changes of a window name."""
+    return F.size(F.array_distinct(F.array_compact(F.flatten(F.collect_list("fields")))))
+
+
+def profile_updates(profile: DataFrame, changed: Column) -> DataFrame:
     """EL-21."""
-    fields = F.array_distinct(F.array_compact(F.flatten(F.collect_list("fields"))))
     return windowed(
         profile,
         T1,
@@ -375,7 +379,7 @@ def profile_updates(profile: DataFrame) -> DataFrame:
         total_updates=n(),
         general_updates=n(act("UPDATE_PROFILE")),
         avatar_changes=n(act("CHANGE_AVATAR")),
-        unique_fields_updated=F.size(fields),
+        unique_fields_updated=changed,
     )
 
 
@@ -476,7 +480,9 @@ VIEWS = {
     "course_realtime_material_access_5min": of("course", material_access),
     "course_realtime_download_activity": of("course", download_activity),
     "course_realtime_engagement_metrics": of("course", course_engagement),
-    "profile_realtime_updates_1min": of("profile", profile_updates),
+    "profile_realtime_updates_1min": of(
+        "profile", lambda profile: profile_updates(profile, changed_fields())
+    ),
     "notification_realtime_sent_1min": of("notification", notifications_sent),
     "notification_realtime_click_rate_5min": of("notification", click_rate),
     "notification_realtime_delivery_status": of("notification", delivery_status),

@@ -84,15 +84,15 @@ def _decode(records: DataFrame, port: Port) -> DataFrame:
     # An array is as many events; with an array's schema alone, an object that holds a value of the
     # wrong type would end the query.
     is_array = F.ltrim("value").startswith("[")
-    array = F.from_json("value", f"array<struct<{_typed(port.fields)}>>")
-    one = F.array(F.from_json("value", f"struct<{_typed(port.fields)}>"))
+    array = F.from_json("value", f"array<struct<{typed(port.fields)}>>")
+    one = F.array(F.from_json("value", f"struct<{typed(port.fields)}>"))
     elements = F.posexplode(F.when(is_array, array).otherwise(one)).alias("element", "event")
     events = records.select("source", "partition", "offset", elements)
     events = events.filter("event is not null").select("event.*", *POSITION)
     return events.withColumn("time", port.form(port.time))
 
 
-def _typed(fields: str) -> str:
+def typed(fields: str) -> str:
     """`a text, b i32` in Spark's words."""
     types = {
         "text": "string",

@@ -9,12 +9,25 @@ T1, T5, T10 = ("1 minute",), ("5 minutes",), ("10 minutes",)
 S5_1 = ("5 minutes", "1 minute")
 
 
+# How different values are counted. A streaming query, which may not count them exactly, sets another.
+count_distinct = F.countDistinct
+
+
 def windowed(events: DataFrame, window: tuple, keys: list[str], **columns: Column) -> DataFrame:
     """Groups by window and keys: `window_start`, `window_end`, the keys, then the columns."""
-    grouped = events.groupBy(F.window("time", *window).alias("window"), *keys)
-    rows = grouped.agg(*(column.alias(name) for name, column in columns.items()))
+    return bounded(grouped(events, window, keys, **columns))
+
+
+def grouped(events: DataFrame, window: tuple, keys: list[str], **columns: Column) -> DataFrame:
+    """As `windowed`, with `window` in place of its bounds: in a stream, only that has a watermark."""
+    groups = events.groupBy(F.window("time", *window).alias("window"), *keys)
+    return groups.agg(*(column.alias(name) for name, column in columns.items()))
+
+
+def bounded(rows: DataFrame) -> DataFrame:
+    """Puts the bounds in the place of `window`."""
     bounds = [F.col("window.start").alias("window_start"), F.col("window.end").alias("window_end")]
-    return rows.select(*bounds, *keys, *columns)
+    return rows.select(*bounds, *(name for name in rows.columns if name != "window"))
 
 
 def n(condition: Column | None = None) -> Column:
@@ -23,9 +36,9 @@ def n(condition: Column | None = None) -> Column:
 
 
 def d(column, condition: Column | None = None) -> Column:
-    """Exact number of distinct values that are not NULL."""
+    """Number of distinct values that are not NULL."""
     column = F.col(column) if isinstance(column, str) else column
-    return F.countDistinct(column if condition is None else F.when(condition, column))
+    return count_distinct(column if condition is None else F.when(condition, column))
 
 
 def r2(column: Column) -> Column:

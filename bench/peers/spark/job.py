@@ -8,8 +8,8 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-import elearning
-import events
+import system
+import windows
 
 RTM = "realtime "
 
@@ -20,8 +20,8 @@ def main() -> None:
     stopping = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     spark = session(job)
-    started = elearning.start if job["query"] == "elearning" else events.start
-    queries = started(spark, job)
+    start = system.start if job["query"] == "elearning" else windows.start
+    queries = start(spark, job)
     wait_until_ready(queries)
     print("ready", flush=True)
     for query in queries:

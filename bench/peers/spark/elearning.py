@@ -1,2 +1,0 @@
-"""stub"""
-def start(spark, job): raise SystemExit(1)
