@@ -1,30 +1,60 @@
-//! `highwater-bench`: what the engine costs beside a plain single-threaded loop.
-//!
-//! Each case runs the engine and a loop over the same input, with the same wire types and decoder,
-//! in alternating order, and compares all rows before any time is printed; a difference prints no
-//! number and ends with exit code 70. The primary figure is events per processor second of the
-//! whole process; ratios are of pairs of the same run. Figures are printed, never asserted.
+//! `highwater-bench`: experiments, comparisons of their results, and reports.
 
-mod cases;
-mod events;
-mod job;
-mod loops;
-mod measure;
-mod report;
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
-use highwater::error::Result;
+use clap::{Parser, Subcommand};
+use highwater::error::{Error, Result};
+use highwater_bench::harness::experiment::{self, Experiment};
+use highwater_bench::harness::run::{self, Choice};
+use highwater_bench::{engines, load, micro};
 
-use cases::Run;
-use report::Report;
-
-/// Measures Highwater beside plain loops over the same input.
+/// Measures Highwater beside the limits of the machine, one thread, and other engines.
 #[derive(Parser)]
 #[command(name = "highwater-bench")]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists experiments and engines, and what is installed of them.
+    List,
+    /// Runs an experiment: verifies all rows, writes a run folder.
+    Run(RunArguments),
+    /// Measures within this process: the engine beside a plain loop over the same input.
+    Cases(CaseArguments),
+    /// A part of the harness, in a process of its own.
+    #[command(hide = true)]
+    Part(PartArguments),
+}
+
+#[derive(clap::Args)]
+struct RunArguments {
+    /// Name of an experiment, or a file of one.
+    experiment: String,
+    /// Only these engines.
+    #[arg(long = "engine")]
+    engines: Vec<String>,
+    /// How much larger or smaller the inputs are, and how much longer the load lasts.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// How often each trial is run, instead of what the experiment says.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Folder of the results.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+    /// Goes on with the newest unfinished run of this experiment.
+    #[arg(long)]
+    resume: bool,
+}
+
+#[derive(clap::Args)]
+struct CaseArguments {
     /// Cases: a types in memory, b chat from files, c Kafka, d two workers, e idle, f memory, g the
     /// cost of latency histograms, h all views of a system.
     #[arg(default_value = "all", value_parser = ["a", "b", "c", "d", "e", "f", "g", "h", "all"])]
@@ -40,22 +70,17 @@ struct Arguments {
     results: PathBuf,
 }
 
-type Case = fn(&mut Run<'_>) -> Result<()>;
-
-const CASES: [(&str, Case); 8] = [
-    ("a", cases::types::run),
-    ("b", cases::chat::run),
-    ("c", cases::kafka::run),
-    ("d", cases::workers::run),
-    ("e", cases::idle::run),
-    ("f", cases::memory::run),
-    ("g", cases::latency::run),
-    ("h", cases::systems::run),
-];
+#[derive(clap::Args)]
+struct PartArguments {
+    /// Which part.
+    #[arg(value_parser = ["open-loop", "single-thread"])]
+    part: String,
+    /// What it is told, as JSON.
+    file: PathBuf,
+}
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match measure(&arguments) {
+    match work(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -64,12 +89,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(arguments: &Arguments) -> Result<()> {
-    let mut report = Report::new(&arguments.results)?;
-    let wanted = |name: &str| arguments.cases.iter().any(|case| case == name || case == "all");
-    for (_, case) in CASES.iter().filter(|(name, _)| wanted(name)) {
-        let Arguments { scale, repetitions, .. } = *arguments;
-        case(&mut Run { report: &mut report, scale, repetitions })?;
+fn work(arguments: Arguments) -> Result<()> {
+    match arguments.command.unwrap_or(Command::List) {
+        Command::List => list(),
+        Command::Run(arguments) => {
+            let experiment = Experiment::named(&arguments.experiment)?;
+            let RunArguments { engines, scale, rounds, results, resume, .. } = arguments;
+            run::run(&experiment, &Choice { engines, scale, rounds, resume }, &results)
+        }
+        Command::Cases(CaseArguments { cases, scale, repetitions, results }) => {
+            micro::run(&cases, scale, repetitions, &results)
+        }
+        Command::Part(PartArguments { part, file }) => do_part(&part, &file),
     }
-    report.finish()
+}
+
+fn do_part(part: &str, file: &Path) -> Result<()> {
+    if part == "open-loop" {
+        let sent = load::open_loop(&load::told(file)?)?;
+        return say(&serde_json::to_string(&sent).map_err(Error::bug)?);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone());
+    asked.map_err(Error::storage)?;
+    engines::run_single_thread(file, &stop)
+}
+
+fn list() -> Result<()> {
+    for (name, _) in experiment::ALL {
+        let experiment = Experiment::named(name)?;
+        say(&format!("{name:<12} {} ({} min)", experiment.question, experiment.minutes))?;
+    }
+    say("")?;
+    for engine in engines::all() {
+        let version = engine.version().unwrap_or_else(|why| format!("not here: {why}"));
+        say(&format!("{:<20} {version}", engine.name()))?;
+    }
+    Ok(())
+}
+
+fn say(line: &str) -> Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").map_err(Error::storage)
 }

@@ -128,6 +128,11 @@ impl KafkaServer {
         or_skip(shared.as_ref().map(|(server, _)| server).map_err(Skip::clone))
     }
 
+    /// The pid of the broker; 0 while there is none.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().map_or(0, Process::id)
+    }
+
     /// Its address, `127.0.0.1:port`.
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)

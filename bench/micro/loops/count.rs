@@ -10,7 +10,7 @@ use highwater::row::Rows;
 
 use super::feed::{Batches, Feed};
 use super::put;
-use crate::events::LATENESS;
+use crate::micro::events::LATENESS;
 
 const MINUTE: i64 = 60_000_000;
 

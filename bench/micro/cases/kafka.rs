@@ -14,13 +14,13 @@ use highwater::source::{Connector, Start};
 use highwater::testing::{KafkaServer, Scratch};
 
 use super::{Named, Run};
-use crate::events::{LATENESS, PARTITIONS, Visit, last_visit, visit};
-use crate::job::{Bench, Rows, compare, expect_rows};
-use crate::loops::count::{Counted, count};
-use crate::loops::feed::Records;
-use crate::loops::sorted;
-use crate::measure::pairs;
-use crate::report::{Compared, Target};
+use crate::micro::events::{LATENESS, PARTITIONS, Visit, last_visit, visit};
+use crate::micro::job::{Bench, Rows, compare, expect_rows};
+use crate::micro::loops::count::{Counted, count};
+use crate::micro::loops::feed::Records;
+use crate::micro::loops::sorted;
+use crate::micro::measure::pairs;
+use crate::micro::report::{Compared, Target};
 
 /// Records of the usual size.
 const RECORDS: u64 = 1_500_000;

@@ -12,10 +12,10 @@ use highwater::source::memory::Memory;
 
 use super::unbounded::Unbounded;
 use super::{Named, Numbered, Run, types};
-use crate::events::{Click, LATENESS};
-use crate::job::Bench;
-use crate::measure::resident_bytes;
-use crate::report::Target;
+use crate::micro::events::{Click, LATENESS};
+use crate::micro::job::Bench;
+use crate::micro::measure::resident_bytes;
+use crate::micro::report::Target;
 
 /// Open groups.
 const GROUPS: u32 = 1_000_000;

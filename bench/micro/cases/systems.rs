@@ -16,10 +16,10 @@ use highwater_dataflows::DATAFLOWS;
 use highwater_datasets::{GENERATORS, campus, elearning, market, shop};
 
 use super::Run;
-use crate::job::Bench;
-use crate::loops::feed::{Batches, Feed, Records as Decoded};
-use crate::measure::pairs;
-use crate::report::{Compared, Target};
+use crate::micro::job::Bench;
+use crate::micro::loops::feed::{Batches, Feed, Records as Decoded};
+use crate::micro::measure::pairs;
+use crate::micro::report::{Compared, Target};
 
 /// Records of the usual size.
 const RECORDS: u64 = 600_000;

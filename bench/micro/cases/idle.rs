@@ -13,9 +13,9 @@ use highwater_datasets::chat::{Message, Viewers};
 
 use super::unbounded::Unbounded;
 use super::{Run, chat};
-use crate::job::Bench;
-use crate::measure::cpu_s;
-use crate::report::Target;
+use crate::micro::job::Bench;
+use crate::micro::measure::cpu_s;
+use crate::micro::report::Target;
 
 /// Partitions of each topic.
 const PARTITIONS: usize = 3;

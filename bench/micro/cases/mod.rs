@@ -12,7 +12,7 @@ pub mod workers;
 
 use highwater::prelude::*;
 
-use crate::report::Report;
+use crate::micro::report::Report;
 
 /// What a case is run with.
 pub struct Run<'a> {

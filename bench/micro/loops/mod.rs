@@ -17,6 +17,6 @@ pub fn put<R: Row>(rows: &mut Rows, window: Window, row: &R) {
 /// The cells of rows, in their order.
 pub fn sorted(rows: &Rows) -> Vec<Vec<Cell>> {
     let mut cells: Vec<Vec<Cell>> = rows.iter().map(|(_, cells)| cells.to_vec()).collect();
-    crate::job::sort(&mut cells);
+    crate::micro::job::sort(&mut cells);
     cells
 }

@@ -4,10 +4,10 @@ use highwater::prelude::*;
 use highwater::sink::Accepts;
 
 use super::{Run, chat, types};
-use crate::events::clicks;
-use crate::job::{Bench, compare, expect_rows};
-use crate::measure::pairs;
-use crate::report::{Compared, Target};
+use crate::micro::events::clicks;
+use crate::micro::job::{Bench, compare, expect_rows};
+use crate::micro::measure::pairs;
+use crate::micro::report::{Compared, Target};
 
 /// Measures.
 ///

@@ -8,7 +8,7 @@ use highwater::error::{Error, Result};
 use highwater::runtime::wall_time;
 use serde::Serialize;
 
-use crate::measure::{self, Pairs, Sample, Spread};
+use crate::micro::measure::{self, Pairs, Sample, Spread};
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,9 @@ use highwater::prelude::*;
 use highwater::sink::Accepts;
 
 use super::{Run, chat};
-use crate::job::Bench;
-use crate::measure::pairs;
-use crate::report::{Compared, Target};
+use crate::micro::job::Bench;
+use crate::micro::measure::pairs;
+use crate::micro::report::{Compared, Target};
 
 /// Measures.
 ///

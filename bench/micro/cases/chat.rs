@@ -18,12 +18,12 @@ use highwater_datasets::GENERATORS;
 use highwater_datasets::chat::{Message, Viewers};
 
 use super::Run;
-use crate::job::{Bench, Rows, compare, expect_rows};
-use crate::loops::chat::{Made as Looped, chat as plain_chat};
-use crate::loops::feed::Records as Feed;
-use crate::loops::sorted;
-use crate::measure::pairs;
-use crate::report::{Compared, Target};
+use crate::micro::job::{Bench, Rows, compare, expect_rows};
+use crate::micro::loops::chat::{Made as Looped, chat as plain_chat};
+use crate::micro::loops::feed::Records as Feed;
+use crate::micro::loops::sorted;
+use crate::micro::measure::pairs;
+use crate::micro::report::{Compared, Target};
 
 /// Records of the usual size: a million messages and their viewers.
 const RECORDS: u64 = 1_290_000;

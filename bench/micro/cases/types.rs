@@ -9,13 +9,13 @@ use highwater::source::Connector;
 use highwater::source::memory::Memory;
 
 use super::{Numbered, Run};
-use crate::events::{Click, LATENESS, clicks};
-use crate::job::{Bench, Rows, compare, expect_rows};
-use crate::loops::count::{Counted, count};
-use crate::loops::feed::InMemory;
-use crate::loops::sorted;
-use crate::measure::pairs;
-use crate::report::{Compared, Target};
+use crate::micro::events::{Click, LATENESS, clicks};
+use crate::micro::job::{Bench, Rows, compare, expect_rows};
+use crate::micro::loops::count::{Counted, count};
+use crate::micro::loops::feed::InMemory;
+use crate::micro::loops::sorted;
+use crate::micro::measure::pairs;
+use crate::micro::report::{Compared, Target};
 
 /// Events of the usual size.
 pub const EVENTS: u64 = 4_000_000;
