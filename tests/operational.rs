@@ -1,6 +1,8 @@
 //! Operational alerts as a job raises them about itself: each kind that can be brought about here,
 //! in runs over input without an end; and none in runs over input that ends.
 
+mod systems;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

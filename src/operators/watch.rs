@@ -172,9 +172,10 @@ impl Gatherer {
             let keys = seen.borrow_mut().take();
             keys.into_iter().map(|key| (*condition, key))
         });
-        let (worker, seen) = (self.context.worker, seen.collect());
+        let (worker, seen) = (self.context.worker, seen.collect::<Vec<_>>());
         let process = self.context.speaks.then(|| self.process(now));
-        Some(Facts { worker, process, seen })
+        let says = process.is_some() || !seen.is_empty();
+        says.then_some(Facts { worker, process, seen })
     }
 
     /// What is known of this process.

@@ -33,7 +33,7 @@ impl Flow {
 /// | `alerts.NAME` | the threshold of an alert; `"off"` turns it off |
 /// | `alerts.NAME.warning` | the same, to stand beside the next one |
 /// | `alerts.NAME.critical` | a further threshold, beyond which it is critical; by default none |
-/// | `alerts.operational` | `"auto"`: such alerts watch jobs with endless input; `"on"`: all; `"off"` |
+/// | `alerts.operational` | `"auto"`: those watch jobs with endless input; `"on"`: all; `"off"` |
 /// | `alerts.NAME.over` | of an operational alert: the time over which it measures |
 /// | `alerts.NAME.keys_max` | of an alert about silence: how many keys are remembered |
 ///
