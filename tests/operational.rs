@@ -18,10 +18,13 @@ use highwater::source::{Batch, Connector, Partition, Poll, Source, Start, Wake};
 use highwater::stream::{Alerts, Stream};
 use highwater::testing::example::Event;
 
+/// A record: its own time, and its value.
+type Record = (Option<Time>, Vec<u8>);
+
 /// A partition that a test feeds record by record.
 #[derive(Clone, Default)]
 struct Fed {
-    records: Arc<Mutex<Vec<(Option<Time>, Vec<u8>)>>>,
+    records: Arc<Mutex<Vec<Record>>>,
     bounded: bool,
 }
 
