@@ -9,6 +9,8 @@
 //!                                                                    └► many in 10 min ► alerts
 //! ```
 //!
+//! Alerts are raised, too, when the running job lags, cannot write, or finds no moment in a day.
+//!
 //! A window closes when the frontier reaches its end, for then no message of that minute can still
 //! arrive. A message all of whose windows are over is a dead letter.
 
@@ -114,7 +116,12 @@ pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
             _ => Emotes::Frequency,
         };
     let (window, slide) = if from_config { (window, slide) } else { (minutes(1), seconds(10)) };
-    let anomaly_rate = flow.alerts(parameters)?.above("chat.anomaly_rate", 10.0)?;
+    let mut alerts = flow.alerts(parameters)?;
+    let anomaly_rate = alerts.above("chat.anomaly_rate", 10.0)?;
+    alerts.operational("chat.processing_delay", Measure::FrontierDelay, 30.0)?;
+    alerts.operational("chat.failed_writes", Measure::FailedWrites, 3.0)?;
+    alerts.operational("chat.database", Measure::SinkAway { kind: "postgres" }, 1.0)?;
+    alerts.operational("chat.no_moment", Measure::NoRows { view: "moments" }, 86_400.0)?;
     chat(flow, Settings { window, slide, baseline, emotes, anomaly_rate });
     Ok(())
 }

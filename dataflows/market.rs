@@ -14,7 +14,8 @@
 //!             └─► 1 min, trades ───┼────────────────────────────► polymarket_trades
 //! polymarket_metadata ─────────────┘
 //!
-//! binance, polymarket_books ─► rows beyond a threshold ──────────► alerts
+//! binance, polymarket_books ─► rows beyond a threshold ──┬───────► alerts
+//! binance ─► symbols that fall silent ───────────────────┘
 //! ```
 //!
 //! Rows are shown while their minute runs, and are final when it has closed; correlations appear

@@ -14,6 +14,8 @@
 //!         └─► 1 min, logins, of which too many fail ──────────► alerts
 //! ```
 //!
+//! Alerts are raised, too, when the running job lags, uses too few of its events, or some fail.
+//!
 //! The raw events have no window, so no event is late for all views: what a window refuses is
 //! counted for its view.
 
@@ -113,7 +115,12 @@ pub fn entry(flow: &Flow, parameters: &mut Parameters) -> Result<()> {
     let lists = parameters.choice("lists", &["event_time", "arrival"], "event_time")?;
     let sessions = parameters.choice("session_metrics", &["tumbling", "session"], "tumbling")?;
     let window = parameters.choice("device_stats.window", &["flat", "struct"], "flat")?;
-    let login_failures = flow.alerts(parameters)?.above("shop.login_failures", 0.2)?;
+    let mut alerts = flow.alerts(parameters)?;
+    let login_failures = alerts.above("shop.login_failures", 0.2)?;
+    let delay = Measure::EventDelay { view: "raw_events" };
+    alerts.operational("shop.processing_delay", delay, 5.0)?;
+    alerts.operational("shop.processing_ratio", Measure::UsedShare, 0.9)?;
+    alerts.operational("shop.failed_events", Measure::FailedEvents, 0.0)?;
     parameters.ignore(&[
         Ignored { name: "spark.sql.shuffle.partitions", why: "work is sharded by worker" },
         Ignored { name: "spark.streaming.backpressure.enabled", why: "it is always on" },

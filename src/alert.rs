@@ -7,6 +7,9 @@
 //! An alert looks at rows that never change, in event time. So it is raised at most once for each
 //! window and key, it is raised again by every run over the same log, and nothing has to take it
 //! back. When it was raised is no part of it: a sink stamps that, if its binding asks.
+//!
+//! Operational alerts ([`watch`]) are about the running job instead. They have no window, and two
+//! runs over the same log need not raise the same ones.
 
 use std::sync::Arc;
 
@@ -15,6 +18,8 @@ use highwater_derive::Row;
 use crate::row::Schema;
 use crate::text::Text;
 use crate::window::Window;
+
+pub mod watch;
 
 /// The view that all alerts of a job are rows of. A binding has to name it: `[sink."*"]` does not
 /// speak of it.
@@ -52,7 +57,7 @@ pub enum Beyond {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The value is beyond the threshold.
     Warning,
@@ -104,6 +109,16 @@ impl Alert {
     /// Whether it can be raised. What is computed for an alert alone need not be otherwise.
     pub const fn is_on(&self) -> bool {
         self.warning.is_some() || self.critical.is_some()
+    }
+
+    /// Its first threshold, such as `> 10`; `off` without one.
+    pub fn bound(&self) -> String {
+        let sign = match self.beyond {
+            Beyond::Above => '>',
+            Beyond::Below => '<',
+        };
+        let first = self.warning.or(self.critical);
+        first.map_or("off".into(), |threshold| format!("{sign} {threshold}"))
     }
 
     /// The gravest threshold that a value is beyond; none for a value that is not finite.

@@ -157,6 +157,11 @@ fn chat_survives_a_killed_broker_and_a_database_that_is_away() {
     assert_eq!(ended.code, Some(0), "{said}");
     assert!(said.contains("were open and stay unwritten"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+    // The job noticed that its database was away.
+    for alert in ["chat.database", "chat.failed_writes"] {
+        let line = format!("WARN alert {alert}: system=chat view=chat_summary_minute");
+        assert!(said.contains(&line), "{alert}: {said}");
+    }
 }
 
 fn make_topics(kafka: &KafkaServer) -> Producer {

@@ -14,6 +14,7 @@ mod golden;
 mod idle;
 mod kafka;
 mod list;
+mod operational;
 mod options;
 mod oracle;
 mod real_logs;

@@ -29,19 +29,21 @@ const TIMELY: [&str; 6] = [
 ];
 
 /// Where capabilities may be held.
-const CAPABILITIES: [&str; 6] = [
+const CAPABILITIES: [&str; 7] = [
     "src/operators/shell.rs",
     "src/operators/sink.rs",
     "src/operators/differential.rs",
     "src/operators/views.rs",
     "src/operators/views/forget.rs",
+    "src/operators/watch.rs",
     "src/source/reader.rs",
 ];
 
 /// Rooms without clock, file, socket, thread, timely.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "src/aggregate/",
     "src/alert.rs",
+    "src/alert/",
     "src/codec/",
     "src/codec.rs",
     "src/hash.rs",

@@ -18,6 +18,8 @@ pub struct Alerts {
     pub(super) imbalance: Alert,
     /// The average spread of the books, in units of probability.
     pub(super) spread: Alert,
+    /// For how many seconds no candle of a symbol has come, by the clock.
+    pub(super) silence: Silence,
 }
 
 impl Alerts {
@@ -30,6 +32,7 @@ impl Alerts {
             sentiment_low: alerts.below("market.sentiment_low", 0.2)?,
             imbalance: alerts.above("market.imbalance", 0.8)?,
             spread: alerts.above("market.spread", 0.05)?,
+            silence: alerts.silence("market.silence", 60.0)?,
         })
     }
 }

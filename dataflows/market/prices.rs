@@ -22,6 +22,7 @@ pub(super) fn binance(candles: &Stream<Candle>, settings: &Settings) {
         .accumulate(|candle| Max::of(candle.quote_asset_volume));
 
     let (alerts, view, key) = (settings.alerts, "binance", &["symbol"]);
+    by_symbol.silence(alerts.silence, view, key, settings.symbols.iter().cloned().map(Some));
     let rows = prices
         .left_join(traded, Binance::new)
         .alert(alerts.volatility, view, key, Binance::relative_volatility)

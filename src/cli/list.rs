@@ -82,6 +82,7 @@ fn jobs(text: &mut String, system: Option<&str>, registry: Registry) -> Result<(
             line(text, &format!("  view {}", port.view), "");
             line(text, "    windows", &plan::windows(port, &plan));
             plan::wrapped(text, "", columns);
+            plan::operational(text, port, &plan);
         }
     }
     Ok(())

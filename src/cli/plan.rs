@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use crate::alert::{self, watch::Condition};
 use crate::config::{Config, SinkBinding};
 use crate::error::Result;
 use crate::lateness::Reach;
@@ -138,6 +139,7 @@ fn describe_view(
         [] => "none: sinks append".to_owned(),
         columns => columns.join(", "),
     };
+    operational(text, port, plan);
     line(text, "key", &key);
     line(text, "engine", &format!("{:?}", view.engine).to_lowercase());
     let rows = if port.is_table() {
@@ -166,14 +168,27 @@ pub(super) fn windows(port: &Port, plan: &Plan) -> String {
         From::View(view) => {
             plan.ports_of(*view).into_iter().flat_map(|port| of(&plan.ports[port].from)).collect()
         }
-        From::Operator(_) => plan.parts(&port.view).flat_map(|part| of(&part.from)).collect(),
+        From::Operator(_) | From::Job => {
+            plan.parts(&port.view).flat_map(|part| of(&part.from)).collect()
+        }
     };
+    found.sort();
+    found.dedup();
+    if plan.parts(&port.view).any(|part| part.from == From::Job) {
+        found.push("none: the running job".into());
+    }
     if found.is_empty() {
         return "none: a table".into();
     }
-    found.sort();
-    found.dedup();
     found.join("; ")
+}
+
+/// The operational alerts of a job, below their view.
+pub(super) fn operational(text: &mut String, port: &Port, plan: &Plan) {
+    let conditions = &plan.watches.conditions;
+    if port.view == alert::VIEW && !conditions.is_empty() {
+        wrapped(text, "operational", conditions.iter().map(Condition::words));
+    }
 }
 
 fn window(windows: Windows) -> String {

@@ -4,12 +4,14 @@
 //! reads it. Nothing on the hot path waits for it.
 
 pub mod latency;
+pub mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::latency::{LatencyLine, ViewLatency, WatermarkLog};
+use self::writers::WriterHealth;
 use crate::keyed::Open;
 use crate::lateness::Ledger;
 use crate::letter::{Letter, Reason};
@@ -34,6 +36,7 @@ struct State {
     views: BTreeMap<Text, u64>,
     type_errors: BTreeMap<(Text, Text), u64>,
     latencies: BTreeMap<Text, Arc<ViewLatency>>,
+    writers: BTreeMap<(Text, Text), Vec<Arc<WriterHealth>>>,
 }
 
 /// Where a partition stands.
@@ -164,6 +167,24 @@ impl JobBoard {
     pub fn latency(&self, view: &Text, sources: &BTreeSet<usize>) -> Arc<ViewLatency> {
         let make = || Arc::new(ViewLatency::new(sources.clone(), self.watermarks.clone()));
         self.state().latencies.entry(view.clone()).or_insert_with(make).clone()
+    }
+
+    /// Adds a writer of a view, of a kind of sink.
+    pub fn writer(&self, view: &str, kind: &str) -> Arc<WriterHealth> {
+        let writer = Arc::new(WriterHealth::default());
+        let mut state = self.state();
+        state.writers.entry((view.into(), kind.into())).or_default().push(writer.clone());
+        writer
+    }
+
+    /// The writers of this process, by view and kind of sink.
+    pub fn writers(&self) -> BTreeMap<(Text, Text), Vec<Arc<WriterHealth>>> {
+        self.state().writers.clone()
+    }
+
+    /// The latencies of one view, if they are measured.
+    pub fn latency_of(&self, view: &str) -> Option<Arc<ViewLatency>> {
+        self.state().latencies.get(view).cloned()
     }
 
     /// The latencies of all views.

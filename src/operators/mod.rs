@@ -10,3 +10,4 @@ mod timestamp;
 
 pub use timestamp::Event;
 pub mod views;
+pub mod watch;

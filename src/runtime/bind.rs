@@ -176,6 +176,7 @@ fn check_filled(sketch: &Plan, port: &Port) -> Result<()> {
             None => refuse("its rows are not those of windows", leave_out),
         },
         From::Sources(_) => refuse("its rows are events", leave_out),
+        From::Job => refuse("its rows are about the running job", leave_out),
         From::View(_) => refuse(
             "its rows are made of those of other views",
             "set it for a view with a sink on the windows themselves, if there is one",
@@ -400,7 +401,8 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
     if rows == Accepts::Updates {
         queue.key = key.iter().filter_map(|column| view.schema.index(column)).collect();
     }
-    Ok(BoundSink { rows, queue, ..BoundSink::new(&port.view, sink) })
+    let kind = kind.name.into();
+    Ok(BoundSink { rows, queue, kind, ..BoundSink::new(&port.view, sink) })
 }
 
 /// A sink of alerts whose rows are logged, too.
@@ -423,7 +425,7 @@ fn letters(config: &Config, job: &str) -> Result<BoundSink> {
         stamp: binding.stamp.clone(),
     };
     let sink = (kind.bind)(binding, &view, &common(binding, Accepts::Final))?;
-    let bound = BoundSink::new("dead letters", sink);
+    let bound = BoundSink { kind: kind.name.into(), ..BoundSink::new("dead letters", sink) };
     Ok(BoundSink { queue: queue(binding, &"dead letters".into()), ..bound })
 }
 
@@ -448,6 +450,7 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         retry_max: binding.retry_max,
         failure: None,
         latency: None,
+        health: None,
     }
 }
 

@@ -31,6 +31,7 @@ use crate::operators::differential::{Announcement, Kept, differential};
 use crate::operators::shell::shell;
 use crate::operators::sink::{MakeQueue, SinkPlan, sink};
 use crate::operators::views::{ViewSink, views};
+use crate::operators::watch::{WatchPlan, watch};
 use crate::parcel::Parcel;
 use crate::row::{Change, Rows};
 use crate::sink::queue::{Queue, QueueOptions};
@@ -58,6 +59,7 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
     let tables: BTreeSet<usize> =
         (0..plan.sources.len()).filter(|source| plan.sources[*source].is_table).collect();
     let readers = reader_plans(job, &mut plan, announce, context)?;
+    let watches = watch_plan(&mut plan, &readers, &tables);
     plan.want_updates(|view| {
         let sinks = job.sinks.get(view).into_iter().flatten();
         sinks.into_iter().any(|bound| bound.rows == Accepts::Updates)
@@ -76,6 +78,9 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
             let (rows, more) = keep(outer, kept, &plan, parts, announcements, context);
             ports.extend(rows);
             letters = letters.concat(more);
+        }
+        if let Some(port) = plan.ports.iter().position(|port| port.from == From::Job) {
+            ports.push((port, watch(watches, announcements.clone(), context)));
         }
         let (inner, mut ports): (Vec<_>, Vec<_>) =
             ports.into_iter().partition(|(port, _)| plan.ports[*port].inner);
@@ -174,7 +179,7 @@ fn reader_plans(
         let slots = (0..counts.0).filter(|slot| fills(&plan.slots[*slot].sources)).collect();
         let ports = (0..counts.1).filter(|port| match &plan.ports[*port].from {
             From::Sources(sources) => fills(sources),
-            From::Operator(_) | From::View(_) => false,
+            From::Operator(_) | From::View(_) | From::Job => false,
         });
         readers.push(ReaderPlan {
             index,
@@ -195,6 +200,17 @@ fn reader_plans(
         });
     }
     Ok(readers)
+}
+
+/// Takes the operational alerts out of a plan. A job whose input ends is not watched unless that
+/// was asked for: what it finds is a function of the log.
+fn watch_plan(plan: &mut Plan, readers: &[ReaderPlan], tables: &BTreeSet<usize>) -> WatchPlan {
+    let watches = std::mem::take(&mut plan.watches);
+    let endless =
+        |reader: &ReaderPlan| !tables.contains(&reader.index) && !reader.source.is_bounded();
+    let on = watches.always || readers.iter().any(endless);
+    let delay = readers.iter().map(|reader| reader.delay).max().unwrap_or_default();
+    WatchPlan { watches, on, delay }
 }
 
 /// What leaves the event-time scope.
@@ -341,12 +357,15 @@ fn sink_plan(view: &Text, bound: &BoundSink, context: &Rc<Context>) -> SinkPlan 
     };
     let shard = Shard { index: context.worker, count };
     let (bound, place, failure) = (bound.clone(), bound.placement, context.failure.clone());
+    let board = context.board.clone();
     let make: MakeQueue = Box::new(move |wake| {
         let writer = {
             let mut sink = bound.sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             sink.open(shard)
         };
-        let options = QueueOptions { failure: Some(failure.clone()), ..bound.queue.clone() };
+        let (failed, health) = (failure.clone(), board.writer(&bound.queue.view, &bound.kind));
+        let options =
+            QueueOptions { failure: Some(failed), health: Some(health), ..bound.queue.clone() };
         let queue = writer.and_then(|writer| Queue::start(writer, options, wake));
         queue
             .map_err(|error| failure.set(error.within(format!("view `{}`", bound.queue.view))))

@@ -63,6 +63,8 @@ pub struct Context {
     pub worker: usize,
     /// How many workers there are.
     pub peers: usize,
+    /// Whether it speaks for its process: one worker of each does.
+    pub speaks: bool,
     /// Name of the system, for letters.
     pub system: String,
     /// What others may see of the job.

@@ -83,6 +83,8 @@ impl BoundSource {
 pub struct BoundSink {
     /// The sink, one for all workers of the process.
     pub sink: Arc<Mutex<Box<dyn Sink>>>,
+    /// Its kind, as bindings name it.
+    pub kind: Text,
     /// Which rows it gets.
     pub rows: Accepts,
     /// Who writes.
@@ -102,9 +104,11 @@ impl BoundSink {
             retry_max: Duration::from_secs(600),
             failure: None,
             latency: None,
+            health: None,
         };
         let (rows, placement) = (sink.accepts(), sink.placement());
-        BoundSink { sink: Arc::new(Mutex::new(sink)), rows, placement, queue }
+        let (sink, kind) = (Arc::new(Mutex::new(sink)), Text::default());
+        BoundSink { sink, kind, rows, placement, queue }
     }
 }
 

@@ -114,9 +114,10 @@ fn execute(
 ) -> Result<()> {
     let Communication { builders, others } = communication;
     let (fail, stop, start) = (failure.clone(), stop.clone(), Instant::now());
+    let begun = (start, workers.threads);
     let guards = execute_from(builders, others, workers.config(), move |worker| {
         // A panic here would leave the other threads waiting for ever.
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(worker, &jobs, &stop, &fail, start)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(worker, &jobs, &stop, &fail, begun)));
         if let Err(panic) = outcome {
             fail.set(Error::bug(format!("a worker panicked: {}", text(&*panic))));
         }

@@ -22,7 +22,7 @@ pub(super) fn work(
     jobs: &[Arc<Job>],
     stop: &Stop,
     failure: &Failure,
-    start: Instant,
+    (start, threads): (Instant, usize),
 ) {
     let (index, peers) = (worker.index(), worker.peers());
     let mut contexts = Vec::with_capacity(jobs.len());
@@ -41,6 +41,7 @@ pub(super) fn work(
             operators: RefCell::default(),
             worker: index,
             peers,
+            speaks: index.is_multiple_of(threads.max(1)),
             system: job.system.clone(),
             board: job.board.clone(),
             failure: failure.clone(),

@@ -25,6 +25,7 @@ use super::coalesce::Gathered;
 use super::{Refusal, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::observe::latency::ViewLatency;
+use crate::observe::writers::WriterHealth;
 use crate::row::{Mark, Rows};
 use crate::runtime::{Failure, wall_time};
 
@@ -46,6 +47,8 @@ pub struct QueueOptions {
     pub failure: Option<Failure>,
     /// Where the latencies of the view are kept, if they are measured.
     pub latency: Option<Arc<ViewLatency>>,
+    /// Where it is said how the writer fares.
+    pub health: Option<Arc<WriterHealth>>,
 }
 
 /// The operator's end.
@@ -462,11 +465,17 @@ impl<W: Fn()> Thread<W> {
     fn patiently<T>(&mut self, mut call: impl FnMut(&mut dyn Writer) -> Result<T>) -> Result<T> {
         let begun = Instant::now();
         let mut pause = PAUSES.0;
+        let health = self.options.health.clone().unwrap_or_default();
+        health.begin(begun);
         loop {
             let error = match call(&mut *self.writer) {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    health.succeed();
+                    return Ok(done);
+                }
                 Err(error) => error.within(format!("view `{}`", self.options.view)),
             };
+            health.fail(Instant::now());
             let wait_on = match error.kind() {
                 Kind::Unreachable => true,
                 Kind::Storage => begun.elapsed() < self.options.retry_max,

@@ -20,7 +20,8 @@ impl Flow {
     /// `alerts.enabled` is neither true nor false.
     pub fn alerts<'a>(&self, parameters: &'a mut Parameters) -> Result<Alerts<'a>> {
         let enabled = parameters.bool("alerts.enabled", true)?;
-        Ok(Alerts { parameters, on: enabled && self.settings().alerts })
+        let (flow, on) = (self.clone(), enabled && self.settings().alerts);
+        Ok(Alerts { parameters, flow, on })
     }
 }
 
@@ -32,10 +33,14 @@ impl Flow {
 /// | `alerts.NAME` | the threshold of an alert; `"off"` turns it off |
 /// | `alerts.NAME.warning` | the same, to stand beside the next one |
 /// | `alerts.NAME.critical` | a further threshold, beyond which it is critical; by default none |
+/// | `alerts.operational` | `"auto"`: those watch jobs with endless input; `"on"`: all; `"off"` |
+/// | `alerts.NAME.over` | of an operational alert: the time over which it measures |
+/// | `alerts.NAME.keys_max` | of an alert about silence: how many keys are remembered |
 ///
 /// Where nothing is bound to the view `alerts`, all of them are off.
 pub struct Alerts<'a> {
-    parameters: &'a mut Parameters,
+    pub(super) parameters: &'a mut Parameters,
+    pub(super) flow: Flow,
     on: bool,
 }
 
@@ -152,7 +157,7 @@ impl<K: Key + Field, R: Clone + 'static> Windowed<K, R> {
 }
 
 /// The columns of a key as a JSON object.
-fn object<K: Field>(names: &JsonNames, key: &K) -> Text {
+pub(super) fn object<K: Field>(names: &JsonNames, key: &K) -> Text {
     let (mut cells, mut json) = (Cells::default(), Vec::new());
     key.put(&mut cells);
     names.object(&cells.into_vec(), &mut json);

@@ -173,10 +173,12 @@ impl Flow {
     /// assert_eq!((plan.source_names(), plan.view_names()), (vec!["events"], vec!["all"]));
     /// ```
     pub fn take(&self) -> Plan {
+        self.add_watched_port();
         let Settings { filled, keys_max, forget, forget_after, .. } = self.inner.settings.clone();
         let plan = self.inner.plan.take();
         let mut plan = Plan { filled, keys_max, forget, forget_after, ..plan };
         plan.retain(&self.inner.settings.keep);
+        plan.errors.extend(plan.lost_watches());
         plan
     }
 

@@ -34,6 +34,7 @@ mod retain;
 mod table;
 mod trailing;
 mod view;
+mod watches;
 mod windowed;
 
 pub use alerts::Alerts;
@@ -49,6 +50,7 @@ pub use plan::{
 };
 pub use retain::Retained;
 pub use view::{Arranged, Make, Pair, Put, Reduce, Stored, View, ViewPlan, is_null_key};
+pub use watches::{SeenKeys, Silence, Watches};
 pub use windowed::{Updates, Windowed};
 
 #[cfg(test)]

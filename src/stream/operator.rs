@@ -131,7 +131,9 @@ impl Operator {
         let ports: Vec<usize> = (0..plan.ports.len())
             .filter(|port| match plan.ports[*port].from {
                 super::plan::From::Operator(operator) => mine(operator),
-                super::plan::From::Sources(_) | super::plan::From::View(_) => false,
+                super::plan::From::Sources(_)
+                | super::plan::From::View(_)
+                | super::plan::From::Job => false,
             })
             .collect();
         // Alerts are about rows of another view, if there is one.

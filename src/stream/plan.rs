@@ -22,6 +22,7 @@ use super::intake::Intake;
 use super::operator::{Durable, Root, Settle};
 use super::retain::Retained;
 use super::view::{Put, ViewPlan};
+use super::watches::Watches;
 use crate::alert::{self, Raised};
 use crate::error::Error;
 use crate::lateness::{Lateness, Reach};
@@ -64,6 +65,8 @@ pub struct Plan {
     pub(super) histories: Vec<(usize, Rc<Cell<Duration>>)>,
     /// `keys_max`, by view.
     pub keys_max: BTreeMap<Text, u64>,
+    /// The operational alerts.
+    pub watches: Watches,
     /// What the description got wrong.
     pub errors: Vec<Error>,
 }
@@ -172,6 +175,8 @@ pub enum From {
     Sources(BTreeSet<usize>),
     /// A view of the scope of ticks.
     View(usize),
+    /// The running job itself: operational alerts.
+    Job,
 }
 
 /// What the parts of one window operator share.
@@ -291,6 +296,7 @@ impl Plan {
     pub fn sources_of(&self, port: &Port) -> BTreeSet<usize> {
         match &port.from {
             From::Sources(sources) => sources.clone(),
+            From::Job => BTreeSet::new(),
             From::View(node) => {
                 let inner = self.ports_of(*node).into_iter().map(|port| &self.ports[port]);
                 inner.flat_map(|port| self.sources_of(port)).collect()
@@ -340,7 +346,7 @@ impl Plan {
                 let fed = self.ports_of(node);
                 fed.iter().any(|port| self.ports[*port].may_be_kept())
             }
-            From::Operator(_) | From::Sources(_) => false,
+            From::Operator(_) | From::Sources(_) | From::Job => false,
         }
     }
 
@@ -350,7 +356,7 @@ impl Plan {
         for (index, port) in self.ports.iter().enumerate().filter(|(_, port)| port.may_be_kept()) {
             let feeds = |port: &&Port| match port.from {
                 From::View(node) => self.ports_of(node).contains(&index),
-                From::Operator(_) | From::Sources(_) => false,
+                From::Operator(_) | From::Sources(_) | From::Job => false,
             };
             let fed = self.ports.iter().filter(feeds);
             if let Some(asked) = fed.filter_map(|port| keep.get(&port.view)).max()
@@ -378,7 +384,7 @@ impl Plan {
         self.ports.iter().enumerate().filter(|(_, port)| port.view == *view).any(|(index, port)| {
             match port.from {
                 From::View(node) => ports.iter().any(|fed| self.ports_of(node).contains(fed)),
-                From::Operator(_) | From::Sources(_) => ports.contains(&index),
+                From::Operator(_) | From::Sources(_) | From::Job => ports.contains(&index),
             }
         })
     }

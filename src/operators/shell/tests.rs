@@ -133,6 +133,7 @@ fn context() -> Context {
         operators: Default::default(),
         worker: 0,
         peers: 1,
+        speaks: true,
         system: "test".into(),
         board: Default::default(),
         failure: Default::default(),

@@ -102,6 +102,7 @@ fn options() -> QueueOptions {
         retry_max,
         failure: None,
         latency: None,
+        health: None,
     }
 }
 
