@@ -35,7 +35,7 @@ pub struct S3Options {
 pub(super) enum Place {
     Folder(PathBuf),
     #[cfg(feature = "s3")]
-    Bucket(Bucket),
+    Bucket(Box<Bucket>),
 }
 
 impl Place {
@@ -73,7 +73,7 @@ impl Place {
 
 #[cfg(feature = "s3")]
 fn bucket(path: &str, s3: &S3Options) -> Result<Place> {
-    Bucket::new(path, s3).map(Place::Bucket)
+    Ok(Place::Bucket(Box::new(Bucket::new(path, s3)?)))
 }
 
 #[cfg(not(feature = "s3"))]
