@@ -233,3 +233,34 @@ fn meaning(error: &object_store::Error) -> Failure {
         _ => Failure::Setup(words),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_whether_trying_again_may_help() {
+        let check = |text: &str, expect: Failure| {
+            let error = object_store::Error::Generic { store: "S3", source: text.into() };
+            assert_eq!(meaning(&error), expect, "{text}");
+        };
+        let body = |code: &str| format!("<Error><Code>{code}</Code><Message>why</Message></Error>");
+        let status = |status: &str, body: &str| {
+            let begin = "Error performing PUT http://s3/b/v in 1s - Server returned non-2xx";
+            format!("{begin} status code: {status}: {body}")
+        };
+        let away = |words: &str| Failure::Away(words.into());
+        let setup = |words: &str| Failure::Setup(words.into());
+        check(&status("503 Slow Down", &body("SlowDown")), away("SlowDown: why"));
+        check(&status("500 Internal Server Error", ""), away("500 Internal Server Error"));
+        check(&status("409 Conflict", &body("Conditional")), away("Conditional: why"));
+        check(&status("400 Bad Request", &body("RequestTimeout")), away("RequestTimeout: why"));
+        check(&status("400 Bad Request", &body("ExpiredToken")), setup("ExpiredToken: why"));
+        check(&status("404 Not Found", &body("NoSuchBucket")), setup("NoSuchBucket: why"));
+        check(&status("403 Forbidden", ""), setup("403 Forbidden"));
+        let elsewhere = "Received redirect without LOCATION, this normally indicates an \
+                         incorrectly configured region";
+        check(elsewhere, setup(elsewhere));
+        check("the body ended early", away("the body ended early"));
+    }
+}
