@@ -63,7 +63,8 @@ fn every_overlay_can_be_laid_over_the_file_of_its_job() {
         let kafka = format!("{}.kafka.toml", dataflow.system);
         for (overlay, _) in dataflow.overlays {
             let needs_parquet = overlay.contains("archive") || overlay.contains("parquet");
-            if needs_parquet && !cfg!(feature = "parquet") {
+            let needs_s3 = overlay.contains("s3");
+            if needs_parquet && !cfg!(feature = "parquet") || needs_s3 && !cfg!(feature = "s3") {
                 continue;
             }
             let tunes = ["latency", "throughput"].iter().any(|word| overlay.contains(word));

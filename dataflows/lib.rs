@@ -129,6 +129,7 @@ const fn elearning(
             ("elearning.kafka.toml", include_str!("elearning.kafka.toml")),
             ("elearning.latency.toml", include_str!("elearning.latency.toml")),
             ("elearning.parquet.toml", include_str!("elearning.parquet.toml")),
+            ("elearning.s3.toml", include_str!("elearning.s3.toml")),
             ("elearning.throughput.toml", include_str!("elearning.throughput.toml")),
         ],
         compat: "[parameters]\nwindows.from_config = \"off\"\n",

@@ -25,7 +25,7 @@ impl Engine for Highwater {
     fn command(&self, job: &Job) -> Result<Command> {
         let overlay = write(&job.work, "job.toml", &overlay(job))?;
         let mut command = Command::new(beside("bench-highwater")?);
-        command.arg("run").arg(job.query.name()).arg("-c").arg(overlay);
+        command.args(["run", "bench", job.query.name()]).arg("-c").arg(overlay);
         command.arg("-w").arg(job.workers.to_string());
         Ok(command)
     }

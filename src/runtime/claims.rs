@@ -36,6 +36,9 @@ pub fn check_claims<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Result<()> {
 
 fn claim(bound: &BoundSink) -> Option<PathBuf> {
     let path = bound.sink.lock().unwrap_or_else(PoisonError::into_inner).claim()?;
+    if path.to_str().is_some_and(|path| path.contains("://")) {
+        return Some(path);
+    }
     // What has no absolute form is compared as it is written.
     Some(std::path::absolute(&path).unwrap_or(path))
 }

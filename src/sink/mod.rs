@@ -79,7 +79,8 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// The file or folder that it writes, which no other sink may write at the same time.
+    /// The file or folder that it writes, which no other sink may write at the same time; with
+    /// `://` in it, one of another store.
     fn claim(&self) -> Option<PathBuf> {
         None
     }

@@ -6,16 +6,25 @@
 //!                      `roll_every` behind its first row                       epoch, by a link
 //! ```
 //!
+//! In a bucket of S3 nothing is stored under another name: the upload at the end of an epoch is the
+//! link (`objects.rs`).
+//!
 //! Every worker writes files of its own, named `part-EPOCH-GENERATION-WORKER-N.CODEC.parquet` by
 //! the last epoch that has rows in them. A reader sees a file whole or not at all, and each file
 //! has whole epochs, or one of several parts of one. Epochs are confirmed when the files that hold
 //! their rows are there, so what a crash loses is read again by the next start. That start refuses
 //! a folder with files in it, unless `overwrite` says that they may go.
 //!
-//! Files go through the trait of `storage.rs`, which so far has a folder of this machine.
+//! Files go through the trait of `storage.rs`: to a folder of this machine, or by the feature `s3`
+//! through the crate `object_store`.
 
 mod columns;
+#[cfg(feature = "s3")]
+mod objects;
 mod part;
+mod place;
+#[cfg(feature = "s3")]
+mod s3;
 mod schema;
 mod storage;
 #[cfg(test)]
@@ -33,15 +42,21 @@ use serde::Deserialize;
 use super::{Accepts, Common, Guarantee, Shard, Sink, View, Writer};
 use crate::error::{Error, Result};
 use crate::row::Type;
-use storage::{Folder, Storage};
+use place::Place;
+pub use place::S3Options;
+use storage::Storage;
 use writer::ParquetWriter;
 
-/// Options of the Parquet sink.
-#[derive(Clone, Debug, Deserialize)]
+/// Options of the Parquet sink. They may hold a password, so they cannot be printed.
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The folder of the view, such as `"views/{view}"` or `"archive/topic={view}"`. It is made.
+    /// `"s3://BUCKET/views/{view}"` is one in a bucket, which has to be there; `s3a` is the same.
     pub path: String,
+    /// How S3 is reached.
+    #[serde(default)]
+    pub s3: S3Options,
     /// `"snappy"`, `"zstd"`, `"gzip"` or `"none"`.
     #[serde(default)]
     pub compression: Compression,
@@ -115,9 +130,10 @@ pub enum Timestamps {
 ///
 /// # Errors
 ///
-/// A place that is no local folder, sizes of nothing, two columns of one name.
+/// A place that this build has no client for, settings of S3 that do not fit, sizes of nothing, two
+/// columns of one name.
 pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Sink>> {
-    let path = folder(&options.path)?;
+    let place = Place::new(&options.path, &options.s3)?;
     if options.roll_bytes == 0 {
         return Err(Error::config("`roll_bytes` of a parquet sink is nothing")
             .hint("write a size such as \"64MiB\""));
@@ -134,19 +150,8 @@ pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Si
         timestamps: options.timestamps,
         compression: options.compression,
     };
-    Ok(Box::new(ParquetSink { path, options, format, overwrite: common.overwrite }))
-}
-
-/// The folder that a path means; other stores have a scheme.
-fn folder(path: &str) -> Result<PathBuf> {
-    match path.split_once("://") {
-        None => Ok(path.into()),
-        Some(("file", path)) => Ok(path.into()),
-        Some((scheme, _)) => {
-            Err(Error::config(format!("a parquet sink cannot write to `{scheme}` yet"))
-                .hint("name a folder of this machine"))
-        }
-    }
+    let overwrite = common.overwrite;
+    Ok(Box::new(ParquetSink { place, options, format, overwrite, checked: None }))
 }
 
 /// How the rows of a view become a file.
@@ -169,10 +174,18 @@ impl Format {
 }
 
 struct ParquetSink {
-    path: PathBuf,
+    place: Place,
     options: Options,
     format: Format,
     overwrite: bool,
+    /// The client of the last check, for the first writer: making one may take a while.
+    checked: Option<Box<dyn Storage>>,
+}
+
+impl ParquetSink {
+    fn storage(&mut self) -> Result<Box<dyn Storage>> {
+        self.checked.take().map_or_else(|| self.place.storage(), Ok)
+    }
 }
 
 impl Sink for ParquetSink {
@@ -185,8 +198,9 @@ impl Sink for ParquetSink {
     }
 
     fn check(&mut self) -> Result<()> {
-        let path = self.path.display();
-        let names = Folder::new(&self.path).list()?;
+        let mut storage = self.storage()?;
+        let (path, names) = (storage.place(), storage.list()?);
+        self.checked = Some(storage);
         if names.iter().any(|name| name == "_spark_metadata") {
             let why = format!("`{path}` has a folder `_spark_metadata`");
             return Err(Error::config(why).hint(
@@ -205,21 +219,21 @@ impl Sink for ParquetSink {
     }
 
     fn claim(&self) -> Option<PathBuf> {
-        Some(self.path.clone())
+        Some(self.place.claim())
     }
 
     /// Each writer removes what its own worker may have left, so that they do not meet.
     fn open(&mut self, shard: Shard) -> Result<Box<dyn Writer>> {
-        let folder = Folder::new(&self.path);
-        folder.make()?;
+        let mut storage = self.storage()?;
+        storage.make()?;
         if self.overwrite {
-            for name in folder.list()? {
+            for name in storage.list()? {
                 if part::is_of(&name, shard) {
-                    folder.remove(&name)?;
+                    storage.remove(&name)?;
                 }
             }
         }
-        let (storage, format) = (Box::new(folder), self.format.clone());
+        let format = self.format.clone();
         Ok(Box::new(ParquetWriter::new(storage, format, &self.options, shard)))
     }
 }

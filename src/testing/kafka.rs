@@ -4,14 +4,15 @@
 //! class archive beside them that halves the cost of a start. All state lies in the server's own
 //! folder; the ports are free ones and stay the same over restarts.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::maven::Jars;
 use super::process::{Process, find_program, free_port, run, tail};
-use super::{Scratch, Skip, cache_dir, or_skip};
+use super::{Scratch, Skip, or_skip};
 
 /// How long a start may take; a busy machine needs ten seconds, and a restart after SIGKILL waits
 /// for the end of the broker's old session.
@@ -225,56 +226,26 @@ impl KafkaServer {
 
 /// The jars, and how to run them.
 #[derive(Clone)]
-struct Install {
-    dir: PathBuf,
-    java: PathBuf,
-}
+struct Install(Jars);
 
 impl Install {
     /// The jars and the class archive, fetched and made if they are not there; by one process at a
     /// time.
     fn get() -> Result<Install, Skip> {
-        let missing = |what: &str| {
-            Skip::new(format!(
-                "Kafka needs `{what}`: apt-get install openjdk-17-jre-headless maven"
-            ))
-        };
-        let java = find_program("java").ok_or_else(|| missing("java"))?;
-        let dir = cache_dir().join(format!("kafka-{:016x}", crate::hash::of(POM)));
-        let failed = |error| Skip::new(format!("{}: {error}", dir.display()));
-        fs::create_dir_all(&dir).map_err(failed)?;
-        let lock = File::create(dir.join("lock")).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        let install = Install { dir: dir.clone(), java };
-        if !dir.join("installed").exists() {
-            let mvn = find_program("mvn").ok_or_else(|| missing("mvn"))?;
-            install.fetch(&mvn)?;
-            fs::write(dir.join("installed"), "").map_err(failed)?;
-        }
+        let log4j = |stream| LOG4J.replace("TARGET", stream);
+        let files =
+            [("log4j2.xml", log4j("SYSTEM_OUT")), ("log4j2-tools.xml", log4j("SYSTEM_ERR"))];
+        let (jars, _lock) = Jars::get("kafka", POM, &files)?;
+        let install = Install(jars);
         if !install.archive().exists() {
             install.make_archive()?;
         }
         Ok(install)
     }
 
-    fn fetch(&self, mvn: &Path) -> Result<(), Skip> {
-        let write = |name: &str, text: &str| {
-            fs::write(self.dir.join(name), text)
-                .map_err(|error| Skip::new(format!("{}: {error}", self.dir.display())))
-        };
-        write("pom.xml", POM)?;
-        write("log4j2.xml", &LOG4J.replace("TARGET", "SYSTEM_OUT"))?;
-        write("log4j2-tools.xml", &LOG4J.replace("TARGET", "SYSTEM_ERR"))?;
-        let mut command = Command::new(mvn);
-        command.args(["-B", "-q", "-f"]).arg(self.dir.join("pom.xml"));
-        command.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
-        command.arg(format!("-DoutputDirectory={}", self.dir.join("libs").display()));
-        run(command).map(drop)
-    }
-
     /// The archive is bound to the exact class path, so it lies beside the jars.
     fn archive(&self) -> PathBuf {
-        self.dir.join("kafka.jsa")
+        self.0.dir.join("kafka.jsa")
     }
 
     fn archive_option(&self) -> String {
@@ -283,9 +254,9 @@ impl Install {
 
     /// Java writes the archive at a clean exit, so one broker is started for it and stopped.
     fn make_archive(&self) -> Result<(), Skip> {
-        let dir = self.dir.join("first");
+        let dir = self.0.dir.join("first");
         let _ = fs::remove_dir_all(&dir);
-        let made = self.dir.join("kafka.jsa.partial");
+        let made = self.0.dir.join("kafka.jsa.partial");
         let mut server = self.server(&dir, port()?)?;
         server.launch(&[&format!("-XX:ArchiveClassesAtExit={}", made.display())])?;
         server.stop();
@@ -312,10 +283,7 @@ impl Install {
     }
 
     fn java(&self, log4j: &str) -> Command {
-        let mut java = Command::new(&self.java);
-        java.arg(format!("-Dlog4j2.configurationFile={}", self.dir.join(log4j).display()));
-        java.arg("-cp").arg(self.dir.join("libs/*"));
-        java
+        self.0.java("log4j2.configurationFile", log4j)
     }
 }
 

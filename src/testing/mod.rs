@@ -9,9 +9,13 @@ pub mod example;
 #[cfg(feature = "testing")]
 pub mod kafka;
 #[cfg(feature = "testing")]
+mod maven;
+#[cfg(feature = "testing")]
 pub mod postgres;
 #[cfg(feature = "testing")]
 pub mod process;
+#[cfg(feature = "testing")]
+pub mod s3;
 #[cfg(feature = "testing")]
 pub mod scratch;
 #[cfg(feature = "testing")]
@@ -24,6 +28,8 @@ pub use example::Example;
 pub use kafka::KafkaServer;
 #[cfg(feature = "testing")]
 pub use postgres::PostgresServer;
+#[cfg(feature = "testing")]
+pub use s3::S3Server;
 #[cfg(feature = "testing")]
 pub use scratch::Scratch;
 #[cfg(feature = "testing")]

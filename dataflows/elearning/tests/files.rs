@@ -120,6 +120,36 @@ fn rows_go_to_a_folder_of_parquet_files_for_each_view() {
     }
 }
 
+#[cfg(feature = "s3")]
+#[test]
+fn rows_go_to_the_bucket_that_the_environment_names() {
+    let overlays = ["elearning.kafka.toml", "elearning.s3.toml"];
+    let check = |env: &dyn Fn(&str) -> Option<String>, path: &str, s3: [&str; 3]| {
+        for dataflow in jobs() {
+            let config = config(dataflow, &overlays, &[], env);
+            for view in views(&bound(dataflow, &config)) {
+                let options = &config.sinks(view).unwrap()[0].options;
+                assert_eq!(options["path"].as_str(), Some(&*format!("{path}/{view}")));
+                let keys = ["endpoint", "access_key", "secret_key"];
+                assert_eq!(keys.map(|key| options["s3"][key].as_str().unwrap()), s3);
+            }
+        }
+    };
+    let upstream = ["http://minio:9000", "minioadmin", "minioadmin"];
+    check(&|_| None, "s3a://bucket-0/realtime_views", upstream);
+    let env = |name: &str| {
+        let value = match name {
+            "OUTPUT_PATH" => "s3://other",
+            "MINIO_ENDPOINT" => "https://s3.example",
+            "MINIO_ACCESS_KEY" => "writer",
+            "MINIO_SECRET_KEY" => "secret",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    check(&env, "s3://other", ["https://s3.example", "writer", "secret"]);
+}
+
 #[test]
 fn the_backlog_is_there_if_it_is_listed() {
     let dataflow = jobs().find(|dataflow| dataflow.name == "assessment").unwrap();

@@ -1,7 +1,11 @@
 //! Files are read back: by the crate here, and by pyarrow and DuckDB where they are installed.
 
+#[cfg(feature = "s3")]
+mod objects;
 #[cfg(feature = "testing")]
 mod readers;
+#[cfg(all(feature = "s3", feature = "testing"))]
+mod s3;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,10 +13,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 
 use super::columns::DECIMAL_MAX;
+use super::storage::{Folder, Published};
 use super::*;
 use crate::error::Kind;
 use crate::letter::Reason;
@@ -350,7 +356,9 @@ fn options_are_read_strictly() {
         let error = open(options, &all_types(Some("flag")), &Common::default()).err().unwrap();
         assert_eq!(error.message(), expect);
     };
-    check("path = \"s3://bucket/views\"", "a parquet sink cannot write to `s3` yet");
+    check("path = \"hdfs://host/views\"", "a parquet sink cannot write to `hdfs`");
+    #[cfg(not(feature = "s3"))]
+    check("path = \"s3a://bucket/views\"", "this build cannot write to S3");
     check("path = \"a\"\nroll_bytes = \"0B\"", "`roll_bytes` of a parquet sink is nothing");
     check("path = \"a\"", "two columns are called `flag`");
     for wrong in ["", "path = \"a\"\ncompression = \"lz4\"", "path = \"a\"\nrows = 3"] {
@@ -364,20 +372,20 @@ struct Failing(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, Bytes>,
     failures: usize,
     failed: usize,
 }
 
 impl Failing {
-    fn maybe(&self) -> std::io::Result<std::sync::MutexGuard<'_, Kept>> {
+    fn maybe(&self) -> Result<std::sync::MutexGuard<'_, Kept>> {
         let mut kept = self.0.lock().unwrap();
         if kept.failures == 0 {
             return Ok(kept);
         }
         kept.failures -= 1;
         kept.failed += 1;
-        Err(std::io::ErrorKind::StorageFull.into())
+        Err(Error::storage("the disk is full"))
     }
 }
 
@@ -386,20 +394,40 @@ impl Storage for Failing {
         "store".into()
     }
 
-    fn list(&self) -> Result<Vec<String>> {
+    fn list(&mut self) -> Result<Vec<String>> {
         Ok(self.0.lock().unwrap().files.keys().cloned().collect())
     }
 
-    fn stage(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        self.maybe()?.files.insert(name.into(), bytes.into());
+    fn make(&mut self) -> Result<()> {
         Ok(())
     }
 
-    fn publish(&self, staged: &str, name: &str) -> std::io::Result<()> {
+    fn remove(&mut self, name: &str) -> Result<()> {
+        self.maybe()?.files.remove(name);
+        Ok(())
+    }
+
+    fn stage(&mut self, name: &str, bytes: &Bytes) -> Result<()> {
+        self.maybe()?.files.insert(name.into(), bytes.clone());
+        Ok(())
+    }
+
+    fn publish(&mut self, staged: &str, name: &str) -> Result<Published> {
         let mut kept = self.maybe()?;
         let bytes = kept.files.remove(staged).expect("a file that was staged");
         kept.files.insert(name.into(), bytes);
-        Ok(())
+        Ok(Published::Done)
+    }
+}
+
+/// Files of numbers that are not packed.
+fn format() -> Format {
+    Format {
+        schema: schema::schema(&numbers(), Timestamps::Micros).unwrap(),
+        kinds: vec![Type::I64],
+        stamped: false,
+        timestamps: Timestamps::Micros,
+        compression: Compression::None,
     }
 }
 
@@ -409,14 +437,7 @@ fn a_full_disk_loses_nothing_and_writes_nothing_twice() {
         let store = Failing::default();
         let text = "path = \"x\"\nroll_bytes = \"1kB\"\nroll_every = \"1h\"";
         let options: Options = toml::from_str(text).unwrap();
-        let format = Format {
-            schema: schema::schema(&numbers(), Timestamps::Micros).unwrap(),
-            kinds: vec![Type::I64],
-            stamped: false,
-            timestamps: Timestamps::Micros,
-            compression: Compression::None,
-        };
-        let mut writer = ParquetWriter::new(Box::new(store.clone()), format, &options, ONLY);
+        let mut writer = ParquetWriter::new(Box::new(store.clone()), format(), &options, ONLY);
         let mut expected_failures = 0;
         for epoch in 0..5 {
             store.0.lock().unwrap().failures = failures;
@@ -437,7 +458,7 @@ fn a_full_disk_loses_nothing_and_writes_nothing_twice() {
         assert_eq!(kept.failed, expected_failures);
         let mut numbers = Vec::new();
         for bytes in kept.files.values() {
-            let reader = SerializedFileReader::new(bytes::Bytes::from(bytes.clone())).unwrap();
+            let reader = SerializedFileReader::new(bytes.clone()).unwrap();
             assert!(0 < reader.metadata().num_row_groups());
             let number = |row: Row| match row.get_column_iter().next() {
                 Some((_, Field::Long(number))) => *number,

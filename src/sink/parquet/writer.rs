@@ -4,14 +4,14 @@
 //! same bytes. What that takes is bounded: by `roll_bytes` for packed row groups, and by
 //! `roll_bytes` or [`GROUP_BYTES_MAX`] for rows that are not packed yet.
 
-use std::io;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::columns::{self, DECIMAL_MAX, Gathered};
-use super::storage::Storage;
+use super::storage::{Published, Storage};
 use super::{Format, Options, part};
 use crate::error::{Error, Result};
 use crate::letter::{Reason, Reject};
@@ -34,7 +34,7 @@ pub(super) struct ParquetWriter {
     /// The file that is being filled, if it has a row.
     open: Option<Open>,
     /// Bytes of a file that is whole but not stored yet.
-    closed: Option<Vec<u8>>,
+    closed: Option<Bytes>,
     /// Numbers of files that are stored and have no name yet.
     staged: Vec<u32>,
     /// The last epoch that was closed.
@@ -75,11 +75,10 @@ impl ParquetWriter {
     /// Closes the open file, packs what it has, and stores it under its preliminary name.
     fn stage(&mut self) -> Result<()> {
         if let Some(open) = self.open.take() {
-            self.closed = Some(open.close().map_err(broken)?);
+            self.closed = Some(open.close().map_err(broken)?.into());
         }
         if let Some(bytes) = &self.closed {
-            let staged = self.storage.stage(&part::partial(self.worker, self.number), bytes);
-            staged.map_err(|error| self.failed("write", error))?;
+            self.storage.stage(&part::partial(self.worker, self.number), bytes)?;
             self.closed = None;
             self.staged.push(self.number);
             self.number += 1;
@@ -94,21 +93,14 @@ impl ParquetWriter {
             let staged = part::partial(self.worker, number);
             let suffix = self.format.compression.suffix();
             let name = part::whole(self.epoch, self.worker, number, suffix);
-            self.storage.publish(&staged, &name).map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => {
-                    Error::config(format!("`{}/{name}` is there already", self.storage.place()))
-                        .hint("another job writes to this folder; give each one a folder")
-                }
-                _ => self.failed("publish a file in", error),
-            })?;
+            if self.storage.publish(&staged, &name)? == Published::Taken {
+                let why = format!("`{}/{name}` is there already", self.storage.place());
+                return Err(Error::config(why)
+                    .hint("another job writes to this folder; give each one a folder"));
+            }
             self.staged.remove(0);
         }
         Ok(())
-    }
-
-    fn failed(&self, what: &str, error: io::Error) -> Error {
-        Error::storage(format!("cannot {what} `{}`: {error}", self.storage.place()))
-            .hint("it is tried again; make room on the disk, or stop the job")
     }
 
     /// Bytes of the open file, packed and not.

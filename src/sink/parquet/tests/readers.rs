@@ -63,9 +63,9 @@ fn pyarrow_and_duckdb_read_every_type() {
     }
 }
 
-#[test]
-fn several_workers_write_each_row_once() {
-    let folder = Temporary::new("workers");
+/// Runs a job on some workers whose view goes to a sink: 2,000 seconds of 40 keys, counted by the
+/// minute.
+pub(super) fn run_job(threads: usize, sink: impl FnOnce(&View) -> Box<dyn Sink>) {
     let events = |partition: i64| {
         let event = move |n: i64| Event::from((&*format!("key {}", n % 40), n, partition));
         Arc::new((0..2_000).map(event).collect::<Vec<_>>())
@@ -83,10 +83,15 @@ fn several_workers_write_each_row_once() {
     job.sources = [("events".into(), BoundSource::new(Arc::new(memory)))].into();
     let schema = job.schemas().unwrap().remove("counts").unwrap();
     let view = View { name: "counts".into(), schema, key: vec![], stamp: None };
-    let sink = BoundSink::new("counts", bind(&folder.0, &view, "", false));
+    let sink = BoundSink::new("counts", sink(&view));
     job.sinks = [("counts".into(), vec![sink])].into();
-    run(vec![Arc::new(job)], &Workers::threads(3), &Stop::new()).unwrap();
+    run(vec![Arc::new(job)], &Workers::threads(threads), &Stop::new()).unwrap();
+}
 
+#[test]
+fn several_workers_write_each_row_once() {
+    let folder = Temporary::new("workers");
+    run_job(3, |view| bind(&folder.0, view, "", false));
     assert_eq!(folder.names().len(), 3, "one file of each worker: {:?}", folder.names());
     let mut seen: Vec<String> = read(&folder).iter().map(|row| row.to_string()).collect();
     seen.sort();
