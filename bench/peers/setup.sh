@@ -41,7 +41,7 @@ installed() { [ "$(cat "$peers/$1/installed" 2> /dev/null)" = "$(pins "$1")" ]; 
 
 download_size() {
     case $1 in
-        spark) echo '456 MB from PyPI (a source package: building it takes a minute), 10 MB from Maven' ;;
+        spark) echo '456 MB from PyPI (its source, built in a minute), 10 MB from Maven' ;;
         flink) echo '329 MB from PyPI, 11 MB from Maven' ;;
         kafka_streams) echo '97 MB from Maven' ;;
     esac
