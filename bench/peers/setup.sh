@@ -67,7 +67,7 @@ jars() {
     } > "$pom"
     mvn -B -l "$folder/maven.log" -f "$pom" dependency:copy-dependencies \
         -DincludeScope=runtime -DoutputDirectory="$folder" \
-        -DexcludeTransitive="$([ -n "${transitive:-}" ] && echo false || echo true)" || {
+        -DexcludeTransitive="$([ -n "${transitive:-}" ] && echo false || echo true)" > /dev/null || {
         grep ERROR "$folder/maven.log" >&2
         return 1
     }
@@ -125,10 +125,11 @@ done
 for engine in "${engines[@]}"; do
     if ! installed "$engine"; then
         # Not in its place before it is whole.
-        rm -rf "$peers/$engine" "$peers/$engine.part"
+        rm -rf "$peers/$engine.part"
         mkdir -p "$peers/$engine.part"
         "install_$engine" "$peers/$engine.part"
         pins "$engine" > "$peers/$engine.part/installed"
+        rm -rf "${peers:?}/$engine"
         mv "$peers/$engine.part" "$peers/$engine"
     fi
     [ "$engine" = spark ] || compile "$engine"
