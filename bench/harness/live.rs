@@ -60,12 +60,13 @@ pub fn live(bed: &Bed, engine: &dyn Engine, trial: &Trial, load: &Load) -> Resul
     }
     let mut running = bed.start(engine, trial, &job)?;
     if !is_ready(&mut running, &job)? {
-        running.end(true, &mut outcome)?;
-        outcome.row.status = "timeout".into();
+        let ended = running.tree.has_ended();
+        running.end(!ended, &mut outcome)?;
+        if !ended {
+            outcome.row.status = "timeout".into();
+        }
         return Ok(outcome);
     }
-    let first = running.rows.first().map_or(0, |first| first.at_us);
-    outcome.row.first_row_s = Some((first - running.started_us) as f64 / 1e6);
     wait(&mut running, SETTLE)?;
     if 0 < load.idle {
         let before = running.tree.usage().cpu_s;
