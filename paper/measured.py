@@ -44,6 +44,7 @@ def engine_numbers(run, group, engine):
     ids = {trial["trial"] for trial in biggest}
     for tag in ["event", "row", "close_delay", "hiccup", "gen_late"]:
         lines = [line for line in run.latencies if line["trial"] in ids and line["tag"] == tag]
+        lines = [line for line in lines if int(line["count"]) != 0]
         for column in ["p50", "p99", "p999", "max"]:
             yield f"{tag}-{column}", runs.median(runs.number(line[column]) for line in lines)
 
@@ -69,7 +70,7 @@ def why_not(trials):
     if runs.good(trials):
         return None
     what, _, why = trials[0]["status"].partition(":")
-    why = why.split("(")[0].strip()
+    why = why.split("(")[0].split("hint:")[0].strip()
     return f"{what}: {why}"[:60] if why else what
 
 
@@ -98,7 +99,7 @@ def numbers(role, run):
 def quoted(text):
     """A text as Typst writes it."""
     text = str(text).replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + " ".join(text.split()) + '"'
+    return '"' + " ".join(text.replace("`", "").split()) + '"'
 
 
 def about(run):
