@@ -37,7 +37,7 @@ def rates(run):
 
 
 def draw(drawing, bars, lines):
-    top, left, right = 16, 92, plot.WIDTH - 34
+    top, left, right = 8 + 9 * len(lines), 92, plot.WIDTH - 34
     groups = list(dict.fromkeys(group for group, _, _ in bars))
     bottom = top + ROW * len(bars) + 14 * len(groups)
     drawing.height = bottom + 30
@@ -47,9 +47,10 @@ def draw(drawing, bars, lines):
         drawing.line(x(tick), top, x(tick), bottom, "#dddddd")
         drawing.text(x(tick), bottom + 11, f"{tick:g}", "middle", 8)
     drawing.text((left + right) / 2, bottom + 24, "M events per CPU-second", "middle")
-    for engine, rate in lines.items():
-        drawing.line(x(rate), top, x(rate), bottom, "#222222", 0.9, "3 2")
-        drawing.text(x(rate), top - 4, plot.name(engine), "end" if rate == most else "middle", 8)
+    for row, (engine, rate) in enumerate(lines.items()):
+        y = 8 + 9 * row
+        drawing.line(x(rate), y - 6, x(rate), bottom, "#222222", 0.9, "3 2")
+        drawing.text(x(rate) - 3, y, plot.name(engine), "end", 8)
     y = top
     for group in groups:
         drawing.text(2, y + 10, group, size=8, colour="#555555")
