@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds build/paper.pdf from run folders: numbers, a figure by each script, then the pages.
 #
-#   paper/build.sh FOLDER…      run folders, or folders of them; the newest of each experiment counts
+#   paper/build.sh FOLDER…      run folders, or folders of them; of each experiment the newest
 #   PAGES=1 paper/build.sh …    also an image of each page
 set -euo pipefail
 cd "$(dirname "$0")/.."
