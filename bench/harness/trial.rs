@@ -29,7 +29,7 @@ const LINGER_MS: u64 = 5;
 const BACKLOG_MAX: Duration = Duration::from_secs(180);
 const EVENTS_PER_SECOND_MIN: u64 = 20_000;
 
-/// How long rows of an engine that has ended are waited for: the last ones may still be on their way
+/// How long rows of an engine that has ended are waited for: the last may still be on their way
 /// through the broker.
 const ROWS_AFTER_END: Duration = Duration::from_secs(2);
 
