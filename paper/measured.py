@@ -132,6 +132,11 @@ def about(run):
     return [*lines, "    ),"]
 
 
+def is_ours(run):
+    """Whether its experiment comes along, so that others can make it, too."""
+    return Path("bench/experiments", f"{run.experiment}.toml").exists()
+
+
 def main(out, *places):
     found = runs.newest(places)
     roles = runs.by_role(found)
@@ -139,7 +144,7 @@ def main(out, *places):
     for role, run in roles.items():
         lines += [f"  {role}: (", *about(run), "  ),"]
     lines += [")", "#let others = ("]
-    others = [run for run in found.values() if run not in roles.values()]
+    others = [run for run in found.values() if run not in roles.values() and is_ours(run)]
     for run in others:
         lines += ["  (", *about(run), "  ),"]
     lines += [")", "#let numbers = (", "  :,"]
