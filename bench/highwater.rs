@@ -1,4 +1,4 @@
-//! The binary `bench-highwater`: the command line of Highwater with the dataflows that are measured.
+//! The binary `bench-highwater`: the command line of Highwater with dataflows that are measured.
 //!
 //! ```text
 //! bench-highwater run count -c job.toml

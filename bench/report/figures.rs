@@ -2,7 +2,8 @@
 //! engines compare. Pure.
 //!
 //! Rows decide first: a group with one trial of wrong rows has no figures at all. Ratios are made
-//! of two trials of the same round, never of medians; marginal costs of two sizes of the same round.
+//! of two trials of the same round, never of medians; marginal costs of two sizes of the same
+//! round.
 
 use std::collections::BTreeMap;
 
@@ -144,7 +145,7 @@ fn cost<'a>(group: &Group<'a>, all: &[Group<'a>]) -> Cost<'a> {
     let spread =
         |rates: &BTreeMap<usize, f64>| Spread::of(&rates.values().copied().collect::<Vec<_>>());
     let middle = |of: fn(&RunRow) -> Option<f64>| {
-        median(&group.usable().filter_map(|run| of(run)).collect::<Vec<_>>())
+        median(&group.usable().filter_map(&of).collect::<Vec<_>>())
     };
     Cost {
         rate: spread(&rates),
@@ -175,7 +176,8 @@ impl<'a> Group<'a> {
         self.usable().filter_map(rate).collect()
     }
 
-    /// The rate between the smallest size and this one, by round, if this is the largest of several.
+    /// The rate between the smallest size and this one, by round, if this is the largest of
+    /// several.
     fn marginal(&self, all: &[Group<'a>]) -> BTreeMap<usize, f64> {
         let place = &self.place;
         let siblings = all.iter().filter(|other| {

@@ -136,8 +136,7 @@ impl Producer {
         self.sends.set(self.sends.get() + 1);
         if SENDS_PER_SERVE <= self.sends.get() {
             self.sends.set(0);
-            self.producer.poll(Duration::ZERO);
-            self.check()?;
+            self.serve()?;
         }
         loop {
             match self.producer.send(record) {
@@ -145,8 +144,7 @@ impl Producer {
                 Err((error, same)) if is_full(&error) => {
                     record = same;
                     thread::sleep(PAUSE);
-                    self.producer.poll(Duration::ZERO);
-                    self.check()?;
+                    self.serve()?;
                 }
                 Err((error, _)) => {
                     let place = format!("{}/{}", outgoing.topic, outgoing.partition);
@@ -162,7 +160,12 @@ impl Producer {
     ///
     /// `Unreachable`: a record was not written.
     pub fn serve(&self) -> Result<()> {
-        self.producer.poll(Duration::ZERO);
+        // Each look takes one answer, which may be to many records.
+        let mut left = i32::MAX;
+        while self.producer.in_flight_count() < left {
+            left = self.producer.in_flight_count();
+            self.producer.poll(Duration::ZERO);
+        }
         self.check()
     }
 
@@ -173,11 +176,13 @@ impl Producer {
     /// `Unreachable`: a record was not written, after two minutes without an answer.
     pub fn flush(&self) -> Result<()> {
         // In short steps: librdkafka's own flush waits at least 100 ms.
-        while 0 < self.producer.in_flight_count() {
+        loop {
+            self.serve()?;
+            if self.producer.in_flight_count() == 0 {
+                return Ok(());
+            }
             thread::sleep(PAUSE);
-            self.producer.poll(Duration::ZERO);
         }
-        self.check()
     }
 
     /// How many records the brokers have confirmed.
