@@ -8,6 +8,8 @@ mod nexmark;
 mod plays;
 #[cfg(test)]
 mod tests;
+mod transfers;
+mod ysb;
 
 use std::process::ExitCode;
 
@@ -75,6 +77,9 @@ const DATAFLOWS: &[Dataflow] = &[
         job_file!("nexmark", "q8", "id", "start")),
     dataflow("q11", "NEXMark: bids of a bidder's session", nexmark::q11,
         job_file!("nexmark", "q11", "bidder", "start")),
+    dataflow("ysb", "YSB: views of each campaign", ysb::ysb, job_file!("ysb", "ysb", "key", "start")),
+    dataflow("transfers", "balances that add up to 0", transfers::transfers,
+        ("transfers.toml", transfers::JOB_FILE)),
 ];
 
 fn main() -> ExitCode {

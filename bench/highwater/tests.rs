@@ -20,18 +20,18 @@ pub(crate) struct Ran {
     views: BTreeMap<String, (Vec<String>, Collector)>,
 }
 
-/// A number of workers, and how short ticks are.
+/// A number of workers, and whether a run is cut into many short epochs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) workers: usize,
-    pub(crate) tick: Duration,
+    pub(crate) is_cut: bool,
 }
 
-/// What tests run with: one worker and two, in few ticks and in many.
+/// What tests run with.
 pub(crate) const PACES: [Pace; 3] = [
-    Pace { workers: 1, tick: millis(10) },
-    Pace { workers: 2, tick: millis(10) },
-    Pace { workers: 2, tick: millis(1) },
+    Pace { workers: 2, is_cut: false },
+    Pace { workers: 1, is_cut: true },
+    Pace { workers: 2, is_cut: true },
 ];
 
 /// Runs a dataflow over partitions, each a list of events, to the end of them.
@@ -53,8 +53,13 @@ pub(crate) fn run(
     let entry = DATAFLOWS.iter().find(|flow| flow.name == dataflow).unwrap().entry;
     let mut job =
         Job::new(dataflow, move |flow| entry(flow, &mut Parameters::new(&Default::default())));
-    job.pace.tick = pace.tick;
-    job.sources = [(source.into(), BoundSource::new(Arc::new(connector)))].into();
+    let mut source_of = BoundSource::new(Arc::new(connector));
+    if pace.is_cut {
+        let (tick, tick_max) = (millis(1), millis(1));
+        job.pace = runtime::Pace { tick, tick_max, ticks_per_epoch: 1, in_flight_max: 1 };
+        source_of.limits.records = 64;
+    }
+    job.sources = [(source.into(), source_of)].into();
     let letters = Collector::default();
     let view = |name: &str, key: &[String], schema| View {
         name: name.into(),
@@ -80,7 +85,7 @@ pub(crate) fn run(
 }
 
 impl Ran {
-    /// Every change of a view.
+    /// Every change of a view, in the order of writing.
     pub(crate) fn log(&self, view: &str) -> Vec<(Mark, Vec<Cell>)> {
         self.views[view].1.log()
     }

@@ -5,3 +5,5 @@ mod dice;
 pub mod nexmark;
 pub mod plays;
 pub mod queries;
+pub mod transfers;
+pub mod ysb;
