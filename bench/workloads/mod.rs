@@ -1,5 +1,9 @@
 //! Workloads: events that depend on their number alone, and the rows that each query must make of
 //! them, computed without any engine.
 
+mod dice;
+pub mod nexmark;
 pub mod plays;
 pub mod queries;
+pub mod transfers;
+pub mod ysb;

@@ -287,6 +287,16 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
         Ok(self.read::<list::Objects<W>>()?.map(|list::Objects(objects)| objects))
     }
 
+    /// An object with a type of its own; what is none is `None`. [`Wire::normalise`] is not called
+    /// for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the parser.
+    pub fn object<W: Wire>(self) -> Result<Option<W>, A::Error> {
+        Ok(self.read::<list::Object<W>>()?.map(|list::Object(object)| object))
+    }
+
     /// Nothing: the value must be JSON, that is all.
     ///
     /// # Errors

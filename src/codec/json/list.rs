@@ -1,4 +1,4 @@
-//! Fields that are lists.
+//! Fields that are lists or objects.
 
 use serde::de::{MapAccess, SeqAccess};
 
@@ -48,7 +48,8 @@ impl<W: Wire> Coerce for Objects<W> {
     }
 }
 
-struct Object<W>(W);
+/// An object.
+pub(super) struct Object<W>(pub(super) W);
 
 impl<W: Wire> Coerce for Object<W> {
     const WANTED: &'static str = "an object";

@@ -24,6 +24,7 @@ struct All {
     millis: Option<Time>,
     moment: Option<Time>,
     levels: Option<Vec<Level>>,
+    level: Option<Level>,
     /// Filled by `normalise` alone.
     id: Option<Text>,
 }
@@ -46,6 +47,7 @@ impl Wire for All {
             "millis" => self.millis = field.epoch_millis()?,
             "moment" => self.moment = field.text_time()?,
             "levels" => self.levels = field.objects()?,
+            "level" => self.level = field.object()?,
             _ => field.skip()?,
         }
         Ok(())

@@ -274,3 +274,20 @@ fn lists_of_objects() {
     let again = text.replace(r#","price":"x"}"#, r#","levels":[]}"#);
     assert_eq!(event::<All>(&again, &plain()).1, [""; 0], "the last value wins");
 }
+
+#[test]
+fn an_object_within_an_object() {
+    let check = |value: &str, expect: Option<Level>, wrong: &[&str]| {
+        let text = format!(r#"{{"level":{value},"i64":7}}"#);
+        let (all, counted) = event::<All>(&text, &plain());
+        assert_eq!((all.level, all.i64), (expect, Some(7)), "{value}");
+        assert_eq!(counted, wrong, "{value}");
+    };
+    let level = |price| Some(Level { price });
+    check(r#"{"size":[2],"price":1.5}"#, level(Some(1.5)), &[]);
+    check("{}", level(None), &[]);
+    check(r#"{"price":"x"}"#, level(None), &["level.price 1"]);
+    check("null", None, &[]);
+    check(r#"[{"price":1.5}]"#, None, &["level 1"]);
+    check("5", None, &["level 1"]);
+}
