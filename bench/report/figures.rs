@@ -143,9 +143,8 @@ fn cost<'a>(group: &Group<'a>, all: &[Group<'a>]) -> Cost<'a> {
     let marginal = group.marginal(all);
     let spread =
         |rates: &BTreeMap<usize, f64>| Spread::of(&rates.values().copied().collect::<Vec<_>>());
-    let middle = |of: fn(&RunRow) -> Option<f64>| {
-        median(&group.usable().filter_map(|run| of(run)).collect::<Vec<_>>())
-    };
+    let middle =
+        |of: fn(&RunRow) -> Option<f64>| median(&group.usable().filter_map(of).collect::<Vec<_>>());
     Cost {
         rate: spread(&rates),
         marginal: spread(&marginal),

@@ -54,9 +54,8 @@ pub fn loads(results: &Results) -> Vec<Loaded<'_>> {
 }
 
 fn loaded<'a>(group: Group<'a>, latencies: &[LatencyRow]) -> Loaded<'a> {
-    let middle = |of: fn(&RunRow) -> Option<f64>| {
-        median(&group.usable().filter_map(|run| of(run)).collect::<Vec<_>>())
-    };
+    let middle =
+        |of: fn(&RunRow) -> Option<f64>| median(&group.usable().filter_map(of).collect::<Vec<_>>());
     let trials: Vec<usize> = group.usable().map(|run| run.trial).collect();
     let mut tags: Vec<&str> = Vec::new();
     for row in latencies.iter().filter(|row| trials.contains(&row.trial)) {
