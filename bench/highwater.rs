@@ -23,6 +23,7 @@ fn count(flow: &Flow, _: &mut Parameters) -> Result<()> {
         .window(Tumbling::new(minutes(1)))
         .accumulate(|_| Count::one())
         .rows(|key, window, events| Counted { key, start: start_ms(window), events })
+        .updates()
         .sink("rows");
     Ok(())
 }
@@ -44,6 +45,7 @@ fn distinct(flow: &Flow, _: &mut Parameters) -> Result<()> {
             let users: Distinct<Text> = users;
             Counted { key, start: start_ms(window), events, users: users.get() }
         })
+        .updates()
         .sink("rows");
     Ok(())
 }
@@ -67,6 +69,7 @@ fn latest(flow: &Flow, _: &mut Parameters) -> Result<()> {
             events,
             planned_us,
         })
+        .updates()
         .sink("rows");
     Ok(())
 }

@@ -32,6 +32,10 @@ use crate::time::Time;
 /// How long one administrative call may take.
 const ADMIN_MAX: Duration = Duration::from_secs(10);
 
+/// The pause between two looks at answers that are waited for: `poll` itself spins over the last
+/// millisecond of the time it is given.
+const PAUSE: Duration = Duration::from_micros(500);
+
 /// How many records are sent between two looks at the answers.
 const SENDS_PER_SERVE: u32 = 512;
 
@@ -140,7 +144,8 @@ impl Producer {
                 Ok(()) => return Ok(()),
                 Err((error, same)) if is_full(&error) => {
                     record = same;
-                    self.producer.poll(Duration::from_millis(5));
+                    thread::sleep(PAUSE);
+                    self.producer.poll(Duration::ZERO);
                     self.check()?;
                 }
                 Err((error, _)) => {
@@ -169,7 +174,8 @@ impl Producer {
     pub fn flush(&self) -> Result<()> {
         // In short steps: librdkafka's own flush waits at least 100 ms.
         while 0 < self.producer.in_flight_count() {
-            self.producer.poll(Duration::from_millis(1));
+            thread::sleep(PAUSE);
+            self.producer.poll(Duration::ZERO);
         }
         self.check()
     }
