@@ -52,8 +52,8 @@ fn head(results: &Results) -> Result<Vec<Block>> {
     if host.dirty {
         let commit = &host.commit;
         blocks.push(Block::Warning(format!(
-            "Measured with uncommitted changes on top of {commit}: nobody else can repeat this, and \
-             no figure of it may be quoted."
+            "Measured with uncommitted changes on top of {commit}: nobody else can repeat this, \
+             and no figure of it may be quoted."
         )));
     }
     if !about.finished {
@@ -193,9 +193,9 @@ fn bounds(found: &Estimate) -> String {
 fn latency_section(results: &Results, loads: &[Loaded<'_>], blocks: &mut Vec<Block>) -> Result<()> {
     blocks.push(Block::Heading("Latency".into()));
     blocks.push(Block::Text(
-        "Milliseconds from the planned time of an event, in an open loop: the generator never waits \
-         for the engine, so a stall is in the figures of all events that it delayed. `event`: until \
-         the first row that counts the event. `row`: of the latest event of each row. \
+        "Milliseconds from the planned time of an event, in an open loop: the generator never \
+         waits for the engine, so a stall is in the figures of all events that it delayed. `event`: \
+         until the first row that counts the event. `row`: of the latest event of each row. \
          `close_delay`: from the event that let the last partition close a window to its row. \
          `hiccup`: what the machine adds to a sleep of 1 ms meanwhile. `gen_late`: how late the \
          generator itself sent. A percentile that is not above the same percentile of `hiccup` or \

@@ -2,7 +2,7 @@
 //! engines compare. Pure.
 //!
 //! Rows decide first: a group with one trial of wrong rows has no figures at all. Ratios are made
-//! of two trials of the same round, never of medians; marginal costs of two sizes of the same round.
+//! of two trials of the same round, never of medians; marginal costs of two sizes of one round.
 
 use std::collections::BTreeMap;
 
@@ -174,7 +174,7 @@ impl<'a> Group<'a> {
         self.usable().filter_map(rate).collect()
     }
 
-    /// The rate between the smallest size and this one, by round, if this is the largest of several.
+    /// The rate between the smallest size and this one, by round, if this is the largest.
     fn marginal(&self, all: &[Group<'a>]) -> BTreeMap<usize, f64> {
         let place = &self.place;
         let siblings = all.iter().filter(|other| {

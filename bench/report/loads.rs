@@ -10,7 +10,7 @@ use super::figures::{Group, groups};
 /// Names of the percentiles of a line, in the order of [`Percentiles`].
 pub const NAMES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
-/// 50, 90, 99, 99.9 of a hundred, and the longest, in milliseconds; what is unknown is not a number.
+/// 50, 90, 99, 99.9 of a hundred, and the longest, in milliseconds; what is unknown is no number.
 pub type Percentiles = [f64; 5];
 
 /// An engine under a load.

@@ -161,15 +161,20 @@ fn drawn(area: &Area<'_>, bars: &[Bar<'_>], limits: &[(&str, f64)]) -> Drawn {
         let (at, down) = chart.backend_coord(&(furthest, middle));
         let name = Text::new(bar.engine.to_owned(), (LEFT - 16, down), text(INK, HPos::Right));
         area.draw(&name)?;
-        let (words, colour) = match (bar.rate, bar.marginal) {
-            (None, _) => (format!("no figure: {}", bar.remark), MUTED),
-            (Some(rate), None) => (short(Some(rate.median)), INK),
-            (Some(rate), Some(marginal)) => {
-                let [whole, marginal] = [rate.median, marginal].map(|rate| short(Some(rate)));
-                (format!("{whole} (marginal {marginal})"), INK)
-            }
-        };
+        let (words, colour) = told(bar);
         area.draw(&Text::new(words, (at + 12, down), text(colour, HPos::Left)))?;
     }
     Ok(())
+}
+
+/// What stands beside a bar.
+fn told(bar: &Bar<'_>) -> (String, RGBColor) {
+    match (bar.rate, bar.marginal) {
+        (None, _) => (format!("no figure: {}", bar.remark), MUTED),
+        (Some(rate), None) => (short(Some(rate.median)), INK),
+        (Some(rate), Some(marginal)) => {
+            let [whole, marginal] = [rate.median, marginal].map(|rate| short(Some(rate)));
+            (format!("{whole} (marginal {marginal})"), INK)
+        }
+    }
 }
