@@ -23,7 +23,7 @@ const RESAMPLES: u64 = 10_000;
 const TRIALS_MIN: usize = 3;
 
 /// A limit that has moved by less than this is as it was.
-const CONTROL: f64 = 1.1;
+const CONTROL: f64 = 1.25;
 
 /// Engines that are limits.
 const LIMITS: [&str; 3] = ["consume", "decode", "single_thread"];
@@ -71,6 +71,9 @@ pub fn compare(first: &Results, second: &Results, force: bool) -> Result<String>
             Some((old, after.iter().find(same)?))
         })
         .collect();
+    if pairs.is_empty() {
+        line(&mut text, "the runs have no engine, query and size in common");
+    }
     let (limits, engines): (Vec<_>, Vec<_>) =
         pairs.into_iter().partition(|(old, _)| LIMITS.contains(&old.engine));
     for (is_control, pairs) in [(true, limits), (false, engines)] {
@@ -209,7 +212,7 @@ fn machine_limits(text: &mut String, first: &Results, second: &Results) -> Resul
         let Some(new) = after.iter().find(|new| new.what == old.what) else { continue };
         let moved = (new.value / old.value).max(old.value / new.value);
         let [was, is] = [old.value, new.value].map(|value| short(Some(value)));
-        let word = if moved < CONTROL { "" } else { "  moved: the machine is not the same" };
+        let word = if moved < CONTROL { "" } else { "  moved: that was the machine" };
         let LimitRow { what, unit, .. } = old;
         line(text, &format!("{:<8} {what:<64} {was} → {is} {unit}{word}", "limit"));
     }

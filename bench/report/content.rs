@@ -10,8 +10,8 @@ use crate::harness::run::grouped;
 use crate::harness::stats::{Estimate, median};
 
 use super::document::{Block, Cell, Document, Table, Tone, short};
-use super::figures::{Cost, OURS, PAIRS_MIN, Spread, costs};
-use super::loads::{Loaded, NAMES, loads};
+use super::figures::{Cost, PAIRS_MIN, Spread, costs};
+use super::loads::{Line, Loaded, NAMES, loads};
 use super::plots;
 
 /// What a report takes from the text of an experiment, also of one that is no longer known.
@@ -31,7 +31,7 @@ pub fn document(results: &Results) -> Result<Document> {
     let (costs, loads) = (costs(&results.runs), loads(results));
     let mut blocks = head(results)?;
     if !costs.is_empty() {
-        cost_section(results, &costs, &mut blocks)?;
+        cost_section(&costs, &mut blocks)?;
     }
     if !loads.is_empty() {
         latency_section(results, &loads, &mut blocks)?;
@@ -89,7 +89,7 @@ fn head(results: &Results) -> Result<Vec<Block>> {
     Ok(blocks)
 }
 
-fn cost_section(results: &Results, costs: &[Cost<'_>], blocks: &mut Vec<Block>) -> Result<()> {
+fn cost_section(costs: &[Cost<'_>], blocks: &mut Vec<Block>) -> Result<()> {
     blocks.push(Block::Heading("Cost".into()));
     blocks.push(Block::Text(
         "Million events per processor second of the whole tree of processes, from start to end, \
@@ -102,15 +102,15 @@ fn cost_section(results: &Results, costs: &[Cost<'_>], blocks: &mut Vec<Block>) 
     blocks.push(Block::Text(
         "“Highwater is” compares Highwater with the engine of the line: the median of the ratios \
          of two trials of the same round, with a 95 % bootstrap interval; above 1, Highwater is \
-         cheaper. Beside a marginal figure it is Highwater's whole cost, start included, that is \
-         compared."
+         cheaper. “… of marginal” compares Highwater's whole cost, start included, with the \
+         marginal one of the engine."
             .into(),
     ));
     let pairs = costs.iter().filter_map(|cost| cost.ratio).map(|ratio| ratio.count);
     if let Some(fewest) = pairs.min().filter(|fewest| *fewest < PAIRS_MIN) {
         blocks.push(Block::Text(format!(
-            "Some intervals are of {fewest} pairs only; below {PAIRS_MIN} pairs they are a hint, \
-             and no proof (marked with n)."
+            "n is the number of pairs, {fewest} at the fewest here: an interval of less than \
+             {PAIRS_MIN} pairs is a hint, and no proof."
         )));
     }
     let mut at = 0;
@@ -123,7 +123,6 @@ fn cost_section(results: &Results, costs: &[Cost<'_>], blocks: &mut Vec<Block>) 
     for figure in plots::of_costs(costs)? {
         blocks.push(Block::Figure(figure));
     }
-    let _ = results;
     Ok(())
 }
 
@@ -134,7 +133,11 @@ fn cost_table(costs: &[Cost<'_>]) -> Table {
     if has_marginal {
         columns.push("Marginal");
     }
-    columns.extend(["Highwater is", "CPU-s", "Wall s", "First row s", "Peak MiB", "Rows"]);
+    columns.push("Highwater is");
+    if has_marginal {
+        columns.push("… of marginal");
+    }
+    columns.extend(["CPU-s", "Wall s", "First row s", "Peak MiB", "Rows"]);
     let row = |cost: &Cost<'_>| {
         let verdict = cost.group.verdict();
         let tone = if verdict.is_bad { Tone::Bad } else { Tone::Words };
@@ -142,15 +145,10 @@ fn cost_table(costs: &[Cost<'_>]) -> Table {
         if has_marginal {
             cells.push(spread(cost.marginal));
         }
-        cells.push(match (cost.group.engine, cost.marginal_ratio) {
-            (OURS, _) => Cell::number("–"),
-            (_, None) => ratio(cost.ratio),
-            (_, Some(marginal)) => {
-                let whole = ratio(cost.ratio);
-                let small = format!("{}; marginal {}", whole.small, interval(&marginal));
-                Cell { small, ..whole }
-            }
-        });
+        cells.push(ratio(cost.ratio));
+        if has_marginal {
+            cells.push(ratio(cost.marginal_ratio));
+        }
         for value in [cost.cpu_s, cost.wall_s, cost.first_row_s, cost.peak_mib] {
             cells.push(Cell::number(short(value)));
         }
@@ -190,10 +188,6 @@ fn bounds(found: &Estimate) -> String {
         1 => "n 1".into(),
         count => format!("[{}, {}] n {count}", short(Some(found.low)), short(Some(found.high))),
     }
-}
-
-fn interval(found: &Estimate) -> String {
-    format!("{}× {}", short(Some(found.median)), bounds(found))
 }
 
 fn latency_section(results: &Results, loads: &[Loaded<'_>], blocks: &mut Vec<Block>) -> Result<()> {
@@ -243,30 +237,35 @@ fn caption(load: &Loaded<'_>) -> String {
 
 fn latency_table(loads: &[Loaded<'_>]) -> Table {
     let mut rows = Vec::new();
-    for load in loads {
-        if load.lines.is_empty() {
-            let verdict = load.group.verdict();
-            let tone = if verdict.is_bad { Tone::Bad } else { Tone::Words };
-            let mut cells =
-                vec![Cell::words(load.group.engine), Cell::words(verdict.text).tone(tone)];
-            cells.resize(9, Cell::number("–"));
-            rows.push(cells);
-        }
-        for line in &load.lines {
-            let mut cells = vec![Cell::words(load.group.engine), Cell::words(&line.tag)];
-            for (value, noise) in line.values.iter().zip(line.is_noise) {
-                let cell = Cell::number(short(Some(*value)));
-                cells.push(if noise { cell.small("n. r.").tone(Tone::Noise) } else { cell });
-            }
-            cells.push(Cell::number(grouped(line.count)));
-            let outstanding =
-                if line.tag == "event" { grouped(line.outstanding) } else { "–".into() };
-            cells.push(Cell::number(outstanding));
-            rows.push(cells);
+    for load in loads.iter().filter(|load| load.lines.is_empty()) {
+        let verdict = load.group.verdict();
+        let tone = if verdict.is_bad { Tone::Bad } else { Tone::Words };
+        let mut cells = vec![Cell::words(load.group.engine), Cell::words(verdict.text).tone(tone)];
+        cells.resize(9, Cell::number("–"));
+        rows.push(cells);
+    }
+    // Engines beside one another, one kind of latency after another.
+    let tags = ["event", "row", "close_delay", "hiccup", "gen_late"];
+    for tag in tags {
+        for load in loads {
+            let lines = load.lines.iter().filter(|line| line.tag == tag);
+            rows.extend(lines.map(|line| latency_row(load.group.engine, line)));
         }
     }
     let names = ["Engine", "ms of"].into_iter().chain(NAMES).chain(["Count", "Outstanding"]);
     Table { caption: caption(&loads[0]), columns: names.map(String::from).collect(), rows }
+}
+
+fn latency_row(engine: &str, line: &Line) -> Vec<Cell> {
+    let mut cells = vec![Cell::words(engine), Cell::words(&line.tag)];
+    for (value, noise) in line.values.iter().zip(line.is_noise) {
+        let cell = Cell::number(short(Some(*value)));
+        cells.push(if noise { cell.small("n. r.").tone(Tone::Noise) } else { cell });
+    }
+    cells.push(Cell::number(grouped(line.count)));
+    let outstanding = if line.tag == "event" { grouped(line.outstanding) } else { "–".into() };
+    cells.push(Cell::number(outstanding));
+    cells
 }
 
 fn load_table(loads: &[Loaded<'_>]) -> Table {

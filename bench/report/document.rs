@@ -109,8 +109,8 @@ impl Cell {
 ///
 /// ```
 /// use highwater_bench::report::document::short;
-/// let shown = [1234.6, 12.34, 1.234, 0.0123].map(|n| short(Some(n)));
-/// assert_eq!(shown, ["1,235", "12.3", "1.23", "0.012"]);
+/// let texts = [1234.6, 12.34, 0.0123].map(|number| short(Some(number)));
+/// assert_eq!(texts, ["1,235", "12.3", "0.012"]);
 /// assert_eq!(short(None), "–");
 /// ```
 pub fn short(value: Option<f64>) -> String {

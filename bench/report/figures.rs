@@ -2,8 +2,7 @@
 //! engines compare. Pure.
 //!
 //! Rows decide first: a group with one trial of wrong rows has no figures at all. Ratios are made
-//! of two trials of the same round, never of medians; marginal costs of two sizes of the same
-//! round.
+//! of two trials of the same round, never of medians; marginal costs of two sizes of one round.
 
 use std::collections::BTreeMap;
 
@@ -144,9 +143,8 @@ fn cost<'a>(group: &Group<'a>, all: &[Group<'a>]) -> Cost<'a> {
     let marginal = group.marginal(all);
     let spread =
         |rates: &BTreeMap<usize, f64>| Spread::of(&rates.values().copied().collect::<Vec<_>>());
-    let middle = |of: fn(&RunRow) -> Option<f64>| {
-        median(&group.usable().filter_map(&of).collect::<Vec<_>>())
-    };
+    let middle =
+        |of: fn(&RunRow) -> Option<f64>| median(&group.usable().filter_map(of).collect::<Vec<_>>());
     Cost {
         rate: spread(&rates),
         marginal: spread(&marginal),
@@ -176,8 +174,7 @@ impl<'a> Group<'a> {
         self.usable().filter_map(rate).collect()
     }
 
-    /// The rate between the smallest size and this one, by round, if this is the largest of
-    /// several.
+    /// The rate between the smallest size and this one, by round, if this is the largest.
     fn marginal(&self, all: &[Group<'a>]) -> BTreeMap<usize, f64> {
         let place = &self.place;
         let siblings = all.iter().filter(|other| {

@@ -10,8 +10,7 @@ use super::figures::{Group, groups};
 /// Names of the percentiles of a line, in the order of [`Percentiles`].
 pub const NAMES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
-/// 50, 90, 99, 99.9 of a hundred, and the longest, in milliseconds; what is unknown is no
-/// number.
+/// 50, 90, 99, 99.9 of a hundred, and the longest, in milliseconds; what is unknown is no number.
 pub type Percentiles = [f64; 5];
 
 /// An engine under a load.
@@ -55,9 +54,8 @@ pub fn loads(results: &Results) -> Vec<Loaded<'_>> {
 }
 
 fn loaded<'a>(group: Group<'a>, latencies: &[LatencyRow]) -> Loaded<'a> {
-    let middle = |of: fn(&RunRow) -> Option<f64>| {
-        median(&group.usable().filter_map(&of).collect::<Vec<_>>())
-    };
+    let middle =
+        |of: fn(&RunRow) -> Option<f64>| median(&group.usable().filter_map(of).collect::<Vec<_>>());
     let trials: Vec<usize> = group.usable().map(|run| run.trial).collect();
     let mut tags: Vec<&str> = Vec::new();
     for row in latencies.iter().filter(|row| trials.contains(&row.trial)) {

@@ -11,6 +11,9 @@ use super::{Figure, file_name};
 use crate::report::document::short;
 use crate::report::figures::{Cost, Spread};
 
+/// Lines across the bars; the first two have no bar of their own.
+const LIMITS: [&str; 3] = ["consume", "decode", "single_thread"];
+
 const ROW: i32 = 64;
 const LEFT: i32 = 320;
 const RIGHT: i32 = 40;
@@ -48,10 +51,9 @@ pub fn figures(costs: &[Cost<'_>]) -> Result<Vec<Figure>> {
             name: file_name(&["cost", query, &events.to_string()]),
             svg: chart::draw(height, |area| drawn(area, &bars, &limits))?,
             question: format!(
-                "How many events of `{query}` does a CPU-second pay for, of {} events?",
+                "How many events does a CPU-second pay for? ({query}, {} events)",
                 grouped(events)
-            )
-            .replace('`', ""),
+            ),
             caveat: "Million events per CPU-second of the whole tree of processes: medians, with \
                      the range of the rounds as a thin line. Pale: the marginal figure of a \
                      virtual machine, without its start. Dashed: reading alone, reading and \
@@ -65,7 +67,7 @@ pub fn figures(costs: &[Cost<'_>]) -> Result<Vec<Figure>> {
 /// An engine that is in several parts has one bar: that of the part with most rounds.
 fn bars<'a>(costs: impl Iterator<Item = &'a Cost<'a>>) -> Vec<Bar<'a>> {
     let mut bars: Vec<Bar<'a>> = Vec::new();
-    for cost in costs {
+    for cost in costs.filter(|cost| !LIMITS[..2].contains(&cost.group.engine)) {
         let verdict = cost.group.verdict();
         let bar = Bar {
             engine: cost.group.engine,
@@ -94,7 +96,10 @@ fn limits<'a>(costs: &'a [Cost<'_>], query: &str, events: u64) -> Vec<(&'a str, 
         let cost = costs.iter().filter(of).find(|cost| cost.rate.is_some())?;
         Some((cost.group.engine, cost.rate?.median))
     };
-    ["consume", "decode", "single_thread"].into_iter().filter_map(line).collect()
+    let mut lines: Vec<(&str, f64)> = LIMITS.into_iter().filter_map(line).collect();
+    // The furthest first: no line crosses the name of another.
+    lines.sort_by(|a, b| b.1.total_cmp(&a.1));
+    lines
 }
 
 fn drawn(area: &Area<'_>, bars: &[Bar<'_>], limits: &[(&str, f64)]) -> Drawn {
@@ -103,6 +108,7 @@ fn drawn(area: &Area<'_>, bars: &[Bar<'_>], limits: &[(&str, f64)]) -> Drawn {
     let greatest = rates.chain(limits.iter().map(|limit| limit.1)).fold(0.0, f64::max);
     // Room for the figure beside the longest bar.
     let x = Axis::from_zero("M events per CPU-second", greatest * 1.12);
+    let label = |step: i32| TEXT * 3 / 2 * step + TEXT * 3 / 4;
     let room = TEXT * 3 / 2 * limits.len() as i32 + 12;
     let mut chart = ChartBuilder::on(area)
         .margin_top(room)
@@ -120,6 +126,22 @@ fn drawn(area: &Area<'_>, bars: &[Bar<'_>], limits: &[(&str, f64)]) -> Drawn {
         .axis_desc_style(text(MUTED, HPos::Center))
         .x_desc(x.name.as_str())
         .draw()?;
+    // Lines before names, which are then read across them.
+    for ((_, rate), step) in limits.iter().zip(0..) {
+        let line = [(*rate, 0.0), (*rate, rows)];
+        chart.draw_series(DashedLineSeries::new(line, 10, 8, MUTED.stroke_width(3)))?;
+        let (at, top) = chart.backend_coord(&(*rate, rows));
+        area.draw(&PathElement::new([(at, label(step)), (at, top)], MUTED.stroke_width(2)))?;
+    }
+    for ((name, rate), step) in limits.iter().zip(0..) {
+        let (at, _) = chart.backend_coord(&(*rate, rows));
+        let words = format!("{name} {}", short(Some(*rate)));
+        let (at, side) = match chart::width(&words) + 16 < at {
+            true => (at - 10, HPos::Right),
+            false => (at + 10, HPos::Left),
+        };
+        area.draw(&Text::new(words, (at, label(step)), text(MUTED, side)))?;
+    }
     for (bar, row) in bars.iter().zip(0..) {
         let middle = rows - f64::from(row) - 0.5;
         let colour = chart::colour(bar.engine);
@@ -139,26 +161,20 @@ fn drawn(area: &Area<'_>, bars: &[Bar<'_>], limits: &[(&str, f64)]) -> Drawn {
         let (at, down) = chart.backend_coord(&(furthest, middle));
         let name = Text::new(bar.engine.to_owned(), (LEFT - 16, down), text(INK, HPos::Right));
         area.draw(&name)?;
-        let (label, colour) = match (bar.rate, bar.marginal) {
-            (None, _) => (format!("no figure: {}", bar.remark), MUTED),
-            (Some(rate), None) => (short(Some(rate.median)), INK),
-            (Some(rate), Some(marginal)) => {
-                let [whole, marginal] = [rate.median, marginal].map(|rate| short(Some(rate)));
-                (format!("{whole} (marginal {marginal})"), INK)
-            }
-        };
-        area.draw(&Text::new(label, (at + 12, down), text(colour, HPos::Left)))?;
-    }
-    for ((name, rate), step) in limits.iter().zip(0..) {
-        let line = [(*rate, 0.0), (*rate, rows)];
-        chart.draw_series(DashedLineSeries::new(line, 10, 8, MUTED.stroke_width(3)))?;
-        let (at, top) = chart.backend_coord(&(*rate, rows));
-        let down = TEXT * 3 / 2 * step + TEXT * 3 / 4;
-        area.draw(&PathElement::new([(at, down), (at, top)], MUTED.stroke_width(2)))?;
-        let label = format!("{name} {}", short(Some(*rate)));
-        let (at, anchor) =
-            if LEFT + 400 < at { (at - 10, HPos::Right) } else { (at + 10, HPos::Left) };
-        area.draw(&Text::new(label, (at, down), text(MUTED, anchor)))?;
+        let (words, colour) = told(bar);
+        area.draw(&Text::new(words, (at + 12, down), text(colour, HPos::Left)))?;
     }
     Ok(())
+}
+
+/// What stands beside a bar.
+fn told(bar: &Bar<'_>) -> (String, RGBColor) {
+    match (bar.rate, bar.marginal) {
+        (None, _) => (format!("no figure: {}", bar.remark), MUTED),
+        (Some(rate), None) => (short(Some(rate.median)), INK),
+        (Some(rate), Some(marginal)) => {
+            let [whole, marginal] = [rate.median, marginal].map(|rate| short(Some(rate)));
+            (format!("{whole} (marginal {marginal})"), INK)
+        }
+    }
 }

@@ -12,7 +12,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Width of a plot, at twice the size it is shown.
-pub const WIDTH: u32 = 1_280;
+pub const WIDTH: u32 = 1_040;
 /// Size of text.
 pub const TEXT: i32 = 26;
 /// Text and whatever matters.
@@ -164,11 +164,16 @@ impl Ranged for Axis {
 
 impl ValueFormatter<f64> for Axis {
     fn format(value: &f64) -> String {
-        match *value {
-            1e6.. => format!("{} M", trimmed(value / 1e6)),
-            1e3.. => format!("{} k", trimmed(value / 1e3)),
-            _ => trimmed(*value),
-        }
+        short_number(*value)
+    }
+}
+
+/// A number as axes show it, such as `5 k`.
+pub fn short_number(value: f64) -> String {
+    match value {
+        1e6.. => format!("{} M", trimmed(value / 1e6)),
+        1e3.. => format!("{} k", trimmed(value / 1e3)),
+        _ => trimmed(value),
     }
 }
 
@@ -193,7 +198,7 @@ pub fn lines(
         .margin_top(TEXT * 2)
         .margin_right(right)
         .x_label_area_size(x_name)
-        .y_label_area_size(110)
+        .y_label_area_size(128)
         .build_cartesian_2d(x.clone(), y.clone())?;
     if let Some(until) = shaded_until.filter(|until| 0.0 < *until) {
         let corners = [(x.min, y.min), (until, y.max)];
@@ -225,25 +230,25 @@ pub fn lines(
     names(area, ends.collect())
 }
 
-/// Writes names beside the ends of lines, higher where they would cover one another.
+/// Writes names beside the ends of lines, or as near as they do not cover one another.
 fn names(area: &Area<'_>, mut ends: Vec<(&Curve, (i32, i32))>) -> Drawn {
-    let (width_all, _) = area.dim_in_pixel();
+    let (width_all, height_all) = area.dim_in_pixel();
     let mut taken: Vec<(i32, i32, i32)> = Vec::new();
     ends.sort_by_key(|(_, (x, y))| (-y, *x));
     for (curve, (x, y)) in ends {
         area.draw(&Circle::new((x, y), 6, curve.colour.filled()))?;
         let wide = width(&curve.label) + 30;
         let left = (x + 14).min(width_all as i32 - wide);
-        let mut middle = y;
         let covers = |middle: i32| {
             let near = |(a, b, m): &(i32, i32, i32)| {
                 left < *b && *a < left + wide && (m - middle).abs() < TEXT + 4
             };
             taken.iter().any(near)
         };
-        while covers(middle) {
-            middle -= 4;
-        }
+        let inside = TEXT / 2..height_all as i32 - TEXT / 2;
+        let places = (0..height_all as i32).flat_map(|off| [y - off, y + off]);
+        let middle = places.filter(|middle| inside.contains(middle)).find(|at| !covers(*at));
+        let middle = middle.unwrap_or(y);
         taken.push((left, left + wide, middle));
         let mark = [(left, middle - 8), (left + 16, middle + 8)];
         area.draw(&Rectangle::new(mark, curve.colour.filled()))?;

@@ -66,19 +66,14 @@ pub fn distribution(results: &Results, loads: &[Loaded<'_>]) -> Result<Option<Fi
     let x = Axis::of_factors("milliseconds", ends);
     let y = Axis { name: "Share that takes longer".into(), is_log: true, min: SHARE_MIN, max: 1.0 };
     let place = &loads[0].group.place;
-    let what = match tag {
-        "event" => "event is longer than so much in showing in a row",
-        _ => "window's row comes later than so much after the window may close",
+    let question = match tag {
+        "event" => "How often does an event need longer than so much to show in a row?",
+        _ => "How often is a row later than so much, once its window may close?",
     };
     Ok(Some(Figure {
         name: file_name(&["latency", &place.part]),
         svg: chart::draw(720, |area| chart::lines(area, (&x, &y), &curves, None, 200))?,
-        question: format!("How often it happens that an {what} ({})", place.part)
-            .replace("an window", "a window")
-            .replace(
-                "event is longer than so much in showing in a row",
-                "event needs longer than so much to show in a row",
-            ),
+        question: format!("{question} ({})", place.part),
         caveat: format!(
             "`{tag}`, all rounds together, both axes by factors: 0.01 is p99. Left of `hiccup` at \
              the same height a latency may be the machine's. Engines, broker, generator and reader \

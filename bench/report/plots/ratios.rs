@@ -4,7 +4,6 @@ use highwater::error::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use crate::harness::run::grouped;
 use crate::harness::stats::Estimate;
 
 use super::Figure;
@@ -13,7 +12,6 @@ use crate::report::document::short;
 use crate::report::figures::Cost;
 
 const ROW: i32 = 56;
-const LEFT: i32 = 560;
 const RIGHT: i32 = 130;
 
 /// A line: what is compared, and how.
@@ -28,14 +26,14 @@ pub fn figure(costs: &[Cost<'_>]) -> Result<Option<Figure>> {
     let mut rows = Vec::new();
     for cost in costs {
         let place = &cost.group.place;
-        let both = [(cost.ratio, ""), (cost.marginal_ratio, ", marginal")];
+        let both = [(cost.ratio, ""), (cost.marginal_ratio, " marginal")];
         for (ratio, what) in both {
             rows.extend(ratio.map(|ratio| Row {
                 name: format!(
-                    "{}{what}: {} {}",
+                    "{}{what}, {} {}",
                     cost.group.engine,
                     place.query,
-                    grouped(place.events)
+                    chart::short_number(place.events as f64)
                 ),
                 engine: cost.group.engine.into(),
                 ratio,
@@ -60,12 +58,12 @@ pub fn figure(costs: &[Cost<'_>]) -> Result<Option<Figure>> {
 
 fn drawn(area: &Area<'_>, rows: &[Row]) -> Drawn {
     let values = rows.iter().flat_map(|row| [row.ratio.low, row.ratio.high]);
-    let x =
-        Axis::of_factors("Highwater's events per CPU-second / the other's", values.chain([1.0]));
+    let x = Axis::of_factors("times as many events per CPU-second", values.chain([1.0]));
+    let left = rows.iter().map(|row| chart::width(&row.name)).max().unwrap_or(0) + 24;
     let count = rows.len() as f64;
     let mut chart = ChartBuilder::on(area)
         .margin_top(12)
-        .margin_left(LEFT)
+        .margin_left(left)
         .margin_right(RIGHT)
         .x_label_area_size(92)
         .build_cartesian_2d(x.clone(), 0.0..count)?;
@@ -89,7 +87,7 @@ fn drawn(area: &Area<'_>, rows: &[Row]) -> Drawn {
         chart.draw_series([PathElement::new(interval, colour.stroke_width(6))])?;
         chart.draw_series([Circle::new((median, middle), 10, colour.filled())])?;
         let (_, down) = chart.backend_coord(&(median, middle));
-        area.draw(&Text::new(row.name.clone(), (LEFT - 16, down), text(INK, HPos::Right)))?;
+        area.draw(&Text::new(row.name.clone(), (left - 16, down), text(INK, HPos::Right)))?;
         let value = format!("{}×", short(Some(median)));
         let right = chart::WIDTH as i32 - 8;
         area.draw(&Text::new(value, (right, down), text(INK, HPos::Right)))?;

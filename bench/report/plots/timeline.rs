@@ -69,7 +69,7 @@ pub fn figure(results: &Results, loads: &[Loaded<'_>]) -> Result<Option<Figure>>
                 true => Axis::of_factors(name, values()),
                 false => Axis::from_zero(name, values().fold(0.0, f64::max)),
             };
-            chart::lines(area, (&x, &y), curves, Some(warmup), 300)?;
+            chart::lines(area, (&x, &y), curves, Some(warmup), 250)?;
         }
         Ok(())
     })?;
