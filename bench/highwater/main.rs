@@ -1,4 +1,4 @@
-//! The binary `bench-highwater`: the command line of Highwater with the dataflows that are measured.
+//! The binary `bench-highwater`: the command line of Highwater with dataflows that are measured.
 //!
 //! ```text
 //! bench-highwater run count -c job.toml
@@ -77,7 +77,8 @@ const DATAFLOWS: &[Dataflow] = &[
         job_file!("nexmark", "q8", "id", "start")),
     dataflow("q11", "NEXMark: bids of a bidder's session", nexmark::q11,
         job_file!("nexmark", "q11", "bidder", "start")),
-    dataflow("ysb", "YSB: views of each campaign", ysb::ysb, job_file!("ysb", "ysb", "key", "start")),
+    dataflow("ysb", "YSB: views of each campaign", ysb::ysb,
+        job_file!("ysb", "ysb", "key", "start")),
     dataflow("transfers", "balances that add up to 0", transfers::transfers,
         ("transfers.toml", transfers::JOB_FILE)),
 ];

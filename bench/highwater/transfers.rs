@@ -5,7 +5,7 @@
 //!                    └─ by payee ─► credits ─┘
 //! ```
 //!
-//! All of them are made of one kept view, so a transfer is in all of them, or in none, at each tick.
+//! All of them are made of one kept view: at each tick a transfer is in all of them, or in none.
 
 use highwater::prelude::*;
 use highwater_bench::workloads::transfers::Transfer;

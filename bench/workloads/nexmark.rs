@@ -1,9 +1,9 @@
 //! NEXMark: people who come, auctions that they open, and bids; 1 : 3 : 46.
 //!
 //! ```text
-//! n ─► m, its place in time ─► m mod 50 ─┬─ 0      a person   {"person":{…}}
-//!                                        ├─ 1..=3  an auction {"auction":{…}}   ─► partition n mod 4
-//!                                        └─ 4..    a bid      {"bid":{…}}
+//! n ─► m, its place in time ─► m mod 50 ─┬─ 0       a person   {"person":{…}}
+//!                                        ├─ 1..=3  an auction {"auction":{…}} ─► partition n mod 4
+//!                                        └─ 4..     a bid      {"bid":{…}}
 //! ```
 //!
 //! The rules are those of the reference suite, but for two things that make its data irrepeatable:

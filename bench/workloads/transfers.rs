@@ -1,5 +1,5 @@
-//! Transfers between ten accounts, all of the amount 1: what one account loses another one gains, so
-//! the balances add up to 0 whenever anybody looks.
+//! Transfers between ten accounts, all of the amount 1: what one account loses another one gains,
+//! so the balances add up to 0 whenever anybody looks.
 //!
 //! Transfers happen in 60 seconds of event time and arrive up to 10 s later than others.
 

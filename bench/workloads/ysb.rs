@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     const PLAN: Plan =
-        Plan { seed: 1, events: 6_000, start_us: 1_000_000_000, rate: 200, skewed: false };
+        Plan { seed: 1, events: 6_000, start_us: 1_767_225_600_000_000, rate: 200, skewed: false };
 
     #[test]
     fn events_are_json_of_about_250_bytes() {
@@ -238,7 +238,7 @@ mod tests {
         let views: i64 = answer.values().sum();
         assert!((1_850..2_150).contains(&views), "{views}");
         let starts: BTreeSet<i64> = answer.keys().map(|(start, _)| *start).collect();
-        assert!(starts.into_iter().eq([1_000_000, 1_010_000, 1_020_000]));
+        assert!(starts.into_iter().eq([0, 10_000, 20_000].map(|ms| 1_767_225_600_000 + ms)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Aggregates that keep what ties: the auctions with the most bids, the bids with the highest price.
+//! Aggregates that keep what ties: auctions with the most bids, bids with the highest price.
 
 use highwater::hash::FixedMap;
 use highwater::prelude::*;
