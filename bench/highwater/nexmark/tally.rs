@@ -87,6 +87,9 @@ pub(super) struct Highest {
     opening: Vec<(i64, Offer)>,
 }
 
+/// A price, the bids of it, and the bids at the beginning of the window with their prices.
+pub(super) type Found = (i64, Vec<Offer>, Vec<(i64, Offer)>);
+
 impl Highest {
     /// Of one bid in windows of a size; one without a price is none.
     pub(super) fn of(bid: &Bid, at: Time, size: Duration) -> Highest {
@@ -99,7 +102,7 @@ impl Highest {
     }
 
     /// The price, its bids and those at the beginning of the window, in order.
-    pub(super) fn found(self) -> Option<(i64, Vec<Offer>, Vec<(i64, Offer)>)> {
+    pub(super) fn found(self) -> Option<Found> {
         let Highest { price, first, mut others, mut opening } = self;
         others.extend(first);
         others.sort();
