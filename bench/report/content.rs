@@ -195,11 +195,12 @@ fn latency_section(results: &Results, loads: &[Loaded<'_>], blocks: &mut Vec<Blo
     blocks.push(Block::Text(
         "Milliseconds from the planned time of an event, in an open loop: the generator never \
          waits for the engine, so a stall is in the figures of all events that it delayed. \
-         `event`: until the first row that counts the event. `row`: of the latest event of each row. \
-         `close_delay`: from the event that let the last partition close a window to its row. \
-         `hiccup`: what the machine adds to a sleep of 1 ms meanwhile. `gen_late`: how late the \
-         generator itself sent. A percentile that is not above the same percentile of `hiccup` or \
-         `gen_late` is not resolvable (n. r.): it may be the machine's."
+         `event`: until the first row that counts the event. `row`: of the latest event of \
+         each row. `close_delay`: from the event that let the last partition close a window \
+         to its row. `hiccup`: what the machine adds to a sleep of 1 ms meanwhile. \
+         `gen_late`: how late the generator itself sent. A percentile that is not above the \
+         same percentile of `hiccup` or `gen_late` is not resolvable (n. r.): it may be the \
+         machine's."
             .into(),
     ));
     let mut at = 0;
