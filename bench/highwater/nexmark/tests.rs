@@ -1,3 +1,5 @@
+//! Each query over a few thousand events on two workers, against the answers of one thread.
+
 use highwater_bench::workloads::nexmark::answers::answer;
 use highwater_bench::workloads::nexmark::query::{Line, Query};
 use highwater_bench::workloads::nexmark::{Bid, Fact, PARTITIONS, Plan};

@@ -1,3 +1,5 @@
+//! The rules of the generator, and the answers of each query.
+
 use std::collections::BTreeMap;
 
 use highwater::codec::{At, Decoded, Options, TypeErrors, decode};
