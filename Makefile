@@ -18,7 +18,8 @@ deny: ## Checks licences, duplicates and advisories of all dependencies.
 ci: ## Runs everything that a change must pass, and prints what each stage cost.
 	.ci/run
 bench: ## Lists and runs the experiments.
-	cargo run --release --package highwater-bench
+	cargo build --release --package highwater-bench
+	cargo run --release --package highwater-bench --bin highwater-bench
 paper: ## Builds paper/build/paper.pdf from run folders, RUNS=… (default: bench/results).
 	paper/build.sh $(RUNS)
 paper-smoke: ## Runs all experiments of Highwater at 1/1000 of their size, and builds the paper of them.
