@@ -1,3 +1,5 @@
+//! Each query on one and two workers against the rows that one thread computes.
+
 use highwater_bench::workloads::nexmark::answers::answer;
 use highwater_bench::workloads::nexmark::query::{Line, Query};
 use highwater_bench::workloads::nexmark::{Bid, Fact, PARTITIONS, Plan};

@@ -1,3 +1,5 @@
+//! The rules of the generator: kinds, ids, shares, times, sizes; and that events are read back.
+
 use std::collections::BTreeMap;
 
 use highwater::codec::{At, Decoded, Options, TypeErrors, decode};
