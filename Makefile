@@ -19,6 +19,11 @@ ci: ## Runs everything that a change must pass, and prints what each stage cost.
 	.ci/run
 bench: ## Lists and runs the experiments.
 	cargo run --release --package highwater-bench
+paper: ## Builds paper/build/paper.pdf from run folders, RUNS=… (default: bench/results).
+	paper/build.sh $(RUNS)
+paper-smoke: ## Runs all experiments of Highwater at 1/1000 of their size, and builds the paper of them.
+	cargo build --release --package highwater-bench
+	paper/smoke.sh $${CARGO_TARGET_DIR:-target}/release/highwater-bench
 peers: ## Installs Spark, Flink and Kafka Streams, which are measured beside Highwater.
 	bench/peers/setup.sh
 services-up: ## Starts Kafka and PostgreSQL on this machine and prints how to reach them.

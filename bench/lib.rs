@@ -13,4 +13,5 @@ pub mod engines;
 pub mod harness;
 pub mod load;
 pub mod micro;
+pub mod report;
 pub mod workloads;

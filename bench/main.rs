@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use highwater::error::{Error, Result};
 use highwater_bench::harness::experiment::{self, Experiment};
 use highwater_bench::harness::run::{self, Choice};
-use highwater_bench::{engines, load, micro};
+use highwater_bench::{engines, load, micro, report};
 
 /// Measures Highwater beside the limits of the machine, one thread, and other engines.
 #[derive(Parser)]
@@ -25,6 +25,10 @@ enum Command {
     List,
     /// Runs an experiment: verifies all rows, writes a run folder.
     Run(RunArguments),
+    /// Writes the report of a run into its folder: a page, a text, plots.
+    Report(ReportArguments),
+    /// Compares two runs of one machine, the second with the first.
+    Compare(CompareArguments),
     /// Measures within this process: the engine beside a plain loop over the same input.
     Cases(CaseArguments),
     /// A part of the harness, in a process of its own.
@@ -51,6 +55,29 @@ struct RunArguments {
     /// Goes on with the newest unfinished run of this experiment.
     #[arg(long)]
     resume: bool,
+}
+
+#[derive(clap::Args)]
+struct ReportArguments {
+    /// A folder of a run, or its name; the newest if it is left out.
+    run: Option<PathBuf>,
+    /// Folder of the results.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct CompareArguments {
+    /// The earlier run: a folder, or its name.
+    first: PathBuf,
+    /// The later run.
+    second: PathBuf,
+    /// Folder of the results.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+    /// Compares also what was measured on two machines, or with uncommitted changes.
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(clap::Args)]
@@ -96,6 +123,14 @@ fn work(arguments: Arguments) -> Result<()> {
             let experiment = Experiment::named(&arguments.experiment)?;
             let RunArguments { engines, scale, rounds, results, resume, .. } = arguments;
             run::run(&experiment, &Choice { engines, scale, rounds, resume }, &results)
+        }
+        Command::Report(ReportArguments { run, results }) => {
+            let paths = report::write(&report::run(run.as_deref(), &results)?)?;
+            paths.iter().try_for_each(|path| say(&path.display().to_string()))
+        }
+        Command::Compare(CompareArguments { first, second, results, force }) => {
+            let [first, second] = [first, second].map(|run| report::run(Some(&run), &results));
+            say(report::compare::compare(&first?, &second?, force)?.trim_end())
         }
         Command::Cases(CaseArguments { cases, scale, repetitions, results }) => {
             micro::run(&cases, scale, repetitions, &results)

@@ -1,5 +1,5 @@
-//! One competent thread: a hash map, a loop, the same client, batches and decoder as Highwater. With
-//! less to do it is a limit: what reading alone costs, and decoding.
+//! One competent thread: a hash map, a loop, the same client, batches and decoder as Highwater.
+//! With less to do it is a limit: what reading alone costs, and decoding.
 //!
 //! What no single thread needs is left out: exchange, progress, dead letters, anything kept for a
 //! restart. Slices are shared by the windows that cover them, as in the engine.
@@ -103,16 +103,16 @@ pub fn run(path: &std::path::Path, stop: &AtomicBool) -> Result<()> {
         client: ClientSettings::default(),
     };
     let setup = Setup { queue_bytes_max: QUEUE_BYTES_MAX, ..Setup::default() };
-    let source = Box::new(KafkaSource::connect(&options, setup)?);
+    let source = KafkaSource::connect(&options, setup)?;
     let events = (job.input_is == Input::Backlog).then_some(job.events);
     match work {
         Work::Consume => consume(source, job.events),
-        Work::Decode => decode(&mut Records::new(source, events)?, job.events),
-        Work::Answer => answer(&mut Records::new(source, events)?, &job, stop),
+        Work::Decode => decode(&mut Records::new(Box::new(source), events)?, job.events),
+        Work::Answer => answer(&mut Records::new(Box::new(source), events)?, &job, stop),
     }
 }
 
-fn consume(mut source: Box<KafkaSource>, events: u64) -> Result<()> {
+fn consume(mut source: KafkaSource, events: u64) -> Result<()> {
     let mut partitions: Vec<Box<dyn Partition>> = Vec::new();
     for number in 0..source.partitions()? {
         partitions.push(source.open(number, &Start::Earliest, Arc::new(|| {}))?);
@@ -275,10 +275,8 @@ impl Groups {
                 }
             }
             self.slices = self.slices.split_off(&(end - size + slide));
-            self.next_end = match self.slices.first_key_value() {
-                Some((first, _)) => Some((end + slide).max(first + slide)),
-                None => None,
-            };
+            let first = self.slices.first_key_value().map(|(first, _)| first + slide);
+            self.next_end = first.map(|first| first.max(end + slide));
         }
         Ok(())
     }

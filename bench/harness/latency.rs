@@ -129,27 +129,52 @@ pub fn write_log(path: &Path, started: SystemTime, series: &[&Series]) -> Result
 ///
 /// The file cannot be read, or is no interval log.
 pub fn read_log(path: &Path) -> Result<BTreeMap<String, Histogram<u64>>> {
+    let mut totals = BTreeMap::new();
+    for Interval { tag, histogram: found, .. } in read_intervals(path)? {
+        let total = totals.entry(tag).or_insert_with(histogram);
+        total.add(found).map_err(|error| cannot_read(path, &format!("{error:?}")))?;
+    }
+    Ok(totals)
+}
+
+/// A second of a log.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// What was measured.
+    pub tag: String,
+    /// When it began, since the start.
+    pub at: Duration,
+    /// The latencies, in microseconds.
+    pub histogram: Histogram<u64>,
+}
+
+/// The intervals of a log, in their order.
+///
+/// # Errors
+///
+/// The file cannot be read, or is no interval log.
+pub fn read_intervals(path: &Path) -> Result<Vec<Interval>> {
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::config(format!("cannot read {}: {error}", path.display()))
-    };
-    let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
-    let mut totals = BTreeMap::new();
+    let bytes = std::fs::read(path).map_err(|error| cannot_read(path, &error))?;
+    let mut intervals = Vec::new();
     for entry in IntervalLogIterator::new(&bytes) {
-        let entry = entry.map_err(|error| failed(&format!("{error:?}")))?;
+        let entry = entry.map_err(|error| cannot_read(path, &format!("{error:?}")))?;
         let LogEntry::Interval(interval) = entry else { continue };
         let packed = base64_decoded(interval.encoded_histogram())
-            .ok_or_else(|| failed(&"a histogram is not base64"))?;
-        let found: Histogram<u64> = Deserializer::new()
+            .ok_or_else(|| cannot_read(path, &"a histogram is not base64"))?;
+        let histogram = Deserializer::new()
             .deserialize(&mut &packed[..])
-            .map_err(|error| failed(&format!("{error:?}")))?;
+            .map_err(|error| cannot_read(path, &format!("{error:?}")))?;
         let tag = interval.tag().map_or("", |tag| tag.as_str()).to_owned();
-        let total = totals.entry(tag).or_insert_with(histogram);
-        total.add(found).map_err(|error| failed(&format!("{error:?}")))?;
+        intervals.push(Interval { tag, at: interval.start_timestamp(), histogram });
     }
-    Ok(totals)
+    Ok(intervals)
+}
+
+fn cannot_read(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::config(format!("cannot read {}: {error}", path.display()))
 }
 
 fn base64_decoded(text: &str) -> Option<Vec<u8>> {

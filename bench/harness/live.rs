@@ -60,12 +60,13 @@ pub fn live(bed: &Bed, engine: &dyn Engine, trial: &Trial, load: &Load) -> Resul
     }
     let mut running = bed.start(engine, trial, &job)?;
     if !is_ready(&mut running, &job)? {
-        running.end(true, &mut outcome)?;
-        outcome.row.status = "timeout".into();
+        let ended = running.tree.has_ended();
+        running.end(!ended, &mut outcome)?;
+        if !ended {
+            outcome.row.status = "timeout".into();
+        }
         return Ok(outcome);
     }
-    let first = running.rows.first().map_or(0, |first| first.at_us);
-    outcome.row.first_row_s = Some((first - running.started_us) as f64 / 1e6);
     wait(&mut running, SETTLE)?;
     if 0 < load.idle {
         let before = running.tree.usage().cpu_s;
@@ -251,8 +252,11 @@ impl Measured<'_> {
                     event.record(at, at_us - time);
                 }
             }
+            // A row that repeats what was there, as a final one does, shows no event.
+            let is_news = *from < until;
             *from = until.max(*from);
-            if let Some(latest) = found.planned_us.filter(|latest| self.first_us <= *latest) {
+            let latest = found.planned_us.filter(|latest| is_news && self.first_us <= *latest);
+            if let Some(latest) = latest {
                 row.record(at, at_us - latest);
             }
         }
@@ -330,7 +334,7 @@ mod tests {
         assert_eq!(measured.updates(&rows, &mut series), 0);
         let event = series[0].total();
         assert_eq!((event.len(), event.max() / 1_000), (1, 30));
-        assert_eq!(series[1].total().len(), 3);
+        assert_eq!(series[1].total().len(), 1, "rows that show nothing new have no latency");
     }
 
     #[test]

@@ -29,6 +29,10 @@ const LINGER_MS: u64 = 5;
 const BACKLOG_MAX: Duration = Duration::from_secs(180);
 const EVENTS_PER_SECOND_MIN: u64 = 20_000;
 
+/// How long rows of an engine that has ended are waited for: the last may still be on their way
+/// through the broker.
+const ROWS_AFTER_END: Duration = Duration::from_secs(2);
+
 /// How long an engine may take to end once it was asked.
 const END_MAX: Duration = Duration::from_secs(30);
 
@@ -184,7 +188,7 @@ pub fn backlog(bed: &Bed, engine: &dyn Engine, trial: &Trial, answer: &Answer) -
     let mut running = bed.start(engine, trial, &job)?;
     let (mut newest, mut seen) = (Newest::default(), 0);
     let mut last_us = running.started_us;
-    let mut late = false;
+    let (mut late, mut quiet) = (false, Instant::now());
     while !newest.is_complete(answer) {
         let ended = running.tree.has_ended();
         running.take(Duration::from_millis(5))?;
@@ -194,7 +198,10 @@ pub fn backlog(bed: &Bed, engine: &dyn Engine, trial: &Trial, answer: &Answer) -
         }
         let any = seen < running.rows.len();
         seen = running.rows.len();
-        if ended && !any {
+        if any || !ended {
+            quiet = Instant::now();
+        }
+        if ended && (!engine.writes_rows() || ROWS_AFTER_END < quiet.elapsed()) {
             break;
         }
         if limit < running.tree.started().elapsed() {

@@ -18,6 +18,7 @@ pub(crate) fn count(flow: &Flow, _: &mut Parameters) -> Result<()> {
         .window(Tumbling::new(minutes(1)))
         .accumulate(|_| Count::one())
         .rows(|key, window, events| Counted { key, start: start_ms(window), events })
+        .updates()
         .sink("rows");
     Ok(())
 }
@@ -39,6 +40,7 @@ pub(crate) fn distinct(flow: &Flow, _: &mut Parameters) -> Result<()> {
             let users: Distinct<Text> = users;
             Counted { key, start: start_ms(window), events, users: users.get() }
         })
+        .updates()
         .sink("rows");
     Ok(())
 }
@@ -62,6 +64,7 @@ pub(crate) fn latest(flow: &Flow, _: &mut Parameters) -> Result<()> {
             events,
             planned_us,
         })
+        .updates()
         .sink("rows");
     Ok(())
 }

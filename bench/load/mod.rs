@@ -135,6 +135,7 @@ pub fn open_loop(spec: &OpenLoop) -> Result<Sent> {
             late.record(Duration::from_micros((planned - start) as u64), now_us() - planned);
             n += 1;
         }
+        producer.serve()?;
         thread::sleep(NAP);
     }
     let seconds = (now_us() - start) as f64 / 1e6;

@@ -39,6 +39,14 @@ property() {
     echo "${value:-$2}"
 }
 
+for name in brokers output query rows mode parallelism linger_ms work; do
+    [ -n "$(property "$name" '')" ] || {
+        echo "$job does not say \`$name\`" >&2
+        exit 65
+    }
+done
+mkdir -p "$(property work '')"
+
 # java_job HEAP CLASS [OPTION…]
 java_job() {
     local heap=$1 class=$2
@@ -47,6 +55,8 @@ java_job() {
         echo "the jobs of $engine have changed since they were compiled; run: make peers" >&2
         exit 69
     }
+    # The parallel collector takes less CPU, the default one pauses for less long.
+    [ "$(property mode '')" != backlog ] || set -- -XX:+UseParallelGC "$@"
     exec java "-Xmx$(property heap "$heap")" "$@" \
         -cp "$peers/$engine/classes:$peers/$engine/lib/*" "$class" "$job"
 }
@@ -58,10 +68,12 @@ case $engine in
         exec "$PYSPARK_PYTHON" bench/peers/spark/job.py "$job" ;;
     flink)
         java_job 2g FlinkJob -Dlog4j.configurationFile=bench/peers/flink/log4j2.properties \
-            --add-opens=java.base/java.util=ALL-UNNAMED --add-opens=java.base/java.lang=ALL-UNNAMED ;;
+            --add-opens=java.base/java.util=ALL-UNNAMED \
+            --add-opens=java.base/java.lang=ALL-UNNAMED ;;
     kafka_streams)
         # A warning for each row that is dropped would cost time; the job says how many they are.
         logger=org.slf4j.simpleLogger
         window=org.apache.kafka.streams.kstream.internals.KStreamWindowAggregate
-        java_job 1g KafkaStreamsJob "-D$logger.defaultLogLevel=warn" "-D$logger.log.$window=error" ;;
+        java_job 1g KafkaStreamsJob \
+            "-D$logger.defaultLogLevel=warn" "-D$logger.log.$window=error" ;;
 esac

@@ -41,7 +41,7 @@ installed() { [ "$(cat "$peers/$1/installed" 2> /dev/null)" = "$(pins "$1")" ]; 
 
 download_size() {
     case $1 in
-        spark) echo '456 MB from PyPI (a source package: building it takes a minute), 10 MB from Maven' ;;
+        spark) echo '456 MB from PyPI (its source, built in a minute), 10 MB from Maven' ;;
         flink) echo '329 MB from PyPI, 11 MB from Maven' ;;
         kafka_streams) echo '97 MB from Maven' ;;
     esac
@@ -67,7 +67,7 @@ jars() {
     } > "$pom"
     mvn -B -l "$folder/maven.log" -f "$pom" dependency:copy-dependencies \
         -DincludeScope=runtime -DoutputDirectory="$folder" \
-        -DexcludeTransitive="$([ -n "${transitive:-}" ] && echo false || echo true)" || {
+        -DexcludeTransitive="$([ -n "${transitive:-}" ] && echo false || echo true)" > /dev/null || {
         grep ERROR "$folder/maven.log" >&2
         return 1
     }
@@ -125,10 +125,11 @@ done
 for engine in "${engines[@]}"; do
     if ! installed "$engine"; then
         # Not in its place before it is whole.
-        rm -rf "$peers/$engine" "$peers/$engine.part"
+        rm -rf "$peers/$engine.part"
         mkdir -p "$peers/$engine.part"
         "install_$engine" "$peers/$engine.part"
         pins "$engine" > "$peers/$engine.part/installed"
+        rm -rf "${peers:?}/$engine"
         mv "$peers/$engine.part" "$peers/$engine"
     fi
     [ "$engine" = spark ] || compile "$engine"

@@ -1,7 +1,7 @@
-# The versions of the peers, and where they are installed. To be sourced; nothing else names them.
+# The versions of the peers, and where they are installed. To be sourced.
 
 spark=4.3.0
-# The newest connector on Maven Central on 2026-11-25; it runs on Spark 4.3, Real-Time Mode included.
+# The newest connector on 2026-11-25; it runs on Spark 4.3, Real-Time Mode included.
 spark_kafka=4.2.0
 spark_kafka_clients=3.9.2
 commons_pool=2.13.1

@@ -9,7 +9,7 @@ T1, T5, T10 = ("1 minute",), ("5 minutes",), ("10 minutes",)
 S5_1 = ("5 minutes", "1 minute")
 
 
-# How different values are counted. A streaming query, which may not count them exactly, sets another.
+# How different values are counted. A streaming query, which may not do so exactly, sets another.
 count_distinct = F.countDistinct
 
 
@@ -19,7 +19,7 @@ def windowed(events: DataFrame, window: tuple, keys: list[str], **columns: Colum
 
 
 def grouped(events: DataFrame, window: tuple, keys: list[str], **columns: Column) -> DataFrame:
-    """As `windowed`, with `window` in place of its bounds: in a stream, only that has a watermark."""
+    """As `windowed`, with `window` in place of its bounds: only that has a stream's watermark."""
     groups = events.groupBy(F.window("time", *window).alias("window"), *keys)
     return groups.agg(*(column.alias(name) for name, column in columns.items()))
 

@@ -25,9 +25,11 @@ public final class FlinkJob {
             insert = tables.executeSql(statement);
         }
         JobClient client = insert.getJobClient().orElseThrow();
-        while (client.getJobStatus().get() != JobStatus.RUNNING) {
+        JobStatus status;
+        do {
             Thread.sleep(20);
-        }
+            status = client.getJobStatus().get();
+        } while (status == JobStatus.INITIALIZING || status == JobStatus.CREATED);
         System.out.println("ready");
         // A bounded source ends the job; a live one runs until SIGTERM ends the JVM.
         insert.await();
@@ -47,6 +49,14 @@ public final class FlinkJob {
         if (job.getProperty("mode").equals("live")) {
             // Full buffers, which the default waits 100 ms for, serve throughput.
             settings.setString("execution.buffer-timeout.interval", "1 ms");
+        }
+        if (job.getProperty("rows").equals("update")) {
+            // Each event changes a row, and each change is written.
+            settings.setString("table.exec.emit.early-fire.enabled", "true");
+            settings.setString("table.exec.emit.early-fire.delay", "0 ms");
+            // The planner does not see that a computed start is as unique as its window is.
+            settings.setString("table.exec.sink.require-on-conflict", "false");
+            settings.setString("table.exec.sink.upsert-materialize", "NONE");
         }
         String checkpointMs = job.getProperty("checkpoint_ms", "0");
         if (!checkpointMs.equals("0")) {

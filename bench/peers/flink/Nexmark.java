@@ -3,10 +3,11 @@ import java.util.List;
 import java.util.Properties;
 
 /**
- * Queries of NEXMark in SQL, over one topic of `{"person":{…}}`, `{"auction":{…}}`, `{"bid":{…}}`.
+ * Queries of NEXMark in SQL, over one topic of persons, auctions and bids, each in a field named
+ * like its kind: `{"bid":{…}}`.
  *
- * <p>They say what those of the reference suite say, with windows shown as `start` (ms), so that rows
- * can be compared. All rows are final.
+ * <p>They say what those of the reference suite say, with windows shown as `start` (ms), so that
+ * rows can be compared. All rows are final.
  */
 final class Nexmark {
     private Nexmark() {}
@@ -30,7 +31,8 @@ final class Nexmark {
             CREATE TABLE events (
                 person ROW<id BIGINT, name STRING, `dateTime` BIGINT>,
                 auction ROW<id BIGINT, seller BIGINT, `dateTime` BIGINT>,
-                bid ROW<auction BIGINT, bidder BIGINT, price BIGINT, `dateTime` BIGINT, extra STRING>,
+                bid ROW<
+                    auction BIGINT, bidder BIGINT, price BIGINT, `dateTime` BIGINT, extra STRING>,
                 event_time AS TO_TIMESTAMP_LTZ(
                     COALESCE(bid.`dateTime`, auction.`dateTime`, person.`dateTime`), 3),
                 WATERMARK FOR event_time AS event_time - INTERVAL '%d.%03d' SECOND
@@ -52,7 +54,8 @@ final class Nexmark {
         return switch (name) {
             case "q0" -> "SELECT auction, bidder, price, `dateTime`, extra FROM bids";
             case "q1" -> """
-                SELECT auction, bidder, CAST(0.908 * price AS DECIMAL(23, 3)) AS price, `dateTime`, extra
+                SELECT auction, bidder, CAST(0.908 * price AS DECIMAL(23, 3)) AS price,
+                    `dateTime`, extra
                 FROM bids
                 """;
             case "q2" -> "SELECT auction, price FROM bids WHERE MOD(auction, 123) = 0";
@@ -71,7 +74,8 @@ final class Nexmark {
 
     /** The start of a window; sessions begin at any millisecond. */
     private static final String START = """
-        1000 * UNIX_TIMESTAMP(CAST(window_start AS STRING)) + EXTRACT(MILLISECOND FROM window_start)""";
+        1000 * UNIX_TIMESTAMP(CAST(window_start AS STRING))
+            + EXTRACT(MILLISECOND FROM window_start)""";
 
     /** q5: the auctions with the most bids of a window; all of them, if they are equal. */
     private static String hotItems() {

@@ -36,8 +36,11 @@ final class Topics {
     }
 
     private static String output(Properties job) {
-        return "'topic' = '%s', 'properties.bootstrap.servers' = '%s', 'properties.linger.ms' = '%s'"
-            .formatted(
+        return """
+            'topic' = '%s',
+            'properties.bootstrap.servers' = '%s',
+            'properties.linger.ms' = '%s'
+            """.formatted(
                 job.getProperty("output"),
                 job.getProperty("brokers"),
                 job.getProperty("linger_ms"));

@@ -15,8 +15,8 @@ import org.apache.kafka.common.serialization.Serializer;
 /**
  * What the queries need of an event.
  *
- * <p>It is read from JSON without a tree of nodes, and crosses the repartition topic in binary: JSON
- * there would be parsed a second time. The event time crosses as the timestamp of the record.
+ * <p>It is read from JSON without a tree of nodes, and crosses the repartition topic in binary:
+ * JSON there would be parsed a second time. The event time crosses as the timestamp of the record.
  */
 record Event(String userId, String eventType, String videoId, long millis, long plannedUs) {
     private static final JsonFactory FACTORY = new JsonFactory();

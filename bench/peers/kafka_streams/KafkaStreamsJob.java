@@ -1,6 +1,8 @@
 import java.io.FileReader;
 import java.io.IOException;
 import java.io.Reader;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
@@ -21,7 +23,7 @@ import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.TimeWindowedKStream;
 
-/** The peer Kafka Streams: a windowed count, from a topic to a topic. README.md has the contract. */
+/** The peer Kafka Streams: a windowed count from topic to topic. README.md has the contract. */
 public final class KafkaStreamsJob {
     /** How long the last rows may take to be written. */
     private static final Duration CLOSE_MAX = Duration.ofSeconds(30);
@@ -39,7 +41,7 @@ public final class KafkaStreamsJob {
         }
     }
 
-    private void run() throws InterruptedException {
+    private void run() throws IOException, InterruptedException {
         long records = isBacklog() ? recordsOfInput() : Long.MAX_VALUE / 2;
         KafkaStreams streams = new KafkaStreams(topology(), settings());
         CountDownLatch stop = new CountDownLatch(1);
@@ -94,11 +96,9 @@ public final class KafkaStreamsJob {
         return builder.build();
     }
 
-    private Properties settings() {
+    private Properties settings() throws IOException {
         Properties settings = new Properties();
-        // An application is known by its id: a job that is started again in its folder goes on.
-        String folder = Integer.toHexString(job.getProperty("work").hashCode());
-        settings.put("application.id", "peer-" + job.getProperty("output") + "-" + folder);
+        settings.put("application.id", "peer-" + job.getProperty("output") + "-" + instance());
         settings.put("bootstrap.servers", job.getProperty("brokers"));
         settings.put("state.dir", job.getProperty("work"));
         settings.put("num.stream.threads", job.getProperty("parallelism"));
@@ -117,6 +117,18 @@ public final class KafkaStreamsJob {
             }
         }
         return settings;
+    }
+
+    /**
+     * What tells this job from others of its name. The broker keeps what an application has read,
+     * so this is kept in the folder: a job that is started again there goes on, another one begins.
+     */
+    private String instance() throws IOException {
+        Path path = Path.of(job.getProperty("work"), "application");
+        if (Files.notExists(path)) {
+            Files.writeString(path, Long.toString(System.currentTimeMillis(), 36));
+        }
+        return Files.readString(path);
     }
 
     private boolean isBacklog() {

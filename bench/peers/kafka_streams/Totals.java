@@ -3,8 +3,8 @@ import java.nio.ByteBuffer;
 /**
  * What is kept of a window: events, the greatest planned time, and the users as a HyperLogLog.
  *
- * <p>As bytes, which is how the store wants it: a value is written and read at every event, so a set
- * of all users, which would be exact, would be copied as a whole each time.
+ * <p>As bytes, which is how the store wants it: a value is written and read at every event, so a
+ * set of all users, which would be exact, would be copied as a whole each time.
  */
 final class Totals {
     private static final int EVENTS = 0;

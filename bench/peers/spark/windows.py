@@ -22,9 +22,10 @@ def start(spark: SparkSession, job: dict[str, str]) -> list[StreamingQuery]:
 
 def windowed(events: DataFrame, key: str, window: tuple[str, ...], **more: Column) -> DataFrame:
     grouped = events.groupBy(key, F.window("timestamp", *window))
-    counted = grouped.agg(F.count("*").alias("events"), *(c.alias(name) for name, c in more.items()))
+    columns = {"events": F.count("*")} | more
+    counted = grouped.agg(*(column.alias(name) for name, column in columns.items()))
     start = F.unix_millis("window.start").alias("start")
-    return counted.select(F.col(key).alias("key"), start, "events", *more)
+    return counted.select(F.col(key).alias("key"), start, *columns)
 
 
 def count(events: DataFrame) -> DataFrame:

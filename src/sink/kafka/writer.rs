@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -26,8 +27,9 @@ use crate::source::kafka::{client_config, log_line, refused_settings};
 /// How long a call waits without any answer before it says so.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
-/// How long one look at the answers may wait.
-const LOOK: Duration = Duration::from_millis(50);
+/// The pause between two looks at the answers. librdkafka's binding waits for all of the time it is
+/// given, also when answers come at once, and spins over the last millisecond of it.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// How many records are handed over between two looks at the answers.
 const SENDS_PER_LOOK: usize = 512;
@@ -174,20 +176,22 @@ impl KafkaWriter {
         let mut wait = Wait::new();
         while *handed < batch.len() {
             if (*handed).is_multiple_of(SENDS_PER_LOOK) {
-                self.look(Duration::ZERO)?;
+                self.look()?;
             }
             if self.hand_over(batch, *handed)? {
                 *handed += 1;
             } else {
-                self.look(LOOK)?;
+                thread::sleep(PAUSE);
+                self.look()?;
                 wait.check(self.producer.context()).map_err(|words| self.away(&words))?;
             }
         }
         while self.producer.context().count() < batch.len() {
-            self.look(LOOK)?;
+            thread::sleep(PAUSE);
+            self.look()?;
             wait.check(self.producer.context()).map_err(|words| self.away(&words))?;
         }
-        self.look(Duration::ZERO)
+        self.look()
     }
 
     /// Hands over a record; false if there is no room for it now.
@@ -210,9 +214,14 @@ impl KafkaWriter {
     }
 
     /// Takes the answers that are there.
-    fn look(&self, wait: Duration) -> Result<()> {
-        self.producer.poll(wait);
-        let failure = lock(&self.producer.context().failure).clone();
+    fn look(&self) -> Result<()> {
+        let answers = self.producer.context();
+        let mut before = usize::MAX;
+        while answers.count() != before {
+            before = answers.count();
+            self.producer.poll(Duration::ZERO);
+        }
+        let failure = lock(&answers.failure).clone();
         failure.map_or(Ok(()), |error| Err(self.failed(&error)))
     }
 

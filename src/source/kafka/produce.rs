@@ -32,6 +32,10 @@ use crate::time::Time;
 /// How long one administrative call may take.
 const ADMIN_MAX: Duration = Duration::from_secs(10);
 
+/// The pause between two looks at answers that are waited for: `poll` itself spins over the last
+/// millisecond of the time it is given.
+const PAUSE: Duration = Duration::from_micros(500);
+
 /// How many records are sent between two looks at the answers.
 const SENDS_PER_SERVE: u32 = 512;
 
@@ -132,16 +136,15 @@ impl Producer {
         self.sends.set(self.sends.get() + 1);
         if SENDS_PER_SERVE <= self.sends.get() {
             self.sends.set(0);
-            self.producer.poll(Duration::ZERO);
-            self.check()?;
+            self.serve()?;
         }
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((error, same)) if is_full(&error) => {
                     record = same;
-                    self.producer.poll(Duration::from_millis(5));
-                    self.check()?;
+                    thread::sleep(PAUSE);
+                    self.serve()?;
                 }
                 Err((error, _)) => {
                     let place = format!("{}/{}", outgoing.topic, outgoing.partition);
@@ -157,7 +160,12 @@ impl Producer {
     ///
     /// `Unreachable`: a record was not written.
     pub fn serve(&self) -> Result<()> {
-        self.producer.poll(Duration::ZERO);
+        // Each look takes one answer, which may be to many records.
+        let mut left = i32::MAX;
+        while self.producer.in_flight_count() < left {
+            left = self.producer.in_flight_count();
+            self.producer.poll(Duration::ZERO);
+        }
         self.check()
     }
 
@@ -168,10 +176,13 @@ impl Producer {
     /// `Unreachable`: a record was not written, after two minutes without an answer.
     pub fn flush(&self) -> Result<()> {
         // In short steps: librdkafka's own flush waits at least 100 ms.
-        while 0 < self.producer.in_flight_count() {
-            self.producer.poll(Duration::from_millis(1));
+        loop {
+            self.serve()?;
+            if self.producer.in_flight_count() == 0 {
+                return Ok(());
+            }
+            thread::sleep(PAUSE);
         }
-        self.check()
     }
 
     /// How many records the brokers have confirmed.
