@@ -18,7 +18,7 @@ use crate::start_ms;
 
 mod tally;
 
-use tally::{Highest, Offer, Tally};
+use tally::{Found, Highest, Offer, Tally};
 
 /// How long to wait for an event that is out of order.
 const DELAY: Duration = seconds(4);
@@ -163,13 +163,11 @@ struct HighestBid {
     window_end: Time,
 }
 
-/// The highest bids of a window, and all that stand exactly at its beginning.
+/// What was found in a window.
 #[derive(Clone, Serialize, Deserialize)]
 struct Peak {
     window: Window,
-    price: i64,
-    highest: Vec<Offer>,
-    opening: Vec<(i64, Offer)>,
+    found: Found,
 }
 
 /// The bids with the highest price of each window, all of them; one that stands exactly at the end
@@ -179,13 +177,14 @@ pub(crate) fn q7(flow: &Flow, _: &mut Parameters) -> Result<()> {
         .window(Tumbling::new(SIZE))
         .accumulate_with(|bid, stamp| Highest::of(bid, stamp.time, SIZE))
         .filter_map(Highest::found)
-        .rows(|(), window, (price, highest, opening)| Peak { window, price, highest, opening })
+        .rows(|(), window, found| Peak { window, found })
         .keep(KEEP);
-    let own = peaks.flat_map(|peak| peak.rows(&peak.highest));
+    let own = peaks.flat_map(|peak| peak.rows(&peak.found.highest));
     let (ends, starts) =
         (peaks.arrange_by(|peak| peak.window.end), peaks.arrange_by(|peak| peak.window.start));
     let at_end = ends.join(&starts, |peak, next| {
-        let equal = next.opening.into_iter().filter(|(price, _)| *price == peak.price);
+        let opening = next.found.opening.into_iter();
+        let equal = opening.filter(|(price, _)| *price == peak.found.price);
         peak.rows(&equal.map(|(_, offer)| offer).collect::<Vec<_>>())
     });
     own.concat(&at_end.flat_map(|rows| rows)).sink("rows");
@@ -198,7 +197,7 @@ impl Peak {
             start: start_ms(self.window),
             auction: offer.auction,
             bidder: offer.bidder,
-            price: self.price,
+            price: self.found.price,
             date_time: offer.at_ms,
             number,
             window_end: self.window.end,

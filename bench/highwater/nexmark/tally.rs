@@ -77,6 +77,15 @@ pub(super) struct Offer {
     pub(super) bidder: Option<i64>,
 }
 
+/// The highest price of a window, its bids, and the bids at the beginning of the window with their
+/// prices, in order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Found {
+    pub(super) price: i64,
+    pub(super) highest: Vec<Offer>,
+    pub(super) opening: Vec<(i64, Offer)>,
+}
+
 /// The highest price of a window with all bids of it, and the bids at the beginning of the window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Highest {
@@ -86,9 +95,6 @@ pub(super) struct Highest {
     others: Vec<Offer>,
     opening: Vec<(i64, Offer)>,
 }
-
-/// A price, the bids of it, and the bids at the beginning of the window with their prices.
-pub(super) type Found = (i64, Vec<Offer>, Vec<(i64, Offer)>);
 
 impl Highest {
     /// Of one bid in windows of a size; one without a price is none.
@@ -101,13 +107,13 @@ impl Highest {
         Highest { price: Some(price), first: Some(offer), others: Vec::new(), opening }
     }
 
-    /// The price, its bids and those at the beginning of the window, in order.
+    /// What it has found, if there was a bid.
     pub(super) fn found(self) -> Option<Found> {
-        let Highest { price, first, mut others, mut opening } = self;
-        others.extend(first);
-        others.sort();
+        let Highest { price, first, others: mut highest, mut opening } = self;
+        highest.extend(first);
+        highest.sort();
         opening.sort();
-        Some((price?, others, opening))
+        Some(Found { price: price?, highest, opening })
     }
 }
 

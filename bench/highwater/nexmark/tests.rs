@@ -1,4 +1,4 @@
-//! Each query over a few thousand events on two workers, against the answers of one thread.
+//! Each query on one and two workers against the rows that one thread computes.
 
 use highwater_bench::workloads::nexmark::answers::answer;
 use highwater_bench::workloads::nexmark::query::{Line, Query};

@@ -1,4 +1,4 @@
-//! The rules of the generator, and the answers of each query.
+//! The rules of the generator: kinds, ids, shares, times, sizes; and that events are read back.
 
 use std::collections::BTreeMap;
 
