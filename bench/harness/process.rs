@@ -3,7 +3,8 @@
 //!
 //! Processor time is user and system time of all threads. While the tree lives it is summed over
 //! `/proc`; in the end it is what the kernel accounts to this process for its ended children, so
-//! that nothing a tree has started and waited for escapes. Memory is the greatest sum of resident
+//! that nothing a tree has started and waited for escapes, or what was seen last, if that is more:
+//! a root that ends first takes only its own account along. Memory is the greatest sum of resident
 //! pages that was seen, sampled five times a second, or the greatest peak of one process.
 
 use std::collections::HashMap;
@@ -26,6 +27,9 @@ const PAGE_BYTES: u64 = 4_096;
 
 /// How often memory is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_millis(200);
+
+/// How often a tree is looked at that is about to end.
+const END_LOOK: Duration = Duration::from_millis(10);
 
 /// A running tree; killed when it is dropped.
 pub struct Tree {
@@ -95,6 +99,9 @@ impl Tree {
     ///
     /// It cannot be waited for.
     pub fn end(mut self, ask: bool, limit: Duration) -> Result<Ended> {
+        // A root that ends before what it has started leaves it to somebody else, and with it the
+        // account; so the tree is looked at while it is whole.
+        let mut seen = self.usage().cpu_s;
         if ask && !self.has_ended() {
             signal(self.child.id(), "TERM");
         }
@@ -103,15 +110,15 @@ impl Tree {
             if deadline < Instant::now() {
                 kill_group(self.child.id());
             }
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(END_LOOK);
+            seen = seen.max(self.usage().cpu_s);
         }
         let wall_s = self.started.elapsed().as_secs_f64();
-        let last = usage(self.child.id()).cpu_s;
         let before = children_cpu_s()?;
         let status = self.child.wait().map_err(Error::storage)?;
         // What it started and left behind was not waited for by it, and is not measured further.
         kill_group(self.child.id());
-        let cpu_s = (children_cpu_s()? - before).max(last);
+        let cpu_s = (children_cpu_s()? - before).max(seen);
         Ok(Ended { status, cpu_s, wall_s, peak_bytes: self.sampler.finish() })
     }
 
@@ -281,6 +288,17 @@ mod tests {
         let ended = tree.end(true, Duration::from_millis(100)).unwrap();
         assert!(!ended.status.success());
         assert!(processes().all(|stat| stat.parent != root || stat.is_zombie));
+    }
+
+    #[test]
+    fn the_time_of_a_child_that_its_root_has_left_behind_is_counted() {
+        let (tree, _dir) = shell("sh -c 'while :; do :; done' & wait");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while tree.usage().cpu_s < 0.2 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let ended = tree.end(true, Duration::from_secs(20)).unwrap();
+        assert!(0.2 <= ended.cpu_s, "{ended:?}");
     }
 
     #[test]
