@@ -75,18 +75,13 @@ pub fn live(bed: &Bed, engine: &dyn Engine, trial: &Trial, load: &Load) -> Resul
         outcome.row.idle_percent = Some(100.0 * used / load.idle as f64);
     }
     let loaded = send_load(bed, &mut running, &job, trial, load, &mut outcome)?;
-    let (plan, sent, late) = match loaded {
-        Some(loaded) => loaded,
-        None => {
-            running.end(true, &mut outcome)?;
-            outcome.row.status = "invalid_generator".into();
-            return Ok(outcome);
-        }
+    let Some(Loaded { plan, sent, answer, newest, late }) = loaded else {
+        running.end(true, &mut outcome)?;
+        outcome.row.status = "invalid_generator".into();
+        return Ok(outcome);
     };
-    let answer = answer_of(trial, &plan);
     let started_us = plan.planned_us(0);
     let rows = std::mem::take(&mut running.rows);
-    let newest = newest(&rows, &answer);
     outcome.verdict = newest.compare(&answer, engine.is_approximate());
     outcome.row.rate_achieved = Some(sent.rate);
     running.end(true, &mut outcome)?;
@@ -132,8 +127,18 @@ fn wait(running: &mut Running, time: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Lets another process send the load, and reads rows meanwhile and until all are there. Whether
-/// they were late comes last; nothing if the generator failed.
+/// A load that was sent, and the rows that came of it.
+struct Loaded {
+    plan: Plan,
+    sent: Sent,
+    answer: Answer,
+    newest: Newest,
+    /// Whether rows were still missing when nobody waited any longer.
+    late: bool,
+}
+
+/// Lets another process send the load, and reads rows meanwhile and until all are there; nothing if
+/// the generator failed.
 fn send_load(
     bed: &Bed,
     running: &mut Running,
@@ -141,7 +146,7 @@ fn send_load(
     trial: &Trial,
     load: &Load,
     outcome: &mut Outcome,
-) -> Result<Option<(Plan, Sent, bool)>> {
+) -> Result<Option<Loaded>> {
     let start_us = now_us() + LEAD_US;
     let timing = Timing::Live { start_us, rate: load.rate };
     let plan = Plan { seed: SEED, events: trial.events, timing };
@@ -180,20 +185,25 @@ fn send_load(
     let used = running.tree.usage().cpu_s - before.cpu_s;
     outcome.row.cpu_percent = Some(100.0 * used / load.seconds as f64);
     let deadline = now_us() + DRAIN_MAX.as_micros() as i64;
-    let mut late = true;
-    while now_us() < deadline {
-        running.take(Duration::from_millis(50))?;
-        if newest(&running.rows, &answer).is_complete(&answer) {
-            late = false;
-            break;
+    // Rows before the load are those of the probe.
+    let first = answer.keys().next().map_or(i64::MAX, |(start, _)| *start);
+    let (mut newest, mut seen) = (Newest::from(first, &answer), 0);
+    let late = loop {
+        for received in &running.rows[seen..] {
+            newest.take(&received.row, &answer);
         }
-        // Comparing all of them takes its time.
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        seen = running.rows.len();
+        let complete = newest.is_complete(&answer);
+        if complete || deadline < now_us() {
+            break !complete;
+        }
+        running.take(Duration::from_millis(50))?;
+    };
     let ended = generator.end(false, Duration::from_secs(10))?;
     let text = std::fs::read_to_string(&said).unwrap_or_default();
     let sent = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
-    Ok(sent.filter(|_| ended.status.success()).map(|sent| (plan, sent, late)))
+    let sent = sent.filter(|_| ended.status.success());
+    Ok(sent.map(|sent| Loaded { plan, sent, answer, newest, late }))
 }
 
 /// The groups that must be there: of final rows, those whose window the load itself has closed.
@@ -206,17 +216,6 @@ fn answer_of(trial: &Trial, plan: &Plan) -> Answer {
         answer.retain(|(start, _), _| start + size + DELAY_MS <= last_ms);
     }
     answer
-}
-
-fn newest(rows: &[Received], answer: &Answer) -> Newest {
-    let first = answer.keys().next().map_or(i64::MAX, |(start, _)| *start);
-    let until = answer.keys().next_back().map_or(i64::MIN, |(start, _)| start + 1);
-    let mut newest = Newest::default();
-    // Rows before the load are those of the probe.
-    for received in rows.iter().filter(|received| first <= received.row.start) {
-        newest.take(&received.row, until, answer);
-    }
-    newest
 }
 
 /// What rows are measured against.

@@ -2,6 +2,7 @@
 //! and compared with the answer.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -80,8 +81,9 @@ impl Reader {
 }
 
 /// The newest row of each group, and how they compare with an answer.
-#[derive(Default)]
 pub struct Newest {
+    /// Windows that are compared, by where they begin.
+    starts: Range<i64>,
     groups: BTreeMap<(i64, String), Group>,
     /// Groups of the answer that are as they should be.
     equal: usize,
@@ -122,10 +124,16 @@ pub struct Difference {
 }
 
 impl Newest {
-    /// Takes a row of a window before `until_ms`; later ones are those of events that only close
-    /// windows. Whether all groups are right can be asked at any time.
-    pub fn take(&mut self, row: &ResultRow, until_ms: i64, answer: &Answer) {
-        if until_ms <= row.start {
+    /// Of the windows from a begin up to the last one of an answer. Rows of others are those of
+    /// events that only show that an engine is ready, or close windows.
+    pub fn from(first_ms: i64, answer: &Answer) -> Newest {
+        let end = answer.keys().next_back().map_or(first_ms, |(start, _)| start + 1);
+        Newest { starts: first_ms..end, groups: BTreeMap::new(), equal: 0 }
+    }
+
+    /// Takes a row. Whether all groups are right can be asked at any time.
+    pub fn take(&mut self, row: &ResultRow, answer: &Answer) {
+        if !self.starts.contains(&row.start) {
             return;
         }
         let place = (row.start, row.key.clone());
@@ -210,12 +218,13 @@ mod tests {
 
     #[test]
     fn the_newest_row_of_a_group_counts_and_rows_beyond_the_end_do_not() {
-        let (answer, mut newest) = (answer(), Newest::default());
+        let answer = answer();
+        let mut newest = Newest::from(0, &answer);
         for (key, start, events, users) in
             [("a", 0, 2, 2), ("b", 0, 1, 1), ("a", 0, 3, 2), ("a", 60, 9, 9)]
         {
             assert!(!newest.is_complete(&answer));
-            newest.take(&row(key, start, events, Some(users)), 60, &answer);
+            newest.take(&row(key, start, events, Some(users)), &answer);
             if events == 3 {
                 break;
             }
@@ -226,18 +235,20 @@ mod tests {
 
     #[test]
     fn a_row_that_turns_wrong_is_no_longer_right() {
-        let (answer, mut newest) = (answer(), Newest::default());
+        let answer = answer();
+        let mut newest = Newest::from(0, &answer);
         for (key, events) in [("b", 1), ("a", 3), ("a", 4)] {
-            newest.take(&row(key, 0, events, Some(2)), 60, &answer);
+            newest.take(&row(key, 0, events, Some(2)), &answer);
         }
         assert!(!newest.is_complete(&answer));
     }
 
     #[test]
     fn every_difference_is_named() {
-        let (answer, mut newest) = (answer(), Newest::default());
-        newest.take(&row("a", 0, 3, Some(1)), 60, &answer);
-        newest.take(&row("c", 0, 1, Some(1)), 60, &answer);
+        let answer = answer();
+        let mut newest = Newest::from(0, &answer);
+        newest.take(&row("a", 0, 3, Some(1)), &answer);
+        newest.take(&row("c", 0, 1, Some(1)), &answer);
         let strict = newest.compare(&answer, false);
         assert_eq!((strict.equal, strict.wrong, strict.missing, strict.extra), (0, 1, 1, 1));
         let kinds: Vec<_> = strict.differences.iter().map(|d| (d.column, d.verdict)).collect();

@@ -18,6 +18,38 @@ pub struct Estimate {
     pub count: usize,
 }
 
+/// A median and what it is the middle of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The least.
+    pub min: f64,
+    /// The median.
+    pub median: f64,
+    /// The greatest.
+    pub max: f64,
+    /// How many.
+    pub count: usize,
+}
+
+impl Spread {
+    /// Of some values; `None` of none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+        let values: Vec<f64> = values.into_iter().collect();
+        Some(Spread {
+            min: values.iter().copied().min_by(f64::total_cmp)?,
+            median: median(&values)?,
+            max: values.iter().copied().max_by(f64::total_cmp)?,
+            count: values.len(),
+        })
+    }
+
+    /// That of the inverse of each value.
+    pub fn inverse(self) -> Spread {
+        let Spread { min, median, max, count } = self;
+        Spread { min: 1.0 / max, median: 1.0 / median, max: 1.0 / min, count }
+    }
+}
+
 /// The median of some values; the mean of the two middle ones of an even number.
 ///
 /// ```
@@ -70,6 +102,14 @@ mod tests {
         let found = estimate(&values).unwrap();
         assert!(found.low < found.median && found.median < found.high && found.high < 1.2);
         assert_eq!(estimate(&values), Some(found));
+    }
+
+    #[test]
+    fn a_spread_has_the_ends_of_its_values_and_its_inverse_those_of_their_inverses() {
+        let spread = Spread::of([4.0, 1.0, 3.0, 2.0]).unwrap();
+        assert_eq!((spread.min, spread.median, spread.max, spread.count), (1.0, 2.5, 4.0, 4));
+        assert_eq!((spread.inverse().min, spread.inverse().max), (0.25, 1.0));
+        assert_eq!(Spread::of([]), None);
     }
 
     #[test]

@@ -184,16 +184,15 @@ pub fn backlog(bed: &Bed, engine: &dyn Engine, trial: &Trial, answer: &Answer) -
         return Ok(outcome);
     }
     let limit = BACKLOG_MAX + Duration::from_secs(plan.events / EVENTS_PER_SECOND_MIN);
-    let until_ms = answer.keys().next_back().map_or(i64::MIN, |(start, _)| start + 1);
     let mut running = bed.start(engine, trial, &job)?;
-    let (mut newest, mut seen) = (Newest::default(), 0);
+    let (mut newest, mut seen) = (Newest::from(i64::MIN, answer), 0);
     let mut last_us = running.started_us;
     let (mut late, mut quiet) = (false, Instant::now());
     while !newest.is_complete(answer) {
         let ended = running.tree.has_ended();
         running.take(Duration::from_millis(5))?;
         for received in &running.rows[seen..] {
-            newest.take(&received.row, until_ms, answer);
+            newest.take(&received.row, answer);
             last_us = received.at_us;
         }
         let any = seen < running.rows.len();

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use highwater::error::{Error, Result};
 
+use crate::harness::stats::Spread;
+
 /// Processor seconds below which a sample repeats its run: 2 % of it are a step of the kernel.
 const SAMPLE_CPU_S: f64 = 0.5;
 
@@ -30,33 +32,12 @@ pub struct Pairs {
     pub samples: Vec<(Sample, Sample)>,
 }
 
-/// The least, the middle and the greatest of some values.
-#[derive(Clone, Copy, Debug)]
-pub struct Spread {
-    /// The least.
-    pub min: f64,
-    /// The median.
-    pub median: f64,
-    /// The greatest.
-    pub max: f64,
-}
-
-impl Spread {
-    /// Of at least one value.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Spread {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-        let (min, max) = (values[0], values[values.len() - 1]);
-        Spread { min, median: (low + high) / 2.0, max }
-    }
-}
-
 impl Pairs {
     /// How much processor time the second one needs, the first one's being 1: above 1 the first
     /// one is the cheaper.
     pub fn ratio(&self) -> Spread {
-        Spread::of(self.samples.iter().map(|(first, second)| second.cpu_s / first.cpu_s))
+        let ratios = self.samples.iter().map(|(first, second)| second.cpu_s / first.cpu_s);
+        Spread::of(ratios).expect("a comparison has a pair")
     }
 }
 
@@ -124,16 +105,6 @@ pub fn resident_bytes() -> Result<f64> {
     kib.map(|kib| kib * 1_024.0).ok_or_else(|| Error::bug("/proc/self/status has no VmRSS"))
 }
 
-/// The load average of the last minute.
-///
-/// # Errors
-///
-/// There is no `/proc`.
-pub fn load() -> Result<f64> {
-    let load = read("/proc/loadavg")?;
-    Ok(load.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN))
-}
-
 fn read(path: &str) -> Result<String> {
     fs::read_to_string(path).map_err(|error| Error::config(format!("{path}: {error}")))
 }
@@ -141,13 +112,6 @@ fn read(path: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_spread_has_the_middle_of_an_even_number_between_its_two_middle_values() {
-        let spread = Spread::of([4.0, 1.0, 3.0, 2.0]);
-        assert_eq!((spread.min, spread.median, spread.max), (1.0, 2.5, 4.0));
-        assert_eq!(Spread::of([7.0]).median, 7.0);
-    }
 
     #[test]
     fn contenders_alternate() {

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use highwater::error::{Error, Result};
 use highwater::runtime::wall_time;
 use serde::Serialize;
 
-use crate::micro::measure::{self, Pairs, Sample, Spread};
+use crate::harness::host::{self, Host};
+use crate::harness::stats::median;
+use crate::micro::measure::{Pairs, Sample};
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +28,6 @@ pub struct Report {
     host: Host,
     csv: csv::Writer<std::fs::File>,
     path: PathBuf,
-}
-
-/// Facts about the machine and the program.
-#[derive(Clone, Debug)]
-struct Host {
-    cores: usize,
-    rustc: String,
-    commit: String,
-    dirty: bool,
 }
 
 /// A line of `runs.csv`: a sample, or a figure that is no pair.
@@ -96,13 +88,13 @@ impl Report {
         let path = dir.join("runs.csv");
         let csv = csv::Writer::from_path(&path).map_err(|error| failed(&error))?;
         let mut report = Report { run_id, host, csv, path };
-        let Host { cores, rustc, commit, dirty } = report.host.clone();
+        let Host { cores, rustc, commit, dirty, .. } = report.host.clone();
         report.say(&format!(
             "{rustc}, commit {commit}{}, {cores} cores, load average {:.2}\n\
              M/CPU-s: millions of events per second of processor time of the whole process, \
              medians.\n\n{:<52} {:>9} {:>9}  {:>6} {:>15}  {:>8} {:>5}",
             if dirty { " with changes" } else { "" },
-            measure::load()?,
+            host::load(),
             "case",
             "M/CPU-s",
             "against",
@@ -123,14 +115,14 @@ impl Report {
         let Compared { case, question, events, arms, pairs, inverse, target } = *compared;
         let million = events as f64 / 1e6;
         let rate = |samples: &mut dyn Iterator<Item = Sample>| {
-            Spread::of(samples.map(|sample| million / sample.cpu_s)).median
+            let rates: Vec<f64> = samples.map(|sample| million / sample.cpu_s).collect();
+            median(&rates).unwrap_or(f64::NAN)
         };
         let first = rate(&mut pairs.samples.iter().map(|pair| pair.0));
         let second = rate(&mut pairs.samples.iter().map(|pair| pair.1));
         let mut ratio = pairs.ratio();
         if inverse {
-            let Spread { min, median, max } = ratio;
-            ratio = Spread { min: 1.0 / max, median: 1.0 / median, max: 1.0 / min };
+            ratio = ratio.inverse();
         }
         let name = format!("({case}) {question}");
         let range = format!("{:.3} to {:.3}", ratio.min, ratio.max);
@@ -138,7 +130,7 @@ impl Report {
             "{name:<52} {first:>9.2} {second:>9.2}  {:>6.3} {range:>15}  {:>8} {:>5.1}",
             ratio.median,
             verdict(target, ratio.median),
-            measure::load()?,
+            host::load(),
         ))?;
         for (round, (first, second)) in pairs.samples.iter().enumerate() {
             for (arm, sample) in [(arms.0, first), (arms.1, second)] {
@@ -163,7 +155,7 @@ impl Report {
     ) -> Result<()> {
         let name = format!("({case}) {question}");
         let figure = format!("{value:.2} {unit}");
-        let load = measure::load()?;
+        let load = host::load();
         let verdict = verdict(target, value);
         self.say(&format!("{name:<52} {figure:>44}  {verdict:>8} {load:>5.1}"))?;
         self.line(case, question, (0, 0), None, (unit, value))
@@ -197,7 +189,7 @@ impl Report {
             dirty: self.host.dirty,
             rustc: &self.host.rustc,
             cores: self.host.cores,
-            load1: measure::load()?,
+            load1: host::load(),
             case,
             arm,
             round,
@@ -216,25 +208,6 @@ impl Report {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Error::storage)
     }
-}
-
-impl Host {
-    fn look() -> Host {
-        let commit = output("git", &["rev-parse", "--short=9", "HEAD"]);
-        let changes = output("git", &["status", "--porcelain", "--untracked-files=no"]);
-        Host {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            rustc: output("rustc", &["--version"]).unwrap_or_else(|| "rustc unknown".into()),
-            dirty: changes.is_some_and(|changes| !changes.is_empty()),
-            commit: commit.unwrap_or_else(|| "unknown".into()),
-        }
-    }
-}
-
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    output.status.success().then_some(text)
 }
 
 fn verdict(target: Target, value: f64) -> String {

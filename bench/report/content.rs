@@ -10,9 +10,10 @@ use crate::harness::run::grouped;
 use crate::harness::stats::{Estimate, median};
 
 use super::document::{Block, Cell, Document, Table, Tone, short};
-use super::figures::{Cost, PAIRS_MIN, Spread, costs};
+use super::figures::{Cost, PAIRS_MIN, costs};
 use super::loads::{Line, Loaded, NAMES, loads};
 use super::plots;
+use crate::harness::stats::Spread;
 
 /// What a report takes from the text of an experiment, also of one that is no longer known.
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::engines;
 use crate::harness::folder::RunRow;
 use crate::harness::run::grouped;
-use crate::harness::stats::{Estimate, estimate, median};
+use crate::harness::stats::{Estimate, Spread, estimate, median};
 
 /// The engine that all others are compared with.
 pub const OURS: &str = "highwater";
@@ -67,19 +67,6 @@ pub struct Cost<'a> {
     pub peak_mib: Option<f64>,
 }
 
-/// A median and what it is the middle of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// The least.
-    pub min: f64,
-    /// The median.
-    pub median: f64,
-    /// The greatest.
-    pub max: f64,
-    /// How many.
-    pub count: usize,
-}
-
 /// What is to be said of the rows of a group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -87,18 +74,6 @@ pub struct Verdict {
     pub text: String,
     /// Whether something went wrong that should not have.
     pub is_bad: bool,
-}
-
-impl Spread {
-    /// Of some values; `None` of none.
-    pub fn of(values: &[f64]) -> Option<Spread> {
-        Some(Spread {
-            min: values.iter().copied().min_by(f64::total_cmp)?,
-            median: median(values)?,
-            max: values.iter().copied().max_by(f64::total_cmp)?,
-            count: values.len(),
-        })
-    }
 }
 
 /// Trials in groups: parts in the order of the experiment, engines in that of all reports.
@@ -141,8 +116,7 @@ fn cost<'a>(group: &Group<'a>, all: &[Group<'a>]) -> Cost<'a> {
         estimate(&pairs)
     };
     let marginal = group.marginal(all);
-    let spread =
-        |rates: &BTreeMap<usize, f64>| Spread::of(&rates.values().copied().collect::<Vec<_>>());
+    let spread = |rates: &BTreeMap<usize, f64>| Spread::of(rates.values().copied());
     let middle =
         |of: fn(&RunRow) -> Option<f64>| median(&group.usable().filter_map(of).collect::<Vec<_>>());
     Cost {

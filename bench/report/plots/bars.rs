@@ -8,8 +8,9 @@ use crate::harness::run::grouped;
 
 use super::chart::{self, Area, Axis, Drawn, GRID, INK, MUTED, TEXT, text};
 use super::{Figure, file_name};
+use crate::harness::stats::Spread;
 use crate::report::document::short;
-use crate::report::figures::{Cost, Spread};
+use crate::report::figures::Cost;
 
 /// Lines across the bars; the first two have no bar of their own.
 const LIMITS: [&str; 3] = ["consume", "decode", "single_thread"];
