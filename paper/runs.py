@@ -51,16 +51,24 @@ class Run:
 def group_of(trial):
     """Trials that may be compared: `count`, or `latest-update-20000` under load."""
     rate = number(trial["rate_planned"])
-    return trial["query"] if rate is None else f"{trial['query']}-{trial['rows']}-{rate:.0f}"
+    name = trial["query"] if rate is None else f"{trial['query']}-{trial['rows']}-{rate:.0f}"
+    return on_workers(name, int(trial["workers"]))
+
+
+def on_workers(name, workers):
+    """A group of its own for more than one worker: `count-w2`."""
+    return name if workers == 1 else f"{name}-w{workers}"
 
 
 def groups(plan):
     """Groups of an experiment with their engines, in its own order."""
     found = {}
     for part in plan.get("backlog", []):
-        found.setdefault(part["query"], []).extend(part["engines"])
+        name = on_workers(part["query"], part.get("workers", 1))
+        found.setdefault(name, []).extend(part["engines"])
     for part in plan.get("live", []):
         name = f"{part['query']}-{part['rows']}-{part['rate']}"
+        name = on_workers(name, part.get("workers", 1))
         found.setdefault(name, []).extend(part["engines"])
     return {group: list(dict.fromkeys(engines)) for group, engines in found.items()}
 

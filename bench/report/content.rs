@@ -10,7 +10,7 @@ use crate::harness::run::grouped;
 use crate::harness::stats::{Estimate, median};
 
 use super::document::{Block, Cell, Document, Table, Tone, short};
-use super::figures::{Cost, PAIRS_MIN, costs};
+use super::figures::{Cost, Group, PAIRS_MIN, costs};
 use super::loads::{Line, Loaded, NAMES, loads};
 use super::plots;
 use crate::harness::stats::Spread;
@@ -157,9 +157,23 @@ fn cost_table(costs: &[Cost<'_>]) -> Table {
         cells
     };
     Table {
-        caption: format!("{}: {}, {} events", place.part, place.query, grouped(place.events)),
+        caption: format!(
+            "{}: {}, {} events{}",
+            place.part,
+            place.query,
+            grouped(place.events),
+            workers(&costs[0].group),
+        ),
         columns: columns.into_iter().map(String::from).collect(),
         rows: costs.iter().map(row).collect(),
+    }
+}
+
+/// How many workers a group had, if that was more than one.
+fn workers(group: &Group<'_>) -> String {
+    match group.trials.first().map_or(1, |trial| trial.workers) {
+        0 | 1 => String::new(),
+        workers => format!(", {workers} workers"),
     }
 }
 
