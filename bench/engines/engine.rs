@@ -25,7 +25,7 @@ impl Engine for Highwater {
     fn command(&self, job: &Job) -> Result<Command> {
         let overlay = write(&job.work, "job.toml", &overlay(job))?;
         let mut command = Command::new(beside("bench-highwater")?);
-        command.args(["run", "bench", job.query.name()]).arg("-c").arg(overlay);
+        command.args(["run", "bench", job.query.query()]).arg("-c").arg(overlay);
         command.arg("-w").arg(job.workers.to_string());
         Ok(command)
     }
@@ -33,13 +33,14 @@ impl Engine for Highwater {
 
 /// What the job file of the dataflow leaves open.
 fn overlay(job: &Job) -> String {
-    let Job { input, output, delay_ms, linger_ms, .. } = job;
+    let Job { query, input, output, delay_ms, linger_ms, .. } = job;
+    let source = query.source();
     let rows = match job.rows {
-        RowsWanted::Final => "final",
-        RowsWanted::Update => "updates",
+        RowsWanted::Final if !query.is_view() => "final",
+        _ => "updates",
     };
     format!(
-        "[source.plays]\nlateness = \"{delay_ms}ms\"\n\
+        "[source.{source}]\nlateness = \"{delay_ms}ms\"\n\
          kafka = {{ topic = \"{}\", brokers = \"{}\", start = \"earliest\" }}\n\n\
          [sink.rows]\nrows = \"{rows}\"\n\
          kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n",

@@ -13,7 +13,7 @@ use highwater::error::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 
 use crate::load::Target;
-use crate::workloads::queries::Query;
+use crate::workloads::Workload;
 
 pub use single_thread::run as run_single_thread;
 
@@ -21,7 +21,7 @@ pub use single_thread::run as run_single_thread;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// What to compute.
-    pub query: Query,
+    pub query: Workload,
     /// Which rows to write.
     pub rows: RowsWanted,
     /// Whether the input ends.

@@ -7,6 +7,7 @@ use std::process::Command;
 use highwater::error::Result;
 
 use super::{Engine, Input, Job, RowsWanted, write};
+use crate::workloads::Workload;
 
 /// A day, in milliseconds: the grace with which Kafka Streams loses nothing of a backlog.
 const DAY_MS: i64 = 86_400_000;
@@ -57,6 +58,14 @@ impl Engine for Peer {
     }
 
     fn refuses(&self, job: &Job) -> Option<String> {
+        let answers = match job.query {
+            Workload::Plays(_) => true,
+            Workload::Nexmark(_) => self.engine == "flink",
+            Workload::Ysb => false,
+        };
+        if !answers {
+            return Some(format!("{} was not taught the query {}", self.name, job.query));
+        }
         match (self.variant, job.input_is, job.rows) {
             (Variant::RealTime, _, RowsWanted::Final) => {
                 Some("Real-Time Mode of Spark has no final rows".into())
@@ -107,7 +116,8 @@ impl Peer {
         };
         // Live, all that keep states durable do so every half minute.
         let checkpoint_ms = if live { 30_000 } else { 0 };
-        let Job { query, input, output, workers, delay_ms, linger_ms, work, .. } = job;
+        let query = job.query.query();
+        let Job { input, output, workers, delay_ms, linger_ms, work, .. } = job;
         format!(
             "brokers={}\ninput={}\noutput={}\nquery={query}\nrows={rows}\nmode={}\n\
              start=earliest\nparallelism={workers}\ndelay_ms={delay_ms}\ngrace_ms={grace_ms}\n\

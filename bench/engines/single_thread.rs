@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Engine, Input, Job, RowsWanted, write};
 use crate::micro::loops::feed::{Batches, Feed, Records};
+use crate::workloads::Workload;
 use crate::workloads::plays::Play;
 use crate::workloads::queries::Query;
 
@@ -69,8 +70,15 @@ impl Engine for SingleThread {
     }
 
     fn refuses(&self, job: &Job) -> Option<String> {
-        let limit = self.work != Work::Answer && job.input_is == Input::Live;
-        limit.then(|| "a limit that writes no rows has no latency".into())
+        match (self.work, job.query) {
+            (Work::Consume | Work::Decode, _) if job.input_is == Input::Live => {
+                Some("a limit that writes no rows has no latency".into())
+            }
+            (Work::Decode | Work::Answer, Workload::Nexmark(_) | Workload::Ysb) => {
+                Some(format!("the thread was not taught the query {}", job.query))
+            }
+            _ => None,
+        }
     }
 
     fn command(&self, job: &Job) -> Result<Command> {
@@ -108,7 +116,12 @@ pub fn run(path: &std::path::Path, stop: &AtomicBool) -> Result<()> {
     match work {
         Work::Consume => consume(source, job.events),
         Work::Decode => decode(&mut Records::new(Box::new(source), events)?, job.events),
-        Work::Answer => answer(&mut Records::new(Box::new(source), events)?, &job, stop),
+        Work::Answer => {
+            let Workload::Plays(query) = job.query else {
+                return Err(Error::config(format!("one thread does not answer {}", job.query)));
+            };
+            answer(&mut Records::new(Box::new(source), events)?, query, &job, stop)
+        }
     }
 }
 
@@ -164,12 +177,12 @@ struct Groups {
     updates: bool,
 }
 
-fn answer(feed: &mut Records<Play>, job: &Job, stop: &AtomicBool) -> Result<()> {
+fn answer(feed: &mut Records<Play>, query: Query, job: &Job, stop: &AtomicBool) -> Result<()> {
     let linger = [("linger.ms".to_owned(), job.linger_ms.to_string())];
     let producer = Producer::new(&job.output.brokers, &ClientSettings(linger.into()))?;
     let mut value = String::new();
     let mut send = |key: &Text, start: i64, state: &State| -> Result<()> {
-        write_row(job.query, key, start, state, &mut value);
+        write_row(query, key, start, state, &mut value);
         producer.send(Outgoing {
             topic: &job.output.topic,
             partition: 0,
@@ -181,7 +194,7 @@ fn answer(feed: &mut Records<Play>, job: &Job, stop: &AtomicBool) -> Result<()> 
     let delay = Duration::from_millis(job.delay_ms.unsigned_abs());
     let mut watermarks = vec![Watermark::new(delay); feed.partitions()];
     let mut groups = Groups {
-        query: job.query,
+        query,
         slices: BTreeMap::new(),
         next_end: None,
         changed: Vec::new(),

@@ -6,7 +6,7 @@ use highwater::error::{Error, Result, nearest};
 use serde::Deserialize;
 
 use crate::engines::{self, Input, RowsWanted};
-use crate::workloads::queries::Query;
+use crate::workloads::Workload;
 
 /// Experiments that come with the harness.
 pub const ALL: &[(&str, &str)] = &[
@@ -14,6 +14,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("backlog", include_str!("../experiments/backlog.toml")),
     ("latency", include_str!("../experiments/latency.toml")),
     ("start", include_str!("../experiments/start.toml")),
+    ("nexmark", include_str!("../experiments/nexmark.toml")),
 ];
 
 /// The fewest events of a scaled backlog, and the fewest seconds of a scaled load.
@@ -50,7 +51,7 @@ pub struct Experiment {
 #[serde(deny_unknown_fields)]
 pub struct Backlog {
     /// What is computed.
-    pub query: Query,
+    pub query: Workload,
     /// Sizes, in events.
     pub events: Vec<u64>,
     /// How often each engine reads each size.
@@ -68,7 +69,7 @@ pub struct Backlog {
 #[serde(deny_unknown_fields)]
 pub struct Live {
     /// What is computed.
-    pub query: Query,
+    pub query: Workload,
     /// Which rows are written.
     pub rows: RowsWanted,
     /// Events a second.
@@ -100,7 +101,7 @@ pub struct Trial {
     /// Who.
     pub engine: String,
     /// What is computed.
-    pub query: Query,
+    pub query: Workload,
     /// Which rows are written.
     pub rows: RowsWanted,
     /// Events in all.
@@ -167,7 +168,11 @@ impl Experiment {
         for engine in backlog.chain(found.live.iter().map(|part| &part.engines)).flatten() {
             engines::named(engine).map_err(|error| error.within(place()))?;
         }
-        for Live { seconds, warmup, .. } in &found.live {
+        for Live { query, seconds, warmup, .. } in &found.live {
+            if !matches!(query, Workload::Plays(_)) {
+                let why = format!("no load is planned for the query {query}");
+                return Err(Error::config(why).within(place()));
+            }
             if seconds <= warmup {
                 let why = format!("a warm-up of {warmup} s leaves nothing of {seconds} s");
                 return Err(Error::config(why).within(place()));
@@ -277,6 +282,8 @@ mod tests {
         let live = "[[live]]\nquery = 'latest'\nrows = 'update'\nrate = 1\nseconds = 5\n";
         check(&format!("{head}{live}warmup = 5\nengines = ['flink']"), "leaves nothing");
         check(&format!("{head}{live}warmup = 1\nengines = ['flin']"), "flink");
+        let ysb = live.replace("latest", "ysb");
+        check(&format!("{head}{ysb}warmup = 1\nengines = ['highwater']"), "no load is planned");
         check(&format!("{head}[[backlog]]\nquery = 'sum'"), "sum");
     }
 

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use highwater::error::{Error, Result};
@@ -19,12 +20,14 @@ use super::experiment::{Load, Trial};
 use super::folder::ThroughputRow;
 use super::latency::{LatencyRow, Series};
 use super::process::Tree;
-use super::rows::{Newest, Received};
-use super::trial::{Bed, DELAY_MS, Outcome, Running, SEED, judge};
+use super::rows::Received;
+use super::trial::{Bed, DELAY_MS, Outcome, Running, judge};
+use super::verify::{Check, Newest};
 use crate::engines::{Engine, Job, RowsWanted};
 use crate::load::{OpenLoop, Sent, now_us};
 use crate::workloads::plays::{PARTITIONS, Plan, Timing};
 use crate::workloads::queries::{Answer, Query};
+use crate::workloads::{SEED, Workload};
 
 /// How long an engine may take until it shows a row.
 const READY_MAX: Duration = Duration::from_secs(120);
@@ -58,35 +61,39 @@ pub fn live(bed: &Bed, engine: &dyn Engine, trial: &Trial, load: &Load) -> Resul
         outcome.row.status = format!("skipped:{why}");
         return Ok(outcome);
     }
-    let mut running = bed.start(engine, trial, &job)?;
-    if !is_ready(&mut running, &job)? {
-        let ended = running.tree.has_ended();
-        running.end(!ended, &mut outcome)?;
+    let Workload::Plays(query) = trial.query else {
+        outcome.row.status = format!("skipped:no load is planned for the query {}", trial.query);
+        return Ok(outcome);
+    };
+    let mut watched = Watched { running: bed.start(engine, trial, &job)?, rows: Vec::new() };
+    if !watched.is_ready(&job)? {
+        let ended = watched.running.tree.has_ended();
+        watched.running.end(!ended, &mut outcome)?;
         if !ended {
             outcome.row.status = "timeout".into();
         }
         return Ok(outcome);
     }
-    wait(&mut running, SETTLE)?;
+    watched.wait(SETTLE)?;
     if 0 < load.idle {
-        let before = running.tree.usage().cpu_s;
-        wait(&mut running, Duration::from_secs(load.idle))?;
-        let used = running.tree.usage().cpu_s - before;
+        let before = watched.running.tree.usage().cpu_s;
+        watched.wait(Duration::from_secs(load.idle))?;
+        let used = watched.running.tree.usage().cpu_s - before;
         outcome.row.idle_percent = Some(100.0 * used / load.idle as f64);
     }
-    let loaded = send_load(bed, &mut running, &job, trial, load, &mut outcome)?;
+    let loaded = watched.send_load(bed, (&job, query), trial, load, &mut outcome)?;
+    let Watched { running, rows } = watched;
     let Some(Loaded { plan, sent, answer, newest, late }) = loaded else {
         running.end(true, &mut outcome)?;
         outcome.row.status = "invalid_generator".into();
         return Ok(outcome);
     };
     let started_us = plan.planned_us(0);
-    let rows = std::mem::take(&mut running.rows);
-    outcome.verdict = newest.compare(&answer, engine.is_approximate());
+    outcome.verdict = newest.compare(engine.is_approximate());
     outcome.row.rate_achieved = Some(sent.rate);
     running.end(true, &mut outcome)?;
     let first_us = started_us + (load.warmup * 1_000_000) as i64;
-    let measured = Measured { plan: &plan, query: trial.query, first_us };
+    let measured = Measured { plan: &plan, query, first_us };
     let outstanding = match trial.rows {
         RowsWanted::Update => measured.updates(&rows, &mut outcome.series),
         RowsWanted::Final => measured.finals(&rows, &mut outcome.series),
@@ -96,7 +103,7 @@ pub fn live(bed: &Bed, engine: &dyn Engine, trial: &Trial, load: &Load) -> Resul
         outcome.latencies.push(series.row(trial.number, left));
     }
     outcome.latencies.push(lateness(trial.number, &sent));
-    judge(engine, late, &answer, &mut outcome);
+    judge(engine, late, answer.len(), &mut outcome);
     let p99 = outcome.latencies.first().map_or(0.0, |row| row.p99);
     let allowed = GENERATOR_MS.max(GENERATOR_SHARE * p99);
     if outcome.row.status == "ok" && allowed < sent.late_p999_ms && p99 < sent.late_p999_ms {
@@ -105,112 +112,128 @@ pub fn live(bed: &Bed, engine: &dyn Engine, trial: &Trial, load: &Load) -> Resul
     Ok(outcome)
 }
 
-/// Sends a probe and, for engines that show closed windows alone, one that closes its window.
-fn is_ready(running: &mut Running, job: &Job) -> Result<bool> {
-    let now_ms = now_us() / 1_000;
-    job.input.probe(now_ms - 120_000)?;
-    job.input.probe(now_ms - 60_000)?;
-    while running.rows.is_empty() {
-        if READY_MAX < running.tree.started().elapsed() || running.tree.has_ended() {
-            return Ok(false);
-        }
-        running.take(Duration::from_millis(5))?;
-    }
-    Ok(true)
+/// An engine under load, and all its rows.
+struct Watched {
+    running: Running,
+    rows: Vec<Received>,
 }
 
-fn wait(running: &mut Running, time: Duration) -> Result<()> {
-    let until = now_us() + time.as_micros() as i64;
-    while now_us() < until {
-        running.take(Duration::from_millis(20))?;
+impl Watched {
+    fn take(&mut self, wait: Duration) -> Result<()> {
+        let rows = &mut self.rows;
+        self.running.take(wait, |record| {
+            rows.extend(Received::read(record)?);
+            Ok(())
+        })
     }
-    Ok(())
+
+    /// Sends a probe and, for engines that show closed windows alone, one that closes its window.
+    fn is_ready(&mut self, job: &Job) -> Result<bool> {
+        let now_ms = now_us() / 1_000;
+        job.input.probe(now_ms - 120_000)?;
+        job.input.probe(now_ms - 60_000)?;
+        while self.rows.is_empty() {
+            if READY_MAX < self.running.tree.started().elapsed() || self.running.tree.has_ended() {
+                return Ok(false);
+            }
+            self.take(Duration::from_millis(5))?;
+        }
+        Ok(true)
+    }
+
+    fn wait(&mut self, time: Duration) -> Result<()> {
+        let until = now_us() + time.as_micros() as i64;
+        while now_us() < until {
+            self.take(Duration::from_millis(20))?;
+        }
+        Ok(())
+    }
+
+    /// Lets another process send the load, and reads rows meanwhile and until all are there; nothing if
+    /// the generator failed.
+    fn send_load(
+        &mut self,
+        bed: &Bed,
+        (job, query): (&Job, Query),
+        trial: &Trial,
+        load: &Load,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Loaded>> {
+        let start_us = now_us() + LEAD_US;
+        let timing = Timing::Live { start_us, rate: load.rate };
+        let plan = Plan { seed: SEED, events: trial.events, timing };
+        let log = bed.logs.join(format!("{:03}-gen_late.hlog", trial.number));
+        let told = OpenLoop { target: job.input.clone(), plan, log };
+        let path = job.work.join("open-loop.json");
+        let text = serde_json::to_string(&told).map_err(Error::bug)?;
+        std::fs::write(&path, text).map_err(Error::storage)?;
+        let mut command = Command::new(std::env::current_exe().map_err(Error::storage)?);
+        command.args(["part", "open-loop"]).arg(&path);
+        let said = job.work.join("open-loop.out");
+        let generator = Tree::spawn(command, &said)?;
+        let answer = Arc::new(answer_of(query, trial.rows, &plan));
+        let end_us = plan.planned_us(plan.events);
+        let mut before = self.running.tree.usage();
+        let (mut next_us, mut started) = (start_us, false);
+        while now_us() < end_us {
+            self.take(Duration::from_millis(2))?;
+            let now = now_us();
+            if next_us <= now {
+                let usage = self.running.tree.usage();
+                if !started {
+                    (before, started) = (usage, true);
+                }
+                outcome.throughput.push(ThroughputRow {
+                    trial: trial.number,
+                    t_ms: (now - start_us) / 1_000,
+                    events_due: ((now - start_us) as u64 * load.rate / 1_000_000).min(plan.events),
+                    rows_out: self.rows.len() as u64,
+                    rss_kb: usage.resident_bytes / 1_024,
+                    cpu_s: usage.cpu_s,
+                });
+                next_us += 1_000_000;
+            }
+        }
+        let used = self.running.tree.usage().cpu_s - before.cpu_s;
+        outcome.row.cpu_percent = Some(100.0 * used / load.seconds as f64);
+        let deadline = now_us() + DRAIN_MAX.as_micros() as i64;
+        // Rows before the load are those of the probe.
+        let first = answer.keys().next().map_or(i64::MAX, |(start, _)| *start);
+        let (mut newest, mut seen) = (Newest::from(first, answer.clone()), 0);
+        let late = loop {
+            for received in &self.rows[seen..] {
+                newest.take_row(&received.row);
+            }
+            seen = self.rows.len();
+            let complete = newest.is_complete();
+            if complete || deadline < now_us() {
+                break !complete;
+            }
+            self.take(Duration::from_millis(50))?;
+        };
+        let ended = generator.end(false, Duration::from_secs(10))?;
+        let text = std::fs::read_to_string(&said).unwrap_or_default();
+        let sent = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let sent = sent.filter(|_| ended.status.success());
+        Ok(sent.map(|sent| Loaded { plan, sent, answer, newest, late }))
+    }
 }
 
 /// A load that was sent, and the rows that came of it.
 struct Loaded {
     plan: Plan,
     sent: Sent,
-    answer: Answer,
+    answer: Arc<Answer>,
     newest: Newest,
     /// Whether rows were still missing when nobody waited any longer.
     late: bool,
 }
 
-/// Lets another process send the load, and reads rows meanwhile and until all are there; nothing if
-/// the generator failed.
-fn send_load(
-    bed: &Bed,
-    running: &mut Running,
-    job: &Job,
-    trial: &Trial,
-    load: &Load,
-    outcome: &mut Outcome,
-) -> Result<Option<Loaded>> {
-    let start_us = now_us() + LEAD_US;
-    let timing = Timing::Live { start_us, rate: load.rate };
-    let plan = Plan { seed: SEED, events: trial.events, timing };
-    let log = bed.logs.join(format!("{:03}-gen_late.hlog", trial.number));
-    let told = OpenLoop { target: job.input.clone(), plan, log };
-    let path = job.work.join("open-loop.json");
-    let text = serde_json::to_string(&told).map_err(Error::bug)?;
-    std::fs::write(&path, text).map_err(Error::storage)?;
-    let mut command = Command::new(std::env::current_exe().map_err(Error::storage)?);
-    command.args(["part", "open-loop"]).arg(&path);
-    let said = job.work.join("open-loop.out");
-    let generator = Tree::spawn(command, &said)?;
-    let answer = answer_of(trial, &plan);
-    let end_us = plan.planned_us(plan.events);
-    let mut before = running.tree.usage();
-    let (mut next_us, mut started) = (start_us, false);
-    while now_us() < end_us {
-        running.take(Duration::from_millis(2))?;
-        let now = now_us();
-        if next_us <= now {
-            let usage = running.tree.usage();
-            if !started {
-                (before, started) = (usage, true);
-            }
-            outcome.throughput.push(ThroughputRow {
-                trial: trial.number,
-                t_ms: (now - start_us) / 1_000,
-                events_due: ((now - start_us) as u64 * load.rate / 1_000_000).min(plan.events),
-                rows_out: running.rows.len() as u64,
-                rss_kb: usage.resident_bytes / 1_024,
-                cpu_s: usage.cpu_s,
-            });
-            next_us += 1_000_000;
-        }
-    }
-    let used = running.tree.usage().cpu_s - before.cpu_s;
-    outcome.row.cpu_percent = Some(100.0 * used / load.seconds as f64);
-    let deadline = now_us() + DRAIN_MAX.as_micros() as i64;
-    // Rows before the load are those of the probe.
-    let first = answer.keys().next().map_or(i64::MAX, |(start, _)| *start);
-    let (mut newest, mut seen) = (Newest::from(first, &answer), 0);
-    let late = loop {
-        for received in &running.rows[seen..] {
-            newest.take(&received.row, &answer);
-        }
-        seen = running.rows.len();
-        let complete = newest.is_complete(&answer);
-        if complete || deadline < now_us() {
-            break !complete;
-        }
-        running.take(Duration::from_millis(50))?;
-    };
-    let ended = generator.end(false, Duration::from_secs(10))?;
-    let text = std::fs::read_to_string(&said).unwrap_or_default();
-    let sent = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
-    let sent = sent.filter(|_| ended.status.success());
-    Ok(sent.map(|sent| Loaded { plan, sent, answer, newest, late }))
-}
-
 /// The groups that must be there: of final rows, those whose window the load itself has closed.
-fn answer_of(trial: &Trial, plan: &Plan) -> Answer {
-    let mut answer = trial.query.answer(plan);
-    if trial.rows == RowsWanted::Final {
-        let size = trial.query.window_ms().0;
+fn answer_of(query: Query, rows: RowsWanted, plan: &Plan) -> Answer {
+    let mut answer = query.answer(plan);
+    if rows == RowsWanted::Final {
+        let size = query.window_ms().0;
         let last = plan.events.saturating_sub(u64::from(PARTITIONS));
         let last_ms = plan.planned_us(last) / 1_000;
         answer.retain(|(start, _), _| start + size + DELAY_MS <= last_ms);
@@ -358,18 +381,7 @@ mod tests {
 
     #[test]
     fn only_windows_that_the_load_has_closed_must_be_final() {
-        let trial = Trial {
-            number: 1,
-            part: String::new(),
-            engine: String::new(),
-            query: Query::Latest,
-            rows: RowsWanted::Final,
-            events: 0,
-            round: 0,
-            workers: 1,
-            load: None,
-        };
-        let answer = answer_of(&trial, &plan(30_000, 1_000));
+        let answer = answer_of(Query::Latest, RowsWanted::Final, &plan(30_000, 1_000));
         let starts: std::collections::BTreeSet<i64> =
             answer.keys().map(|(start, _)| *start).collect();
         assert_eq!(starts.into_iter().collect::<Vec<_>>(), [START_US / 1_000]);

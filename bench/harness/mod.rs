@@ -16,3 +16,4 @@ pub mod rows;
 pub mod run;
 pub mod stats;
 pub mod trial;
+pub mod verify;

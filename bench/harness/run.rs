@@ -14,14 +14,10 @@ use highwater::testing::{KafkaServer, Scratch};
 use super::experiment::{Experiment, Trial};
 use super::folder::{Folder, RunRow, VerifyRow, read_table};
 use super::latency::{Series, write_log};
-use super::trial::{Bed, Outcome, SEED};
+use super::trial::{Bed, Outcome};
 use super::{limits, live, trial};
 use crate::engines::{self, RowsWanted};
-use crate::workloads::plays::PARTITIONS;
-use crate::workloads::queries::{Answer, Query};
-
-/// Differences of a trial that are kept.
-const DIFFERENCES_MAX: usize = 1_000;
+use crate::workloads::{Answer, SEED, Workload};
 
 /// What of an experiment is run.
 #[derive(Clone, Debug, Default)]
@@ -80,12 +76,11 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         logs,
     };
     let mut lines = limits::measure(scratch.path())?;
-    for events in backlogs(&trials) {
-        say(&format!("writing a backlog of {} events", grouped(events)));
-        let (target, plan) = bed.backlog(events);
-        target.create(PARTITIONS)?;
-        let seconds = target.fill(&plan)?;
-        lines.push(limits::line("generator, backlog", "M events/s", events as f64 / seconds / 1e6));
+    for ((source, events), query) in backlogs(&trials) {
+        say(&format!("writing a backlog of {} events of {source}", grouped(events)));
+        let seconds = bed.backlog(query, events).fill(&*query.backlog(events))?;
+        let what = format!("generator of {source}, backlog");
+        lines.push(limits::line(&what, "M events/s", events as f64 / seconds / 1e6));
     }
     folder.append("limits.csv", &lines)?;
     Trials { bed, answers: BTreeMap::new(), times: BTreeMap::new() }.run(&trials, &mut folder)?;
@@ -94,15 +89,17 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
     Ok(())
 }
 
-fn backlogs(trials: &[Trial]) -> BTreeSet<u64> {
-    trials.iter().filter(|trial| trial.load.is_none()).map(|trial| trial.events).collect()
+/// Backlogs that must be there, each with one of the queries over it.
+fn backlogs(trials: &[Trial]) -> BTreeMap<(&'static str, u64), Workload> {
+    let trials = trials.iter().filter(|trial| trial.load.is_none());
+    trials.map(|trial| ((trial.query.source(), trial.events), trial.query)).collect()
 }
 
 /// Trials in their order.
 struct Trials {
     bed: Bed,
     /// What a backlog must give, computed once.
-    answers: BTreeMap<(Query, u64), Answer>,
+    answers: BTreeMap<(Workload, u64), Answer>,
     /// Seconds that the last trial of an engine and part took.
     times: BTreeMap<(String, String), f64>,
 }
@@ -141,9 +138,8 @@ impl Trials {
             }
             (Ok(_), None) => {
                 let Trial { query, events, .. } = trial;
-                let plan = self.bed.backlog(*events).1;
-                let answer =
-                    self.answers.entry((*query, *events)).or_insert_with(|| query.answer(&plan));
+                let answer = self.answers.entry((*query, *events));
+                let answer = answer.or_insert_with(|| query.answer(*events));
                 trial::backlog(&self.bed, &*engine, trial, answer)?
             }
             (Ok(_), Some(load)) => live::live(&self.bed, &*engine, trial, load)?,
@@ -152,7 +148,7 @@ impl Trials {
         (row.utc, row.trial, row.part) = (utc, trial.number, trial.part.clone());
         row.engine = trial.engine.clone();
         row.engine_version = version.unwrap_or_default();
-        row.query = trial.query.name().into();
+        row.query = trial.query.to_string();
         row.rows = match trial.rows {
             RowsWanted::Final => "final".into(),
             RowsWanted::Update => "update".into(),
@@ -177,13 +173,15 @@ impl Trials {
 }
 
 fn write(folder: &mut Folder, trial: &Trial, outcome: &Outcome, began: SystemTime) -> Result<()> {
-    let differences = outcome.verdict.differences.iter().take(DIFFERENCES_MAX);
-    let differences: Vec<VerifyRow> = differences
+    let differences: Vec<VerifyRow> = outcome
+        .verdict
+        .differences
+        .iter()
         .map(|difference| VerifyRow {
             trial: trial.number,
             window_start_ms: difference.start_ms,
             key: difference.key.clone(),
-            column: difference.column.into(),
+            column: difference.column.clone(),
             expected: difference.expected,
             got: difference.got,
             verdict: difference.verdict.into(),

@@ -13,11 +13,11 @@ use super::hiccup::Hiccups;
 use super::host::load;
 use super::latency::{LatencyRow, Series};
 use super::process::{Ended, Tree, usage};
-use super::rows::{Newest, Reader, Received, Verdict};
+use super::rows::{Reader, Record};
+use super::verify::{self, Verdict};
 use crate::engines::{Engine, Job};
 use crate::load::{Target, now_us};
-use crate::workloads::plays::{Plan, Timing};
-use crate::workloads::queries::Answer;
+use crate::workloads::{Answer, Workload};
 
 /// How far watermarks run behind, in milliseconds: twice as far as events are out of order.
 pub const DELAY_MS: i64 = 10_000;
@@ -35,9 +35,6 @@ const ROWS_AFTER_END: Duration = Duration::from_secs(2);
 
 /// How long an engine may take to end once it was asked.
 const END_MAX: Duration = Duration::from_secs(30);
-
-/// The seed of all plans.
-pub const SEED: u64 = 1;
 
 /// Where trials are run: a broker, and folders.
 pub struct Bed {
@@ -74,8 +71,9 @@ pub(super) struct Running {
     broker: u32,
     load_before: f64,
     hiccups: Hiccups,
-    pub reader: Option<Reader>,
-    pub rows: Vec<Received>,
+    reader: Option<Reader>,
+    /// Why the first record that is no row is none.
+    wrong: Option<Error>,
     log: PathBuf,
 }
 
@@ -85,10 +83,9 @@ impl Bed {
         Target { brokers: self.brokers.clone(), topic: topic.into() }
     }
 
-    /// The topic that holds the backlog of so many events.
-    pub fn backlog(&self, events: u64) -> (Target, Plan) {
-        let plan = Plan { seed: SEED, events, timing: Timing::Backlog };
-        (self.target(&format!("plays-{events}")), plan)
+    /// The topic, or what the names of several begin with, that holds a backlog of so many events.
+    pub fn backlog(&self, query: Workload, events: u64) -> Target {
+        self.target(&format!("{}-{events}", query.source()))
     }
 
     /// The job of a trial, whose output is a new topic and whose folder is empty.
@@ -132,17 +129,26 @@ impl Bed {
             load_before,
             hiccups,
             reader,
-            rows: Vec::new(),
+            wrong: None,
             log,
         })
     }
 }
 
 impl Running {
-    /// Waits a moment for rows.
-    pub fn take(&mut self, wait: Duration) -> Result<()> {
+    /// Waits a moment for rows, and hands them over.
+    pub fn take(
+        &mut self,
+        wait: Duration,
+        mut take: impl FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let wrong = &mut self.wrong;
         match &mut self.reader {
-            Some(reader) => reader.take(wait, &mut self.rows),
+            Some(reader) => reader.take(wait, |record| {
+                if let Err(error) = take(record) {
+                    wrong.get_or_insert(error);
+                }
+            }),
             None => {
                 std::thread::sleep(wait);
                 Ok(())
@@ -162,6 +168,9 @@ impl Running {
         let hiccups = self.hiccups.end();
         row.hiccup_p99_us = Some(hiccups.total().value_at_quantile(0.99));
         outcome.series.push(hiccups);
+        if let Some(wrong) = self.wrong {
+            row.status = format!("failed:{wrong}");
+        }
         if !ask && !ended.status.success() {
             let line = words.lines().last().unwrap_or_default();
             row.status = format!("failed:{} {line} ({})", ended.status, self.log.display());
@@ -176,27 +185,27 @@ impl Running {
 ///
 /// The broker is away. What the engine does wrong is in the outcome.
 pub fn backlog(bed: &Bed, engine: &dyn Engine, trial: &Trial, answer: &Answer) -> Result<Outcome> {
-    let (input, plan) = bed.backlog(trial.events);
-    let job = bed.job(trial, input, plan.records())?;
+    let records = trial.query.backlog(trial.events).records();
+    let job = bed.job(trial, bed.backlog(trial.query, trial.events), records)?;
     let mut outcome = Outcome::default();
     if let Some(why) = engine.refuses(&job) {
         outcome.row.status = format!("skipped:{why}");
         return Ok(outcome);
     }
-    let limit = BACKLOG_MAX + Duration::from_secs(plan.events / EVENTS_PER_SECOND_MIN);
+    let limit = BACKLOG_MAX + Duration::from_secs(trial.events / EVENTS_PER_SECOND_MIN);
     let mut running = bed.start(engine, trial, &job)?;
-    let (mut newest, mut seen) = (Newest::from(i64::MIN, answer), 0);
-    let mut last_us = running.started_us;
+    let mut check = verify::check(answer);
+    let (mut first_us, mut last_us) = (None, running.started_us);
     let (mut late, mut quiet) = (false, Instant::now());
-    while !newest.is_complete(answer) {
+    while !check.is_complete() {
         let ended = running.tree.has_ended();
-        running.take(Duration::from_millis(5))?;
-        for received in &running.rows[seen..] {
-            newest.take(&received.row, answer);
-            last_us = received.at_us;
-        }
-        let any = seen < running.rows.len();
-        seen = running.rows.len();
+        let mut any = false;
+        running.take(Duration::from_millis(5), |record| {
+            any = true;
+            first_us.get_or_insert(record.at_us);
+            last_us = record.at_us;
+            check.take(record)
+        })?;
         if any || !ended {
             quiet = Instant::now();
         }
@@ -209,27 +218,27 @@ pub fn backlog(bed: &Bed, engine: &dyn Engine, trial: &Trial, answer: &Answer) -
         }
     }
     if engine.writes_rows() {
-        outcome.verdict = newest.compare(answer, engine.is_approximate());
+        outcome.verdict = check.compare(engine.is_approximate());
     }
     let started_us = running.started_us;
     let since = |at_us: i64| Some((at_us - started_us) as f64 / 1e6);
-    outcome.row.first_row_s = running.rows.first().and_then(|first| since(first.at_us));
+    outcome.row.first_row_s = first_us.and_then(since);
     outcome.row.wall_s = since(last_us);
     let ask = engine.writes_rows() || late;
-    let failed_early = running.tree.has_ended() && !newest.is_complete(answer);
+    let failed_early = running.tree.has_ended() && !check.is_complete();
     let ended = running.end(ask && !failed_early, &mut outcome)?;
     if !engine.writes_rows() {
         outcome.row.wall_s = Some(ended.wall_s);
     }
-    judge(engine, late, answer, &mut outcome);
+    judge(engine, late, answer.rows(), &mut outcome);
     Ok(outcome)
 }
 
 /// Says what came of it: rows decide before any time does.
-pub(super) fn judge(engine: &dyn Engine, late: bool, answer: &Answer, outcome: &mut Outcome) {
+pub(super) fn judge(engine: &dyn Engine, late: bool, rows: usize, outcome: &mut Outcome) {
     let Outcome { row, verdict, .. } = outcome;
     if engine.writes_rows() {
-        row.rows_expected = answer.len();
+        row.rows_expected = rows;
         row.rows_equal = verdict.equal;
         row.rows_wrong = verdict.wrong;
         row.rows_missing = verdict.missing;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::harness::latency::{Series, write_log};
 use crate::workloads::plays::{PARTITIONS, Plan};
+use crate::workloads::{Events, Place};
 
 /// How long the open loop sleeps when nothing is due.
 const NAP: Duration = Duration::from_micros(300);
@@ -97,19 +98,27 @@ impl Target {
         producer.flush()
     }
 
-    /// Writes a whole backlog as fast as it can; returns the seconds it took.
+    /// Makes the topics of a backlog, whose names begin with that of this one, and writes all of it
+    /// as fast as it can; returns the seconds it took.
     ///
     /// # Errors
     ///
     /// The broker is away.
-    pub fn fill(&self, plan: &Plan) -> Result<f64> {
+    pub fn fill(&self, events: &dyn Events) -> Result<f64> {
+        let mut topics = Vec::new();
+        for (suffix, partitions) in events.topics() {
+            let topic = Target { topic: format!("{}{suffix}", self.topic), ..self.clone() };
+            topic.create(partitions)?;
+            topics.push(topic);
+        }
         let start = Instant::now();
         let (producer, mut event) = (self.producer()?, String::new());
-        for n in 0..plan.events {
-            let partition = plan.write(n, &mut event);
-            self.send(&producer, partition, &event)?;
+        let send =
+            |place: Place, event: &str| topics[place.topic].send(&producer, place.partition, event);
+        for n in 0..events.count() {
+            send(events.write(n, &mut event), &event)?;
         }
-        plan.closing(|partition, event| self.send(&producer, partition, event))?;
+        events.closing(&mut |place, event| send(place, event))?;
         producer.flush()?;
         Ok(start.elapsed().as_secs_f64())
     }

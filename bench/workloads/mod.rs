@@ -6,4 +6,7 @@ pub mod nexmark;
 pub mod plays;
 pub mod queries;
 pub mod transfers;
+mod workload;
 pub mod ysb;
+
+pub use workload::{Answer, Events, Place, SEED, Workload};

@@ -50,6 +50,9 @@ pub struct Group {
 pub type Answer = BTreeMap<(i64, String), Group>;
 
 impl Query {
+    /// All of them.
+    pub const ALL: [Query; 3] = [Query::Count, Query::Distinct, Query::Latest];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

@@ -38,6 +38,9 @@ const SKEW_MS: i64 = 50;
 const LATE_ONE_IN: u64 = 100_000;
 const LATE_MS: i64 = 60_000;
 
+/// Where the event time of a backlog begins: 2026-01-01T00:00:00Z, in microseconds since 1970.
+const BACKLOG_START_US: i64 = 1_767_225_600_000_000;
+
 /// How long after the last event those come that close windows, in milliseconds.
 const CLOSING_MS: i64 = 2 * 3_600_000;
 
@@ -123,6 +126,11 @@ fn uuid(kind: &str, number: u64) -> String {
 }
 
 impl Plan {
+    /// A backlog that is not skewed, so many events in a second of event time.
+    pub fn backlog(seed: u64, events: u64, rate: u64) -> Plan {
+        Plan { seed, events, start_us: BACKLOG_START_US, rate, skewed: false }
+    }
+
     /// What event `n` says.
     pub fn facts(&self, n: u64) -> Facts {
         let mut dice = Dice::of(self.seed, n);
@@ -210,7 +218,7 @@ mod tests {
     use super::*;
 
     const PLAN: Plan =
-        Plan { seed: 1, events: 6_000, start_us: 1_767_225_600_000_000, rate: 200, skewed: false };
+        Plan { seed: 1, events: 6_000, start_us: BACKLOG_START_US, rate: 200, skewed: false };
 
     #[test]
     fn events_are_json_of_about_250_bytes() {

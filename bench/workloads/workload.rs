@@ -1,0 +1,268 @@
+//! What an engine is to compute, from which events, and the rows that must come of them: one value
+//! that experiments name, engines are told, and the harness verifies with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use highwater::error::{Error, Result, nearest};
+use highwater::hash::FixedMap;
+use serde::{Deserialize, Serialize};
+
+use super::nexmark::query::Line;
+use super::{nexmark, plays, queries, ysb};
+
+/// The seed of all plans.
+pub const SEED: u64 = 1;
+
+/// Events of NEXMark and of YSB in a second of event time: a window of ten seconds has 100,000.
+const RATE: u64 = 10_000;
+
+/// Names of queries of NEXMark begin so, for other benchmarks have a `q5` too.
+const NEXMARK: &str = "nexmark_";
+
+/// A query over the events of a benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Workload {
+    /// Plays of videos, in windows.
+    Plays(queries::Query),
+    /// NEXMark.
+    Nexmark(nexmark::query::Query),
+    /// The Yahoo Streaming Benchmark.
+    Ysb,
+}
+
+/// Which record of an input comes where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which of its topics.
+    pub topic: usize,
+    /// Which partition of it.
+    pub partition: u32,
+}
+
+/// A backlog: events that depend on their number alone.
+pub trait Events {
+    /// What stands behind the name of an input, and how many partitions there are: its topics.
+    fn topics(&self) -> Vec<(&'static str, u32)>;
+
+    /// How many events, without those that close windows.
+    fn count(&self) -> u64;
+
+    /// Writes event `n`; returns where it goes.
+    fn write(&self, n: u64, out: &mut String) -> Place;
+
+    /// Events that follow all others and close their windows in every engine; no row that is
+    /// compared has anything of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`.
+    fn closing(&self, send: &mut dyn FnMut(Place, &str) -> Result<()>) -> Result<()>;
+
+    /// How many events there are with those that close windows.
+    fn records(&self) -> u64;
+}
+
+/// The rows that must come of a backlog.
+#[derive(Clone)]
+pub enum Answer {
+    /// One newest row of each group.
+    Groups(Arc<queries::Answer>),
+    /// Rows, and how often each of them.
+    Lines(nexmark::query::Query, Arc<FixedMap<Line, i64>>),
+}
+
+impl Workload {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Workload> {
+        let plays = queries::Query::ALL.into_iter().map(Workload::Plays);
+        let nexmark = nexmark::query::Query::ALL.into_iter().map(Workload::Nexmark);
+        plays.chain(nexmark).chain([Workload::Ysb])
+    }
+
+    /// The workload of a name.
+    ///
+    /// # Errors
+    ///
+    /// There is none; with those that there are.
+    pub fn named(name: &str) -> Result<Workload> {
+        if let Some(found) = Workload::all().find(|known| known.to_string() == name) {
+            return Ok(found);
+        }
+        let names: Vec<String> = Workload::all().map(|known| known.to_string()).collect();
+        let near = nearest(name, names.iter().map(String::as_str));
+        let hint = if near.is_empty() { names.join(", ") } else { near.join(", ") };
+        Err(Error::config(format!("there is no query `{name}`")).hint(format!("there is {hint}")))
+    }
+
+    /// The name of its input: that of the source in the job of Highwater.
+    pub fn source(self) -> &'static str {
+        match self {
+            Workload::Plays(_) => "plays",
+            Workload::Nexmark(_) => "nexmark",
+            Workload::Ysb => "ysb",
+        }
+    }
+
+    /// What engines call it.
+    pub fn query(self) -> &'static str {
+        match self {
+            Workload::Plays(query) => query.name(),
+            Workload::Nexmark(query) => query.name(),
+            Workload::Ysb => "ysb",
+        }
+    }
+
+    /// Whether Highwater answers it with a view, whose rows are always changes.
+    pub fn is_view(self) -> bool {
+        use nexmark::query::Query::{Q5, Q7};
+        matches!(self, Workload::Nexmark(Q5 | Q7))
+    }
+
+    /// The backlog of so many events.
+    pub fn backlog(self, events: u64) -> Box<dyn Events> {
+        match self {
+            Workload::Plays(_) => Box::new(plays_plan(events)),
+            Workload::Nexmark(_) => Box::new(nexmark_plan(events)),
+            Workload::Ysb => Box::new(ysb_plan(events)),
+        }
+    }
+
+    /// The rows that the backlog of so many events must make, computed without any engine.
+    pub fn answer(self, events: u64) -> Answer {
+        match self {
+            Workload::Plays(query) => Answer::Groups(Arc::new(query.answer(&plays_plan(events)))),
+            Workload::Nexmark(query) => {
+                let mut lines: FixedMap<Line, i64> = FixedMap::default();
+                for line in nexmark::answers::answer(query, nexmark_plan(events).facts()) {
+                    *lines.entry(line).or_default() += 1;
+                }
+                Answer::Lines(query, Arc::new(lines))
+            }
+            Workload::Ysb => {
+                let group = |events| queries::Group { events, users: None };
+                let views = ysb_plan(events).answer().into_iter();
+                let groups = views.map(|(place, events)| (place, group(events)));
+                Answer::Groups(Arc::new(groups.collect()))
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        match self {
+            Answer::Groups(groups) => groups.len(),
+            Answer::Lines(_, lines) => {
+                usize::try_from(lines.values().sum::<i64>()).unwrap_or(usize::MAX)
+            }
+        }
+    }
+}
+
+fn plays_plan(events: u64) -> plays::Plan {
+    plays::Plan { seed: SEED, events, timing: plays::Timing::Backlog }
+}
+
+fn nexmark_plan(events: u64) -> nexmark::Plan {
+    nexmark::Plan::backlog(SEED, events, RATE)
+}
+
+fn ysb_plan(events: u64) -> ysb::Plan {
+    ysb::Plan::backlog(SEED, events, RATE)
+}
+
+/// Plans whose events go to the partitions of one topic in turn.
+macro_rules! one_topic {
+    ($plan:ty, $partitions:expr) => {
+        impl Events for $plan {
+            fn topics(&self) -> Vec<(&'static str, u32)> {
+                vec![("", $partitions)]
+            }
+
+            fn count(&self) -> u64 {
+                self.events
+            }
+
+            fn write(&self, n: u64, out: &mut String) -> Place {
+                Place { topic: 0, partition: <$plan>::write(self, n, out) }
+            }
+
+            fn closing(&self, send: &mut dyn FnMut(Place, &str) -> Result<()>) -> Result<()> {
+                <$plan>::closing(self, |partition, event| {
+                    send(Place { topic: 0, partition }, event)
+                })
+            }
+
+            fn records(&self) -> u64 {
+                <$plan>::records(self)
+            }
+        }
+    };
+}
+
+one_topic!(plays::Plan, plays::PARTITIONS);
+one_topic!(nexmark::Plan, nexmark::PARTITIONS);
+one_topic!(ysb::Plan, ysb::PARTITIONS);
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = if matches!(self, Workload::Nexmark(_)) { NEXMARK } else { "" };
+        write!(f, "{prefix}{}", self.query())
+    }
+}
+
+impl TryFrom<String> for Workload {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Workload> {
+        Workload::named(&name)
+    }
+}
+
+impl From<Workload> for String {
+    fn from(workload: Workload) -> String {
+        workload.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_has_a_name_of_its_own_and_is_found_by_it() {
+        let mut names: Vec<String> = Workload::all().map(|known| known.to_string()).collect();
+        for (known, name) in Workload::all().zip(&names) {
+            assert_eq!(Workload::named(name).unwrap(), known);
+        }
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        let error = Workload::named("nexmark_q6").unwrap_err().to_string();
+        assert!(error.contains("no query `nexmark_q6`") && error.contains("nexmark_q"), "{error}");
+    }
+
+    #[test]
+    fn every_backlog_has_as_many_records_as_it_says_and_an_answer() {
+        for workload in Workload::all() {
+            let backlog = workload.backlog(20_000);
+            let (mut out, mut records) = (String::new(), backlog.count());
+            let topics = backlog.topics();
+            let place = backlog.write(7, &mut out);
+            assert!(place.partition < topics[place.topic].1 && !out.is_empty());
+            backlog
+                .closing(&mut |place, _| {
+                    assert!(place.partition < topics[place.topic].1);
+                    records += 1;
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(records, backlog.records(), "{workload}");
+            assert!(0 < workload.answer(20_000).rows(), "{workload}");
+        }
+    }
+}
