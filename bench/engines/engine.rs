@@ -5,6 +5,7 @@ use std::process::Command;
 use highwater::error::Result;
 
 use super::{Engine, Job, RowsWanted, beside, write};
+use crate::workloads::{Workload, elearning};
 
 /// The engine that is measured.
 pub struct Highwater;
@@ -23,27 +24,54 @@ impl Engine for Highwater {
     }
 
     fn command(&self, job: &Job) -> Result<Command> {
-        let overlay = write(&job.work, "job.toml", &overlay(job))?;
+        let overlay = write(&job.work, "job.toml", &overlay(job)?)?;
         let mut command = Command::new(beside("bench-highwater")?);
-        command.args(["run", "bench", job.query.query()]).arg("-c").arg(overlay);
+        match job.query {
+            Workload::Elearning => command.args(["run", "elearning"]),
+            _ => command.args(["run", "bench", job.query.query()]),
+        };
+        command.arg("-c").arg(overlay);
         command.arg("-w").arg(job.workers.to_string());
         Ok(command)
     }
 }
 
 /// What the job file of the dataflow leaves open.
-fn overlay(job: &Job) -> String {
+fn overlay(job: &Job) -> Result<String> {
     let Job { query, input, output, delay_ms, linger_ms, .. } = job;
+    if *query == Workload::Elearning {
+        return system(job);
+    }
     let source = query.source();
+    let sink = if *query == Workload::Transfers { "\"*\"" } else { "rows" };
     let rows = match job.rows {
         RowsWanted::Final if !query.is_view() => "final",
         _ => "updates",
     };
-    format!(
+    Ok(format!(
         "[source.{source}]\nlateness = \"{delay_ms}ms\"\n\
          kafka = {{ topic = \"{}\", brokers = \"{}\", start = \"earliest\" }}\n\n\
-         [sink.rows]\nrows = \"{rows}\"\n\
+         [sink.{sink}]\nrows = \"{rows}\"\n\
          kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n",
         input.topic, input.brokers, output.topic, output.brokers,
-    )
+    ))
+}
+
+/// The same for a whole system: final rows of all views, in one topic, by keys that name the view.
+fn system(job: &Job) -> Result<String> {
+    let Job { input, output, delay_ms, linger_ms, .. } = job;
+    let mut text = format!(
+        "[parameters]\nalerts.enabled = false\nwindows.watermark = \"{delay_ms}ms\"\n\
+         [sink.\"*\"]\nrows = \"final\"\n\
+         kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n",
+        output.topic, output.brokers,
+    );
+    for elearning::Topic { source, suffix, .. } in elearning::topics()? {
+        text.push_str(&format!(
+            "[source.{source}]\n\
+             kafka = {{ topic = \"{}{suffix}\", brokers = \"{}\", start = \"earliest\" }}\n",
+            input.topic, input.brokers,
+        ));
+    }
+    Ok(text)
 }

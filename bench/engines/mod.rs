@@ -138,7 +138,7 @@ fn write(work: &Path, name: &str, text: &str) -> Result<PathBuf> {
 }
 
 /// This program, or one that was built beside it.
-fn beside(name: &str) -> Result<PathBuf> {
+pub(crate) fn beside(name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().map_err(Error::storage)?;
     Ok(this.with_file_name(name))
 }

@@ -61,7 +61,8 @@ impl Engine for Peer {
         let answers = match job.query {
             Workload::Plays(_) => true,
             Workload::Nexmark(_) => self.engine == "flink",
-            Workload::Ysb => false,
+            Workload::Elearning => self.engine == "spark",
+            Workload::Ysb | Workload::Transfers => false,
         };
         if !answers {
             return Some(format!("{} was not taught the query {}", self.name, job.query));

@@ -74,10 +74,9 @@ impl Engine for SingleThread {
             (Work::Consume | Work::Decode, _) if job.input_is == Input::Live => {
                 Some("a limit that writes no rows has no latency".into())
             }
-            (Work::Decode | Work::Answer, Workload::Nexmark(_) | Workload::Ysb) => {
-                Some(format!("the thread was not taught the query {}", job.query))
-            }
-            _ => None,
+            (_, Workload::Plays(_)) => None,
+            (Work::Consume, query) if query != Workload::Elearning => None,
+            _ => Some(format!("the thread was not taught the query {}", job.query)),
         }
     }
 

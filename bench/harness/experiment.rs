@@ -15,6 +15,8 @@ pub const ALL: &[(&str, &str)] = &[
     ("latency", include_str!("../experiments/latency.toml")),
     ("start", include_str!("../experiments/start.toml")),
     ("nexmark", include_str!("../experiments/nexmark.toml")),
+    ("elearning", include_str!("../experiments/elearning.toml")),
+    ("transfers", include_str!("../experiments/transfers.toml")),
 ];
 
 /// The fewest events of a scaled backlog, and the fewest seconds of a scaled load.

@@ -1,6 +1,7 @@
 //! Running an experiment: a broker of its own, inputs that are written before anything is measured,
 //! trials one after another, and progress for whoever waits.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
@@ -15,9 +16,10 @@ use super::experiment::{Experiment, Trial};
 use super::folder::{Folder, RunRow, VerifyRow, read_table};
 use super::latency::{Series, write_log};
 use super::trial::{Bed, Outcome};
+use super::verify::Answer;
 use super::{limits, live, trial};
 use crate::engines::{self, RowsWanted};
-use crate::workloads::{Answer, SEED, Workload};
+use crate::workloads::{SEED, Workload};
 
 /// What of an experiment is run.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +80,7 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
     let mut lines = limits::measure(scratch.path())?;
     for ((source, events), query) in backlogs(&trials) {
         say(&format!("writing a backlog of {} events of {source}", grouped(events)));
-        let seconds = bed.backlog(query, events).fill(&*query.backlog(events))?;
+        let seconds = bed.backlog(query, events).fill(&*query.backlog(events)?)?;
         let what = format!("generator of {source}, backlog");
         lines.push(limits::line(&what, "M events/s", events as f64 / seconds / 1e6));
     }
@@ -138,8 +140,12 @@ impl Trials {
             }
             (Ok(_), None) => {
                 let Trial { query, events, .. } = trial;
-                let answer = self.answers.entry((*query, *events));
-                let answer = answer.or_insert_with(|| query.answer(*events));
+                let answer = match self.answers.entry((*query, *events)) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => {
+                        place.insert(Answer::of(*query, *events, &self.bed.work)?)
+                    }
+                };
                 trial::backlog(&self.bed, &*engine, trial, answer)?
             }
             (Ok(_), Some(load)) => live::live(&self.bed, &*engine, trial, load)?,

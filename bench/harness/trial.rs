@@ -14,10 +14,10 @@ use super::host::load;
 use super::latency::{LatencyRow, Series};
 use super::process::{Ended, Tree, usage};
 use super::rows::{Reader, Record};
-use super::verify::{self, Verdict};
+use super::verify::{Answer, Verdict};
 use crate::engines::{Engine, Job};
 use crate::load::{Target, now_us};
-use crate::workloads::{Answer, Workload};
+use crate::workloads::Workload;
 
 /// How far watermarks run behind, in milliseconds: twice as far as events are out of order.
 pub const DELAY_MS: i64 = 10_000;
@@ -185,7 +185,7 @@ impl Running {
 ///
 /// The broker is away. What the engine does wrong is in the outcome.
 pub fn backlog(bed: &Bed, engine: &dyn Engine, trial: &Trial, answer: &Answer) -> Result<Outcome> {
-    let records = trial.query.backlog(trial.events).records();
+    let records = trial.query.backlog(trial.events)?.records();
     let job = bed.job(trial, bed.backlog(trial.query, trial.events), records)?;
     let mut outcome = Outcome::default();
     if let Some(why) = engine.refuses(&job) {
@@ -194,7 +194,7 @@ pub fn backlog(bed: &Bed, engine: &dyn Engine, trial: &Trial, answer: &Answer) -
     }
     let limit = BACKLOG_MAX + Duration::from_secs(trial.events / EVENTS_PER_SECOND_MIN);
     let mut running = bed.start(engine, trial, &job)?;
-    let mut check = verify::check(answer);
+    let mut check = answer.check();
     let (mut first_us, mut last_us) = (None, running.started_us);
     let (mut late, mut quiet) = (false, Instant::now());
     while !check.is_complete() {

@@ -12,9 +12,11 @@ mod transfers;
 mod ysb;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use highwater::prelude::*;
 use highwater::runtime::Dataflow;
+use highwater_datasets::GENERATORS;
 
 /// Where a window begins, in milliseconds since 1970, as all engines write it.
 fn start_ms(window: Window) -> i64 {
@@ -83,6 +85,10 @@ const DATAFLOWS: &[Dataflow] = &[
         ("transfers.toml", transfers::JOB_FILE)),
 ];
 
+/// These, and the systems of the product, which are measured whole.
+static ALL: LazyLock<Vec<Dataflow>> =
+    LazyLock::new(|| [DATAFLOWS, highwater_dataflows::DATAFLOWS].concat());
+
 fn main() -> ExitCode {
-    highwater::cli::main(DATAFLOWS, &[])
+    highwater::cli::main(&ALL, GENERATORS)
 }

@@ -2,6 +2,7 @@
 //! them, computed without any engine.
 
 mod dice;
+pub mod elearning;
 pub mod nexmark;
 pub mod plays;
 pub mod queries;
@@ -9,4 +10,4 @@ pub mod transfers;
 mod workload;
 pub mod ysb;
 
-pub use workload::{Answer, Events, Place, SEED, Workload};
+pub use workload::{Events, Place, RATE, SEED, Workload};

@@ -119,6 +119,11 @@ impl Facts {
 }
 
 impl Plan {
+    /// A backlog.
+    pub fn backlog(seed: u64, events: u64) -> Plan {
+        Plan { seed, events, timing: Timing::Backlog }
+    }
+
     /// What event `n` says.
     pub fn facts(&self, n: u64) -> Facts {
         let bits = hash::of(&(self.seed, n));

@@ -6,10 +6,15 @@
 use std::collections::BTreeMap;
 
 use highwater::codec::{Field, Wire};
+use highwater::error::Result;
 use highwater::prelude::{Deserialize, Serialize, Time};
 use serde::de::MapAccess;
 
 use super::dice::Dice;
+use super::{Events, Place};
+
+/// Partitions of the topic.
+pub const PARTITIONS: u32 = 4;
 
 /// Accounts; both sides of a transfer may be the same one.
 pub const ACCOUNTS: u64 = 10;
@@ -38,7 +43,7 @@ impl Wire for Transfer {
         &mut self,
         name: &str,
         field: Field<'_, A>,
-    ) -> Result<(), A::Error> {
+    ) -> std::result::Result<(), A::Error> {
         match name {
             "id" => self.id = field.i64()?.unwrap_or_default(),
             "from" => self.from = field.i64()?.unwrap_or_default(),
@@ -75,6 +80,33 @@ impl Plan {
         let mut arrivals: Vec<(f64, Transfer)> = (0..self.transfers).map(transfer).collect();
         arrivals.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         arrivals.into_iter().map(|(_, transfer)| transfer).collect()
+    }
+}
+
+/// Transfers in the order in which they arrive.
+pub struct Backlog(pub Vec<Transfer>);
+
+impl Events for Backlog {
+    fn topics(&self) -> Vec<(&'static str, u32)> {
+        vec![("", PARTITIONS)]
+    }
+
+    fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn write(&self, n: u64, out: &mut String) -> Place {
+        *out = self.0[n as usize].json();
+        Place { topic: 0, partition: (n % u64::from(PARTITIONS)) as u32 }
+    }
+
+    /// No window needs to be closed: views show their rows at once.
+    fn closing(&self, _send: &mut dyn FnMut(Place, &str) -> Result<()>) -> Result<()> {
+        Ok(())
+    }
+
+    fn records(&self) -> u64 {
+        self.count()
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::stream::Flow;
 
 /// A dataflow that can be run by its name.
+#[derive(Clone, Copy)]
 pub struct Dataflow {
     /// Its name: the job.
     pub name: &'static str,

@@ -2,19 +2,26 @@
 //!
 //! ```text
 //! answer, computed from the seed ─┬─ groups: the newest row of each group and window
-//! records, as they are received ──┴─ lines: rows as often as they occur, without those taken back
+//! records, as they are received ──┼─ lines: rows as often as they occur, without those taken back
+//!                                 ├─ tables: rows of many views, by the keys of each
+//!                                 └─ balances: views that must agree with each other at all times
 //! ```
 
+mod answer;
+mod balances;
 mod groups;
 mod lines;
+mod tables;
 
 use highwater::error::Result;
 
 use super::rows::Record;
-use crate::workloads::Answer;
 
+pub use answer::Answer;
+pub use balances::Balances;
 pub use groups::Newest;
 pub use lines::Lines;
+pub use tables::Tables;
 
 /// The most differences that are kept.
 const DIFFERENCES_MAX: usize = 1_000;
@@ -34,14 +41,6 @@ pub trait Check {
 
     /// Compares all of them; `approximate` allows distinct counts to be estimates.
     fn compare(&self, approximate: bool) -> Verdict;
-}
-
-/// What compares rows with an answer.
-pub fn check(answer: &Answer) -> Box<dyn Check> {
-    match answer {
-        Answer::Groups(groups) => Box::new(Newest::from(i64::MIN, groups.clone())),
-        Answer::Lines(query, lines) => Box::new(Lines::new(*query, lines.clone())),
-    }
 }
 
 /// How rows compare with an answer.
