@@ -26,7 +26,7 @@ pub const DELAY_MS: i64 = 10_000;
 const LINGER_MS: u64 = 5;
 
 /// How long an engine may take for a backlog: this much, and a second for so many events.
-const BACKLOG_MAX: Duration = Duration::from_secs(180);
+const BACKLOG_MAX: Duration = Duration::from_secs(400);
 const EVENTS_PER_SECOND_MIN: u64 = 20_000;
 
 /// How long rows of an engine that has ended are waited for: the last may still be on their way
