@@ -1,4 +1,5 @@
-//! (e) What a job costs that has nothing to do: the chat job, caught up, with windows open.
+//! (e) What a job costs that has nothing to do: chat and the 25 views of elearning, caught up, with
+//! windows open.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,13 +13,16 @@ use highwater::source::memory::Memory;
 use highwater_datasets::chat::{Message, Viewers};
 
 use super::unbounded::Unbounded;
-use super::{Run, chat};
+use super::{Run, chat, systems};
 use crate::micro::job::Bench;
 use crate::micro::measure::cpu_s;
 use crate::micro::report::Target;
 
 /// Partitions of each topic.
 const PARTITIONS: usize = 3;
+
+/// Records that leave the windows of elearning open.
+const RECORDS: u64 = 20_000;
 
 /// Time in which a job comes to rest.
 const SETTLING: Duration = seconds(2);
@@ -37,7 +41,8 @@ fn sources() -> Vec<(&'static str, Arc<dyn Connector>)> {
         memories.0 = memories.0.partition(messages.clone(), &[1]);
         memories.1 = memories.1.partition(samples.clone(), &[1]);
     }
-    vec![("chat", Arc::new(Unbounded(memories.0))), ("viewers", Arc::new(Unbounded(memories.1)))]
+    let unbounded = |memory| -> Arc<dyn Connector> { Arc::new(Unbounded(Arc::new(memory))) };
+    vec![("chat", unbounded(memories.0)), ("viewers", unbounded(memories.1))]
 }
 
 /// Measures.
@@ -46,16 +51,27 @@ fn sources() -> Vec<(&'static str, Arc<dyn Connector>)> {
 ///
 /// The job does not run.
 pub fn run(run: &mut Run<'_>) -> Result<()> {
-    for workers in [1, 2] {
-        let share = idle(workers)?;
-        let question = format!("idle, {workers} worker{}", if workers == 1 { "" } else { "s" });
-        run.report.figure("e", &question, share * 100.0, "% of a core", Target::AtMost(1.0))?;
+    let logs = systems::Logs::write("elearning", systems::ELEARNING, RECORDS)?;
+    let silent = || {
+        let sources = logs.sources().into_iter();
+        let silent = |connector| -> Arc<dyn Connector> { Arc::new(Unbounded(connector)) };
+        sources.map(|(port, connector)| (port, silent(connector))).collect()
+    };
+    let chat = Bench::new(chat::describe, &sources, Accepts::Updates);
+    let elearning = |flow: &Flow| systems::describe(flow, "elearning", "");
+    let elearning = Bench::new(elearning, &silent, Accepts::Final);
+    for (of, bench) in [("", chat), (" with 25 views", elearning)] {
+        for workers in [1, 2] {
+            let share = 100.0 * idle(&bench, workers)?;
+            let plural = if workers == 1 { "" } else { "s" };
+            let question = format!("idle{of}, {workers} worker{plural}");
+            run.report.figure("e", &question, share, "% of a core", Target::AtMost(1.0))?;
+        }
     }
     Ok(())
 }
 
-fn idle(workers: usize) -> Result<f64> {
-    let bench = Bench::new(chat::describe, &sources, Accepts::Updates);
+fn idle(bench: &Bench<'_>, workers: usize) -> Result<f64> {
     let job = bench.job(None)?;
     let stop = Stop::new();
     std::thread::scope(|scope| {

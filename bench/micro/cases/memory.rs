@@ -63,7 +63,7 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
 fn per_group(events: &Arc<Vec<Click>>, describe: fn(&Flow)) -> Result<f64> {
     let sources = || -> Vec<(&'static str, Arc<dyn Connector>)> {
         let memory = Memory::new().partition(events.clone(), &[types::BATCH]);
-        vec![("clicks", Arc::new(Unbounded(memory)))]
+        vec![("clicks", Arc::new(Unbounded(Arc::new(memory))))]
     };
     let bench = Bench::new(describe, &sources, Accepts::Final);
     let job = bench.job(None)?;

@@ -31,12 +31,13 @@ const RATE: f64 = 1_000.0;
 const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Decodes a file; returns how many events it holds.
-type Decode = fn(&Options) -> Result<u64>;
+pub(super) type Decode = fn(&Options) -> Result<u64>;
 
 /// The ports of a system, each with the decoder of its wire type.
-type Ports = &'static [(&'static str, Decode)];
+pub(super) type Ports = &'static [(&'static str, Decode)];
 
-const ELEARNING: Ports = &[
+/// Those of `elearning`.
+pub(super) const ELEARNING: Ports = &[
     ("auth", decode::<elearning::AuthEvent>),
     ("assessment", decode::<elearning::AssessmentEvent>),
     ("video", decode::<elearning::VideoEvent>),
@@ -130,7 +131,7 @@ fn each_job(run: &mut Run<'_>, logs: &Logs) -> Result<()> {
 }
 
 /// All jobs of a system as one dataflow.
-fn describe(flow: &Flow, system: &str, parameters: &str) {
+pub(super) fn describe(flow: &Flow, system: &str, parameters: &str) {
     let of_system = DATAFLOWS.iter().filter(|flow| flow.system == system && !flow.by_name);
     of_system.for_each(|dataflow| enter(flow, dataflow.name, parameters));
 }
@@ -147,14 +148,15 @@ fn enter(flow: &Flow, job: &str, parameters: &str) {
 }
 
 /// Files with generated records; removed with this value.
-struct Logs {
+pub(super) struct Logs {
     _dir: Scratch,
     /// Port, decoder, file, and how many events it holds.
     topics: Vec<(&'static str, Decode, Options, u64)>,
 }
 
 impl Logs {
-    fn write(system: &'static str, ports: Ports, records: u64) -> Result<Logs> {
+    /// Writes so many records of all topics together.
+    pub(super) fn write(system: &'static str, ports: Ports, records: u64) -> Result<Logs> {
         let dir = Scratch::new("bench-system");
         let failed = |error: std::io::Error| Error::storage(format!("bench input: {error}"));
         let path = |port: &str| dir.path().join(format!("{port}.jsonl"));
@@ -190,7 +192,8 @@ impl Logs {
         Ok(Logs { topics, _dir: dir })
     }
 
-    fn sources(&self) -> Vec<(&'static str, Arc<dyn Connector>)> {
+    /// Sources of these files.
+    pub(super) fn sources(&self) -> Vec<(&'static str, Arc<dyn Connector>)> {
         let topics = self.topics.iter();
         let connector = |options: &Options| -> Arc<dyn Connector> {
             Arc::new(file::connector(options.clone(), LINE_BYTES_MAX))

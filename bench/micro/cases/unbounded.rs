@@ -1,12 +1,13 @@
-//! A memory source without an end: behind its last event it is caught up, for ever.
+//! A source without an end: behind its last event it is caught up, for ever.
+
+use std::sync::Arc;
 
 use highwater::error::Result;
-use highwater::source::memory::Memory;
 use highwater::source::{Batch, Connector, Partition, Poll, Source, Start, Wake};
 
-/// Events in memory, and then silence.
+/// The events of another source, and then silence.
 #[derive(Clone)]
-pub struct Unbounded(pub Memory);
+pub struct Unbounded(pub Arc<dyn Connector>);
 
 impl Connector for Unbounded {
     fn open(&self, worker: usize, peers: usize) -> Result<Box<dyn Source>> {
