@@ -267,9 +267,8 @@ mod tests {
     const VIEW: &str = "video_realtime_watch_time_5min";
 
     fn row(video: &str, start: &str, viewers: i64, seconds: f64) -> String {
-        format!(
-            r#"{{"video_id":"{video}","course_id":null,"window_start":"{start}","unique_viewers":{viewers},"avg_watch_seconds":{seconds}}}"#
-        )
+        let key = format!(r#""video_id":"{video}","course_id":null,"window_start":"{start}""#);
+        format!(r#"{{{key},"unique_viewers":{viewers},"avg_watch_seconds":{seconds}}}"#)
     }
 
     fn answer() -> Tables {
