@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! write(rows) ─► records ─► producer ─► brokers        idempotent, acks = all
-//!      ▲                                   │
-//!      └── Ok once each one is answered ◄──┘           a batch that is interrupted goes on
+//!                  │            │
+//!                  │            ▼ answers, in any order
+//! answer() ◄── batches on their way, the oldest first; kept until each record is answered
 //! ```
+//!
+//! Batches follow one another without waiting for answers; librdkafka keeps their order.
 //!
 //! The key of a record is the JSON of the view's name and of its key columns, the value the JSON of
 //! the whole row; a row that is taken back is a record without a value. So in a compacted topic the
@@ -15,7 +18,9 @@
 //! written once. Only a crash of this process, or a client that gave up for good, leaves records
 //! that the next try writes again.
 
+mod batches;
 mod messages;
+mod producer;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -29,7 +34,8 @@ use super::{Accepts, Common, Guarantee, Shard, Sink, View, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::source::kafka::{Admin, ClientSettings, apart, look_at};
 use messages::Form;
-use writer::{KafkaWriter, producer};
+use producer::producer;
+use writer::KafkaWriter;
 
 /// Options of the Kafka sink. The keys of [`Security`](crate::source::kafka::Security) stand beside
 /// these; they are in `client` afterwards.

@@ -22,7 +22,7 @@ pub mod text;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::row::{Rows, Schema};
@@ -112,6 +112,9 @@ pub struct Shard {
 }
 
 /// Writes rows; on a thread of its own.
+///
+/// A writer holds rows back ([`Writer::held_until`]), or answers later ([`Writer::answers_later`]),
+/// or does neither; not both.
 pub trait Writer: Send {
     /// Writes rows, all or nothing but for those it returns: refused for good, and left out.
     /// After an error of kind `Unreachable` or `Storage` it is called again with the same rows.
@@ -121,8 +124,25 @@ pub trait Writer: Send {
     /// `Unreachable`: the service is away. `Storage`: the disk is full. Others end the job.
     fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>>;
 
+    /// Whether `write` returns, with no refusals, while its rows are on their way, so that more can
+    /// follow at once; then, how often it is worth while to ask for the answers. Such a writer
+    /// keeps the order of rows and what it needs to write them again.
+    fn answers_later(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What became of the oldest batch that is on its way, of a writer that answers later: the
+    /// rows that it refused, once each row is answered. Nothing if it is not known at `until`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::write`]; called again.
+    fn answer(&mut self, _until: Instant) -> Result<Option<Vec<Refusal>>> {
+        Ok(None)
+    }
+
     /// All rows of this epoch have been given. They are confirmed when this returns, unless
-    /// something is held.
+    /// something is held or on its way.
     ///
     /// # Errors
     ///

@@ -1,11 +1,15 @@
 //! Records by their bytes, options, and the sink against a real broker: several workers, a broker
 //! that dies, rows that it refuses.
 
+mod on_the_way;
+
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::*;
 use crate::letter::Reason;
 use crate::row::{Cell, Change, Column, Mark, Origin, Position, Rows, Schema, Type};
+use crate::sink::Refusal;
 use crate::time::Time;
 
 fn view(key: &[&str], stamp: Option<&str>) -> View {
@@ -89,6 +93,18 @@ fn a_key_names_the_view_and_a_deletion_has_no_value() {
     );
 }
 
+/// Writes a batch and waits for its answers.
+fn write(writer: &mut dyn Writer, rows: &Rows) -> Result<Vec<Refusal>> {
+    assert_eq!(writer.write(rows)?, []);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(refusals) = writer.answer(deadline)? {
+            return Ok(refusals);
+        }
+        assert!(Instant::now() < deadline, "no answer");
+    }
+}
+
 fn options(brokers: &str, topic: &str, more: &str) -> Options {
     toml::from_str(&format!("topic = \"{topic}\"\nbrokers = \"{brokers}\"\n{more}")).unwrap()
 }
@@ -124,7 +140,6 @@ mod with_a_broker {
     use std::collections::BTreeMap;
     #[cfg(feature = "kafka-tls")]
     use std::path::Path;
-    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::aggregate::{Count, Max};
@@ -212,7 +227,7 @@ mod with_a_broker {
             (Change::Final, Some(&large), 2),
             (Change::Final, Some("c"), 3),
         ]);
-        let refused = sink.open(ONLY).unwrap().write(&given).unwrap();
+        let refused = write(&mut *sink.open(ONLY).unwrap(), &given).unwrap();
         let refused: Vec<_> = refused.iter().map(|r| (r.row, r.reject.reason)).collect();
         assert_eq!(refused, [(1, Reason::RejectedBySink)]);
         assert_eq!(read(server, "sink-large").len(), 2);
@@ -281,7 +296,7 @@ mod with_a_broker {
         let Some(server) = or_skip(KafkaServer::start_secure(dir.path())) else { return };
         bind(&server, "sink-tls", &view(&["n"], None), false).create().unwrap();
         let brokers = server.secure_brokers().expect("a listener with TLS");
-        let write = |ca: &Path, password: &str| {
+        let send = |ca: &Path, password: &str| {
             let more = format!(
                 "security_protocol = \"sasl_ssl\"\nsasl_username = \"{}\"\n\
                  sasl_password = \"{password}\"\nssl_ca_location = {ca:?}",
@@ -290,16 +305,16 @@ mod with_a_broker {
             let options = options(&brokers, "sink-tls", &more);
             let mut sink = open(options, &view(&["n"], None), &Common::default())?;
             sink.check()?;
-            sink.open(ONLY)?.write(&rows(&[(Change::Final, Some("a"), 1)]))
+            write(&mut *sink.open(ONLY)?, &rows(&[(Change::Final, Some("a"), 1)]))
         };
-        let wrong = write(&server.certificate(), "guess").unwrap_err();
+        let wrong = send(&server.certificate(), "guess").unwrap_err();
         assert_eq!(wrong.kind(), Kind::Unreachable);
         assert!(wrong.message().to_lowercase().contains("authentication"), "{wrong}");
         let stranger = Path::new("/etc/ssl/certs/ca-certificates.crt");
         if stranger.exists() {
-            assert_eq!(write(stranger, SECURE_USER.1).unwrap_err().kind(), Kind::Unreachable);
+            assert_eq!(send(stranger, SECURE_USER.1).unwrap_err().kind(), Kind::Unreachable);
         }
-        assert_eq!(write(&server.certificate(), SECURE_USER.1), Ok(vec![]));
+        assert_eq!(send(&server.certificate(), SECURE_USER.1), Ok(vec![]));
         assert_eq!(read(&server, "sink-tls").len(), 1);
     }
 
@@ -314,24 +329,31 @@ mod with_a_broker {
             let each: Vec<_> = (from..from + 500).map(|n| (Change::Final, Some("w"), n)).collect();
             rows(&each)
         };
-        assert_eq!(writer.write(&batch(0)), Ok(vec![]));
+        assert_eq!(write(&mut *writer, &batch(0)), Ok(vec![]));
         server.kill();
-        let second = batch(500);
         let begun = Instant::now();
-        let error = writer.write(&second).unwrap_err();
+        // Two batches are on their way beside one another.
+        assert_eq!(writer.write(&batch(500)), Ok(vec![]));
+        assert_eq!(writer.write(&batch(1_000)), Ok(vec![]));
+        let error = writer.answer(begun + Duration::from_secs(10)).unwrap_err();
         assert_eq!(error.kind(), Kind::Unreachable);
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
         server.restart().expect("the broker comes back");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while let Err(error) = writer.write(&second) {
-            assert_eq!(error.kind(), Kind::Unreachable);
-            assert!(Instant::now() < deadline, "{error}");
+        for _ in 0..2 {
+            loop {
+                match writer.answer(deadline) {
+                    Ok(answer) => break assert_eq!(answer, Some(vec![])),
+                    Err(error) => assert_eq!(error.kind(), Kind::Unreachable),
+                }
+                assert!(Instant::now() < deadline);
+            }
         }
-        assert_eq!(writer.write(&batch(1_000)), Ok(vec![]));
+        assert_eq!(write(&mut *writer, &batch(1_500)), Ok(vec![]));
         let mut keys: Vec<_> = read(&server, "sink-outage").into_iter().map(|r| r.0).collect();
-        assert_eq!(keys.len(), 1_500);
+        assert_eq!(keys.len(), 2_000);
         keys.sort();
         keys.dedup();
-        assert_eq!(keys.len(), 1_500);
+        assert_eq!(keys.len(), 2_000);
     }
 }

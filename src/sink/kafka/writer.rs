@@ -1,31 +1,28 @@
-//! Hands records to a producer and waits for the answer to each of them.
+//! Hands records to a producer, batch behind batch, and hears the answer to each of them later.
 //!
-//! librdkafka keeps what it was given and tries again without end, in order. So a call that has
-//! waited long enough says `Unreachable` and forgets nothing: the next one, with the same rows,
-//! goes on where it stopped. Only when a record was given up is the producer made anew and the
-//! whole batch written again.
+//! librdkafka keeps what it was given and tries again without end, in order. So a call that finds
+//! that no answer has come for too long says `Unreachable` and forgets nothing: the next one goes
+//! on where it stopped. Only when a record was given up is the producer made anew, and what is not
+//! known to be written is handed over again (`batches.rs`).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use super::Options;
-use super::messages::{Form, Messages};
+use super::batches::{Batches, Record};
+use super::messages::Form;
+use super::producer::{Answers, Heard, is_about_row, is_for_good, producer};
 use crate::error::{Error, Result};
-use crate::letter::{Reason, Reject};
 use crate::row::Rows;
 use crate::sink::file::now;
 use crate::sink::{Refusal, Writer};
-use crate::source::kafka::{client_config, log_line, refused_settings};
 
-/// How long a call waits without any answer before it says so.
-const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How long no answer may come before a call says so.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// The pause between two looks at the answers. librdkafka's binding waits for all of the time it is
 /// given, also when answers come at once, and spins over the last millisecond of it.
@@ -34,195 +31,121 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// How many records are handed over between two looks at the answers.
 const SENDS_PER_LOOK: usize = 512;
 
-/// Settings that the sink itself depends on.
-const RESERVED: &[&str] = &[
-    "acks",
-    "delivery.timeout.ms",
-    "enable.gapless.guarantee",
-    "enable.idempotence",
-    "linger.ms",
-    "message.timeout.ms",
-    "queue.buffering.max.ms",
-    "request.required.acks",
-    "transactional.id",
-];
-
-/// Makes a producer; it connects with its first record.
-pub(super) fn producer(options: &Options) -> Result<BaseProducer<Answers>> {
-    if let Some(name) = RESERVED.iter().find(|name| options.client.0.contains_key(**name)) {
-        let error = Error::config(format!("kafka: `client` of a sink may not set `{name}`"));
-        return Err(error.hint("the sink sets it itself; see `linger`"));
-    }
-    let mut config = client_config(&options.brokers, &options.client)?;
-    for (name, value) in [
-        ("enable.idempotence", "true"),
-        ("acks", "all"),
-        ("linger.ms", &*options.linger.as_millis().to_string()),
-        // For ever: the queue of the sink decides how long is waited.
-        ("message.timeout.ms", "0"),
-        // What Java's producers do, so that a key has the same partition whoever wrote it.
-        ("partitioner", "murmur2_random"),
-        ("queue.buffering.max.kbytes", "32768"),
-        // A record may be as large as brokers allow; they say if it is too large.
-        ("message.max.bytes", "10485760"),
-    ] {
-        if !options.client.0.contains_key(name) {
-            config.set(name, value);
-        }
-    }
-    BaseProducer::from_config_and_context(&config, Answers::default())
-        .map_err(|error| refused_settings(&error))
-}
-
-/// What the brokers answered to the batch under way.
-#[derive(Default)]
-pub(super) struct Answers {
-    /// To so many records, whatever the answer was.
-    count: AtomicUsize,
-    refusals: Mutex<Vec<Refusal>>,
-    /// Why a record was given up.
-    failure: Mutex<Option<KafkaError>>,
-    /// The last error that librdkafka spoke of.
-    trouble: Mutex<String>,
-}
-
-impl ClientContext for Answers {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        log_line(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
-        // That all brokers are down says less than why the last one is.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            reason.clone_into(&mut lock(&self.trouble));
-        }
-    }
-}
-
-impl ProducerContext for Answers {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, row: usize) {
-        match result {
-            Ok(_) => {}
-            Err((error, _)) if is_about_row(error) => self.refuse(row, error),
-            Err((error, _)) => {
-                lock(&self.failure).get_or_insert_with(|| error.clone());
-            }
-        }
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Answers {
-    fn refuse(&self, row: usize, error: &KafkaError) {
-        let reject = Reject::new(Reason::RejectedBySink, error.to_string());
-        lock(&self.refusals).push(Refusal { row, reject });
-    }
-
-    fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether this record will never be taken, while others may.
-fn is_about_row(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{
-        InvalidMessage, InvalidMessageSize, InvalidRecord, MessageSizeTooLarge,
-    };
-    let code = error.rdkafka_error_code();
-    matches!(code, Some(MessageSizeTooLarge | InvalidMessageSize | InvalidMessage | InvalidRecord))
-}
-
-/// Whether no record of the topic will be taken, however long one waits.
-fn is_for_good(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::UnknownTopic
-                | Code::UnknownTopicOrPartition
-                | Code::UnknownPartition
-                | Code::TopicAuthorizationFailed
-                | Code::ClusterAuthorizationFailed
-                | Code::InvalidTopic
-                | Code::PolicyViolation
-        )
-    )
-}
+/// How often the queue looks for answers at least: requests leave once a linger.
+const LOOK_MAX: Duration = Duration::from_millis(5);
 
 /// Writes to one topic.
 pub(super) struct KafkaWriter {
     options: Arc<Options>,
     form: Form,
     producer: BaseProducer<Answers>,
-    /// The batch under way: its records, and how many of them were handed over.
-    batch: Option<(Messages, usize)>,
+    batches: Batches,
+    /// `write` failed: the last batch is that of its rows, which will be given again.
+    interrupted: bool,
+    /// A record was given up, and the producer is not made anew yet.
+    has_given_up: bool,
+    silence: Silence,
 }
 
 impl KafkaWriter {
     pub(super) fn new(options: Arc<Options>, form: Form) -> Result<KafkaWriter> {
         let producer = producer(&options)?;
-        Ok(KafkaWriter { options, form, producer, batch: None })
+        Ok(KafkaWriter {
+            options,
+            form,
+            producer,
+            batches: Batches::default(),
+            interrupted: false,
+            has_given_up: false,
+            silence: Silence::new(),
+        })
     }
 
-    /// Hands over what was not yet, and waits for the answers to all of it.
-    fn go_on(&mut self, batch: &Messages, handed: &mut usize) -> Result<()> {
-        let mut wait = Wait::new();
-        while *handed < batch.len() {
-            if (*handed).is_multiple_of(SENDS_PER_LOOK) {
+    /// Hands over every record that was not; waits while there is no room.
+    fn hand_over(&mut self) -> Result<()> {
+        let mut sends = 0_usize;
+        while let Some(Record { number, key, value }) = self.batches.next() {
+            let mut record: BaseRecord<'_, [u8], [u8], usize> =
+                BaseRecord::with_opaque_to(&self.options.topic, number);
+            (record.key, record.payload) = (key, value);
+            match self.producer.send(record) {
+                Ok(()) => self.batches.handed(),
+                Err((error, _)) if is_about_row(&error) => {
+                    self.producer.context().refuse(number, &error);
+                    self.batches.handed();
+                }
+                Err((error, _)) if is_full(&error) => self.pause()?,
+                Err((error, _)) => return Err(self.failed(&error)),
+            }
+            sends += 1;
+            if sends.is_multiple_of(SENDS_PER_LOOK) {
                 self.look()?;
             }
-            if self.hand_over(batch, *handed)? {
-                *handed += 1;
-            } else {
-                thread::sleep(PAUSE);
-                self.look()?;
-                wait.check(self.producer.context()).map_err(|words| self.away(&words))?;
-            }
         }
-        while self.producer.context().count() < batch.len() {
-            thread::sleep(PAUSE);
-            self.look()?;
-            wait.check(self.producer.context()).map_err(|words| self.away(&words))?;
-        }
-        self.look()
+        Ok(())
     }
 
-    /// Hands over a record; false if there is no room for it now.
-    fn hand_over(&self, batch: &Messages, number: usize) -> Result<bool> {
-        let (row, key, value) = batch.get(number);
-        let mut record: BaseRecord<'_, [u8], [u8], usize> =
-            BaseRecord::with_opaque_to(&self.options.topic, row);
-        (record.key, record.payload) = (key, value);
-        let Err((error, _)) = self.producer.send(record) else { return Ok(true) };
-        let answers = self.producer.context();
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::QueueFull) => Ok(false),
-            _ if is_about_row(&error) => {
-                answers.refuse(row, &error);
-                answers.count.fetch_add(1, Ordering::Relaxed);
-                Ok(true)
+    /// Waits until the oldest batch is answered, but not longer than until then.
+    fn hear(&mut self, until: Instant) -> Result<Option<Vec<Refusal>>> {
+        self.look()?;
+        // Unless the last producer gave up, all was handed over before.
+        self.hand_over()?;
+        loop {
+            if let Some(refusals) = self.batches.pop() {
+                return Ok(Some(refusals));
             }
-            _ => Err(self.failed(&error)),
+            // While brokers are silent, a call is over when one speaks, or says that none does.
+            let over = until <= Instant::now() && !self.silence.was_noticed;
+            if over && !self.silence.is_too_long() || self.batches.is_empty() {
+                return Ok(None);
+            }
+            self.pause()?;
         }
     }
 
     /// Takes the answers that are there.
-    fn look(&self) -> Result<()> {
-        let answers = self.producer.context();
-        let mut before = usize::MAX;
-        while answers.count() != before {
-            before = answers.count();
+    fn look(&mut self) -> Result<()> {
+        loop {
             self.producer.poll(Duration::ZERO);
+            let Heard { done, refused, failure } = self.producer.context().take();
+            self.batches.hear(&done, refused);
+            if let Some(error) = failure {
+                self.has_given_up = true;
+                return Err(self.failed(&error));
+            }
+            if done.is_empty() {
+                return Ok(());
+            }
+            self.silence = Silence::new();
         }
-        let failure = lock(&answers.failure).clone();
-        failure.map_or(Ok(()), |error| Err(self.failed(&error)))
+    }
+
+    /// Waits for a moment; no longer if no answer has come for too long.
+    fn pause(&mut self) -> Result<()> {
+        if self.silence.is_too_long() {
+            self.silence = Silence { was_noticed: true, ..Silence::new() };
+            let trouble = self.producer.context().trouble();
+            return Err(self.away(&match trouble.is_empty() {
+                true => format!("no answer within {} s", SILENCE_MAX.as_secs()),
+                false => trouble,
+            }));
+        }
+        thread::sleep(PAUSE);
+        self.look()
+    }
+
+    /// Makes a call; when it finds that records are lost, they will be handed over again.
+    fn attempt<T>(&mut self, call: impl FnOnce(&mut KafkaWriter) -> Result<T>) -> Result<T> {
+        let outcome = call(self);
+        let fatal = || self.producer.client().fatal_error().is_some();
+        if outcome.is_err() && (self.has_given_up || fatal()) {
+            // What is still on its way there has the order of the old producer, and the new one
+            // writes all of it again: the last record of each key is the right one again.
+            self.producer = producer(&self.options)?;
+            self.batches.again();
+            (self.has_given_up, self.silence) = (false, Silence::new());
+        }
+        outcome
     }
 
     fn failed(&self, error: &KafkaError) -> Error {
@@ -238,61 +161,48 @@ impl KafkaWriter {
         Error::unreachable(format!("kafka at {} does not answer: {words}", self.options.brokers))
             .hint("is it running, and is `brokers` right?")
     }
-
-    /// Whether what was handed over is lost with this producer.
-    fn has_given_up(&self) -> bool {
-        let answers = self.producer.context();
-        lock(&answers.failure).is_some() || self.producer.client().fatal_error().is_some()
-    }
 }
 
 impl Writer for KafkaWriter {
     fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>> {
-        let begin = || (self.form.messages(rows, now()), 0);
-        let (batch, mut handed) = self.batch.take().unwrap_or_else(begin);
-        let outcome = self.go_on(&batch, &mut handed);
-        if outcome.is_err() && self.has_given_up() {
-            // What is still on its way there has the order of the old producer, and the batch is
-            // written whole by the new one: the last record of each key is the right one again.
-            self.producer = producer(&self.options)?;
-            handed = 0;
+        if !self.interrupted {
+            if self.batches.is_empty() {
+                self.silence = Silence::new();
+            }
+            self.batches.push(self.form.messages(rows, now()));
         }
-        if let Err(error) = outcome {
-            self.batch = Some((batch, handed));
-            return Err(error);
-        }
-        let answers = self.producer.context();
-        answers.count.store(0, Ordering::Relaxed);
-        let mut refusals = std::mem::take(&mut *lock(&answers.refusals));
-        refusals.sort_by_key(|refusal| refusal.row);
-        Ok(refusals)
+        self.interrupted = true;
+        self.attempt(KafkaWriter::hand_over)?;
+        self.interrupted = false;
+        Ok(vec![])
+    }
+
+    fn answers_later(&self) -> Option<Duration> {
+        Some(self.options.linger.min(LOOK_MAX))
+    }
+
+    fn answer(&mut self, until: Instant) -> Result<Option<Vec<Refusal>>> {
+        self.attempt(|writer| writer.hear(until))
     }
 }
 
-/// Waits as long as answers come.
-struct Wait {
-    seen: usize,
+/// How long no answer has come.
+struct Silence {
     until: Instant,
+    /// A call has said so, and nothing has come since.
+    was_noticed: bool,
 }
 
-impl Wait {
-    fn new() -> Wait {
-        Wait { seen: usize::MAX, until: Instant::now() + ANSWER_MAX }
+impl Silence {
+    fn new() -> Silence {
+        Silence { until: Instant::now() + SILENCE_MAX, was_noticed: false }
     }
 
-    /// Says in words why no answer came for too long.
-    fn check(&mut self, answers: &Answers) -> Result<(), String> {
-        let count = answers.count();
-        if count != self.seen {
-            (self.seen, self.until) = (count, Instant::now() + ANSWER_MAX);
-        } else if self.until < Instant::now() {
-            let trouble = lock(&answers.trouble).clone();
-            let seconds = ANSWER_MAX.as_secs();
-            return Err(match trouble.is_empty() {
-                true => format!("no answer within {seconds} s"),
-                false => trouble,
-            });
-        }
-        Ok(())
+    fn is_too_long(&self) -> bool {
+        self.until < Instant::now()
     }
+}
+
+fn is_full(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
 }

@@ -2,7 +2,9 @@
 //! hears of rows and epochs.
 
 mod coalesced;
+mod later;
 
+use super::thread::{BATCH_ROWS_MAX, ON_THE_WAY_MAX};
 use super::*;
 use crate::letter::{Reason, Reject};
 use crate::row::{Cell, Change, Origin, Position};
@@ -369,16 +371,23 @@ fn what_need_not_be_gathered_is_not_waited_for() {
 }
 
 #[test]
-fn each_answer_wakes_the_operator() {
+fn the_operator_is_woken_when_there_is_room_again_and_when_an_epoch_is_confirmed() {
     let (wake, wakes) = mpsc::channel();
     let queue = Queue::start(Box::new(Script::default()), options(), move || {
         wake.send(()).unwrap();
     });
     let queue = queue.unwrap();
     queue.rows(rows([1]));
-    wakes.recv_timeout(seconds(20)).expect("a wake-up for the rows");
-    assert!(matches!(queue.answer(), Some(Answer::Written(1))));
-    assert!(queue.answer().is_none());
+    assert_eq!(answer(&queue), "written 1");
+    assert!(wakes.recv_timeout(millis(50)).is_err(), "rows that are counted can wait");
+    queue.rows(rows(0..10));
+    assert!(queue.is_full() || queue.is_empty());
+    wakes.recv_timeout(seconds(20)).expect("a wake-up for the room");
+    assert!(!queue.is_full());
+    assert_eq!(answer(&queue), "written 10");
+    queue.epoch(0);
+    wakes.recv_timeout(seconds(20)).expect("a wake-up for the epoch");
+    assert!(matches!(queue.answer(), Some(Answer::Confirmed(0))));
 }
 
 #[test]
