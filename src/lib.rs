@@ -16,6 +16,7 @@ pub mod observe;
 pub mod operators;
 pub mod parcel;
 pub mod prelude;
+pub mod replay;
 pub mod row;
 pub mod runtime;
 pub mod sink;

@@ -21,7 +21,7 @@ use report::Report;
 type Case = fn(&mut Run<'_>) -> Result<()>;
 
 /// Letters of the cases, and what they run.
-const CASES: [(&str, Case); 8] = [
+const CASES: [(&str, Case); 9] = [
     ("a", cases::types::run),
     ("b", cases::chat::run),
     ("c", cases::kafka::run),
@@ -30,6 +30,7 @@ const CASES: [(&str, Case); 8] = [
     ("f", cases::memory::run),
     ("g", cases::latency::run),
     ("h", cases::systems::run),
+    ("i", cases::replay::run),
 ];
 
 /// Runs the cases of some letters, or all of them, on inputs `scale` times the usual size.

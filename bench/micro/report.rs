@@ -161,6 +161,16 @@ impl Report {
         self.line(case, question, (0, 0), None, (unit, value))
     }
 
+    /// Says that something was not measured, and why.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be printed.
+    pub fn skipped(&mut self, case: &str, question: &str, reason: &str) -> Result<()> {
+        let name = format!("({case}) {question}");
+        self.say(&format!("{name:<52} {reason:>44}"))
+    }
+
     /// Where the samples are, at the end of the run.
     ///
     /// # Errors

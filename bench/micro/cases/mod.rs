@@ -5,6 +5,7 @@ pub mod idle;
 pub mod kafka;
 pub mod latency;
 pub mod memory;
+pub mod replay;
 pub mod systems;
 pub mod types;
 pub mod unbounded;
