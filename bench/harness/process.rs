@@ -3,17 +3,18 @@
 //!
 //! Processor time is user and system time of all threads. While the tree lives it is summed over
 //! `/proc`; in the end it is what the kernel accounts to this process for its ended children, so
-//! that nothing a tree has started and waited for escapes, or what was seen last, if that is more:
-//! a root that ends first takes only its own account along. Memory is the greatest sum of resident
-//! pages that was seen, sampled five times a second, or the greatest peak of one process.
+//! that nothing a tree has started and waited for escapes, or the most that was seen, if that is
+//! more: a root that ends first takes only its own account along. Memory is the greatest sum of
+//! resident pages that was seen, or the greatest peak of one process. A tree is looked at five times
+//! a second, and more often while it ends.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Bytes of a page.
 const PAGE_BYTES: u64 = 4_096;
 
-/// How often memory is looked at.
+/// How often a tree is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 
 /// How often a tree is looked at that is about to end.
@@ -118,8 +119,9 @@ impl Tree {
         let status = self.child.wait().map_err(Error::storage)?;
         // What it started and left behind was not waited for by it, and is not measured further.
         kill_group(self.child.id());
-        let cpu_s = (children_cpu_s()? - before).max(seen);
-        Ok(Ended { status, cpu_s, wall_s, peak_bytes: self.sampler.finish() })
+        let most = self.sampler.finish();
+        let cpu_s = (children_cpu_s()? - before).max(seen).max(most.cpu_s);
+        Ok(Ended { status, cpu_s, wall_s, peak_bytes: most.resident_bytes })
     }
 
     /// The end of what it has said.
@@ -139,35 +141,39 @@ impl Drop for Tree {
     }
 }
 
-/// Looks at the memory of a tree from time to time.
+/// Looks at a tree from time to time, and keeps the most that it has seen.
 struct Sampler {
-    peak: Arc<AtomicU64>,
+    most: Arc<Mutex<Usage>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Sampler {
     fn start(root: u32) -> Sampler {
-        let (peak, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let shared = (peak.clone(), over.clone());
+        let (most, over) = (Arc::new(Mutex::new(Usage::default())), Arc::default());
+        let shared: (Arc<Mutex<Usage>>, Arc<AtomicBool>) = (most.clone(), Arc::clone(&over));
         let thread = thread::spawn(move || {
-            let (peak, over) = shared;
+            let (most, over) = shared;
             while !over.load(Ordering::Relaxed) {
-                let now = usage(root).resident_bytes.max(peak_of(root));
-                peak.fetch_max(now, Ordering::Relaxed);
+                let now = usage(root);
+                let resident_bytes = now.resident_bytes.max(peak_of(root));
+                let mut most = most.lock().unwrap_or_else(PoisonError::into_inner);
+                most.cpu_s = most.cpu_s.max(now.cpu_s);
+                most.resident_bytes = most.resident_bytes.max(resident_bytes);
+                drop(most);
                 thread::sleep(SAMPLE_EVERY);
             }
         });
-        Sampler { peak, over, thread: Some(thread) }
+        Sampler { most, over, thread: Some(thread) }
     }
 
-    fn finish(&mut self) -> u64 {
+    fn finish(&mut self) -> Usage {
         self.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // A sampler that failed has seen what it has seen.
             let _ = thread.join();
         }
-        self.peak.load(Ordering::Relaxed)
+        *self.most.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
