@@ -20,6 +20,8 @@ ROLES = {
     "cost": ["backlog", "smoke"],
     "latency": ["latency", "smoke"],
     "start": ["start"],
+    "nexmark": ["nexmark"],
+    "system": ["elearning"],
 }
 
 
