@@ -7,8 +7,10 @@
 //!   record was due or was taken by the broker to the same instant. The oldest record of the
 //!   batches that a row absorbed counts, so this is an upper bound.
 //!
-//! Both end when the writer returns, on the clock of this process. Watermarks of other processes
-//! are not seen: there the close delay begins with the last one of this process.
+//! Both end when the writer says that the rows are written, on the clock of this process. One that
+//! answers later is asked from time to time: Kafka's once a linger, at most 5 ms after the answer.
+//! Watermarks of other processes are not seen: there the close delay begins with the last one of
+//! this process.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

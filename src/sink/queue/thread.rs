@@ -111,7 +111,7 @@ impl<W: Fn()> Thread<W> {
         }
     }
 
-    /// Takes the answers that are there, and waits until no more than so many rows are on their way.
+    /// Takes the answers that are there, and waits until at most so many rows are on their way.
     fn hear(&mut self, rows_max: usize) -> Result<()> {
         while !self.on_the_way.batches.is_empty() {
             let waits = rows_max < self.on_the_way.rows;
