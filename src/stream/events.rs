@@ -232,7 +232,8 @@ impl<E: 'static> Stream<E> {
     /// ```
     pub fn key_by<K: Key>(&self, key: impl Fn(&E) -> K + 'static) -> Keyed<K, E> {
         let keys = move |chunk: &Chunk<'_, E>, keys: &mut Vec<K>| match chunk.selected {
-            None => keys.extend(chunk.events.iter().map(|event| key(event))),
+            // By index: a reference to the function would be called instead of inlined.
+            None => keys.extend((0..chunk.len()).map(|index| key(&chunk.events[index]))),
             Some(_) => {
                 keys.reserve(chunk.len());
                 chunk.each(|index| keys.push(key(&chunk.events[index])));
