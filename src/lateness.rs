@@ -161,6 +161,14 @@ impl Watermark {
         self.on_time <= time.micros()
     }
 
+    /// The times, in microseconds, that are legal, not behind, and would not move it: from the
+    /// first to the second, both included; an empty range while it has shown nothing.
+    #[inline]
+    pub(crate) fn steady(&self) -> (i64, i64) {
+        let greatest = self.greatest.map_or(i64::MIN, Time::micros);
+        (self.on_time.max(Time::MIN.micros()), greatest)
+    }
+
     fn set(&mut self, now: Millis) {
         self.now = now;
         self.on_time = now.0.saturating_mul(1_000);

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Run};
 use super::differential::MergedWindows;
 use super::events::Keys;
 use super::fill::Filled;
@@ -104,7 +104,9 @@ impl<K: Key, E, A: Aggregate, F> Accumulate<K, E, A, F> {
                 let behind = Behind { watermark, strict };
                 self.add_behind((chunk, index), time, behind, &key, &measure);
             } else {
-                self.parts.on_time(time, key, measure);
+                let micros = time.micros();
+                self.parts.turn_to(&[micros], &(micros..=micros));
+                self.parts.on_time(micros, key, measure);
             }
         }
         self.column = column;
@@ -147,21 +149,36 @@ where
         let mut column = std::mem::take(&mut self.column);
         (self.keys)(chunk, &mut column);
         let mut behinds = chunk.behinds();
-        for (nth, key) in column.drain(..).enumerate() {
-            let index = chunk.index(nth);
-            if self.key_bytes_max < key.heap_bytes() {
-                self.refuse_key(chunk, index, &key);
-                continue;
-            }
-            let stamp = chunk.stamp(index);
-            let measure = (self.measure)(&chunk.events[index], &stamp);
-            match behinds.of(chunk.root(index)) {
-                Some(behind) if stamp.time.floor_ms() < behind.watermark => {
-                    self.add_behind((chunk, index), stamp.time, behind, &key, &measure);
+        let mut keys = column.drain(..);
+        while 0 < keys.len() {
+            let mut run = chunk.run(chunk.len() - keys.len(), &mut behinds);
+            while !run.events.is_empty() {
+                let alike = match run.behind {
+                    None => self.parts.turn_to(run.times, chunk.origin.within),
+                    Some(_) => 1,
+                };
+                let Run { events, times, first, behind } = run.split_off(alike);
+                let events = events.iter().zip(times).zip(&mut keys);
+                for (nth, ((event, micros), key)) in events.enumerate() {
+                    let index = first + nth;
+                    if self.key_bytes_max < key.heap_bytes() {
+                        self.refuse_key(chunk, index, &key);
+                        continue;
+                    }
+                    // An event that is used without a time lies behind, and is as early as can be.
+                    let time = Time::from_micros(*micros).max(Time::MIN);
+                    let stamp = Stamp { time, ..chunk.stamp(index) };
+                    let measure = (self.measure)(event, &stamp);
+                    match behind {
+                        None => self.parts.on_time(*micros, key, measure),
+                        Some(behind) => {
+                            self.add_behind((chunk, index), time, behind, &key, &measure);
+                        }
+                    }
                 }
-                _ => self.parts.on_time(stamp.time, key, measure),
             }
         }
+        drop(keys);
         self.column = column;
     }
 

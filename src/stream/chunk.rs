@@ -3,6 +3,9 @@
 //! A step sees all events of a batch at once, so that a virtual call happens per batch and the
 //! author's functions are inlined into loops. Filters only select; nothing is copied for them.
 
+use std::ops::RangeInclusive;
+
+use super::times::TimeColumn;
 use crate::aggregate::Stamp;
 use crate::keyed::Behind;
 use crate::letter::{Letter, Reject};
@@ -32,7 +35,9 @@ pub(super) struct Origin<'a> {
     /// Events behind their watermark, by index, with what judged them. Nearly always empty.
     pub(super) behind: &'a [(u32, Behind)],
     /// The times of the source's events; none where an event was refused, or is used without one.
-    pub(super) times: &'a [Option<Time>],
+    pub(super) times: &'a TimeColumn,
+    /// Between which of them, in microseconds, those lie that are not behind their watermark.
+    pub(super) within: &'a RangeInclusive<i64>,
     /// The watermark before each of the source's events, where windows have a time of their own.
     pub(super) before: &'a [Millis],
 }
@@ -100,7 +105,7 @@ impl<'a, E> Chunk<'a, E> {
     #[inline]
     pub(super) fn stamp(&self, index: usize) -> Stamp {
         let root = self.root(index) as usize;
-        let time = self.origin.times.get(root).copied().flatten().unwrap_or(Time::MIN);
+        let time = self.origin.times.get(root).unwrap_or(Time::MIN);
         Stamp { time, position: self.origin.places.position(root) }
     }
 
@@ -111,7 +116,7 @@ impl<'a, E> Chunk<'a, E> {
 
     /// Whether the event has no time; then it is behind its watermark, whatever that is.
     pub(super) fn is_undated(&self, index: usize) -> bool {
-        self.origin.times.get(self.root(index) as usize).is_none_or(Option::is_none)
+        self.origin.times.get(self.root(index) as usize).is_none()
     }
 
     /// Index of the source's event that an event was made from.
@@ -139,6 +144,32 @@ impl<'a, E> Chunk<'a, E> {
         Behinds { behind, next: behind.first().map_or(u32::MAX, |(root, _)| *root) }
     }
 
+    /// The selected events from `nth` on that are neighbours, also at their source, and of which
+    /// none lies behind its watermark; or else the one at `nth`. They are looked at as slices.
+    #[inline]
+    pub(super) fn run(&self, nth: usize, behinds: &mut Behinds<'_>) -> Run<'a, E> {
+        let first = self.index(nth);
+        let root = self.root(first);
+        let behind = behinds.of(root);
+        let most = match behind {
+            Some(_) => 1,
+            None => (self.len() - nth).min((behinds.next - root) as usize),
+        };
+        let follows = |n: &usize| {
+            self.selected.is_none_or(|selected| selected[nth + n] as usize == first + n)
+                && self.roots.is_none_or(|roots| roots[first + n] as usize == root as usize + n)
+        };
+        let all = self.selected.is_none() && self.roots.is_none();
+        let len = if all { most } else { 1 + (1..most).take_while(follows).count() };
+        let times = self.origin.times.micros();
+        Run {
+            events: &self.events[first..first + len],
+            times: &times[root as usize..root as usize + len],
+            first,
+            behind,
+        }
+    }
+
     /// The same events, but others selected.
     pub(super) fn select<'b>(&'b self, selected: &'b [u32]) -> Chunk<'b, E> {
         Chunk {
@@ -162,6 +193,29 @@ impl<'a, E> Chunk<'a, E> {
             watermark,
             ..letter(self.origin.source, self.origin.places.batch, record, stamp.position, reject)
         }
+    }
+}
+
+/// Neighbours among the events of a chunk that are judged alike.
+pub(super) struct Run<'a, E> {
+    /// The events.
+    pub(super) events: &'a [E],
+    /// Their times in microseconds.
+    pub(super) times: &'a [i64],
+    /// Index of the first one.
+    pub(super) first: usize,
+    /// What judges them, if they lie behind their watermark; then it is one.
+    pub(super) behind: Option<Behind>,
+}
+
+impl<'a, E> Run<'a, E> {
+    /// Takes off the first events, so many.
+    pub(super) fn split_off(&mut self, count: usize) -> Run<'a, E> {
+        let ((events, later), (times, after)) =
+            (self.events.split_at(count), self.times.split_at(count));
+        let run = Run { events, times, first: self.first, behind: self.behind };
+        *self = Run { events: later, times: after, first: self.first + count, ..*self };
+        run
     }
 }
 

@@ -106,7 +106,8 @@ where
                 accepted.next().expect("a key and a watermark per accepted event");
             let first = key.is_some_and(|key| {
                 // An event that is used without a time cannot be forgotten in time either.
-                times[index as usize]
+                times
+                    .get(index as usize)
                     .is_none_or(|time| memory.is_first(key, time.plus(self.memory)))
             });
             memory.forget(*watermark);

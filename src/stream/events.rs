@@ -231,9 +231,13 @@ impl<E: 'static> Stream<E> {
     /// assert_eq!(rows, ["a 00:00 2", "b 00:00 1"]);
     /// ```
     pub fn key_by<K: Key>(&self, key: impl Fn(&E) -> K + 'static) -> Keyed<K, E> {
-        let keys = move |chunk: &Chunk<'_, E>, keys: &mut Vec<K>| {
-            keys.reserve(chunk.len());
-            chunk.each(|index| keys.push(key(&chunk.events[index])));
+        let keys = move |chunk: &Chunk<'_, E>, keys: &mut Vec<K>| match chunk.selected {
+            // By index: a reference to the function would be called instead of inlined.
+            None => keys.extend((0..chunk.len()).map(|index| key(&chunk.events[index]))),
+            Some(_) => {
+                keys.reserve(chunk.len());
+                chunk.each(|index| keys.push(key(&chunk.events[index])));
+            }
         };
         Keyed { stream: self.clone(), keys: Rc::new(keys) }
     }

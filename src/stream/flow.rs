@@ -12,6 +12,7 @@ use super::events::Stream;
 use super::intake::{SourceIntake, SourceOptions};
 use super::node::Node;
 use super::plan::{From, Plan, Port, SourcePlan};
+use super::times::TimeColumn;
 use crate::codec::Wire;
 use crate::lateness::Lateness;
 use crate::row::{Row, Rows, Schema};
@@ -146,7 +147,7 @@ impl Flow {
                 options,
                 node: node.clone(),
                 dedup: dedup.clone(),
-                times: Box::new(move |events: &[E], times: &mut Vec<Option<Time>>| {
+                times: Box::new(move |events: &[E], times: &mut TimeColumn| {
                     times.extend(events.iter().map(|event| time(event).into()));
                 }),
                 decoder: Default::default(),

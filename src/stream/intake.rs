@@ -18,6 +18,7 @@ use super::chunk::{Chunk, Origin, Places, letter};
 use super::dedup::Dedup;
 use super::judge::{Case, Judge};
 use super::node::{Node, Outbox, caught};
+use super::times::TimeColumn;
 use crate::codec::json::{self, Decoded};
 use crate::codec::{At, Options, RawRecord, TypeErrors, Wire};
 use crate::hash::FixedSet;
@@ -26,7 +27,7 @@ use crate::letter::{Letter, Reason, Reject};
 use crate::row::Position;
 use crate::source::Batch;
 use crate::text::Text;
-use crate::time::{Time, minutes};
+use crate::time::minutes;
 
 /// What a binding says about a source.
 #[derive(Clone, Debug)]
@@ -103,7 +104,7 @@ pub struct SourceStats {
 }
 
 /// Reads the event times of a batch.
-pub(super) type Times<E> = Box<dyn Fn(&[E], &mut Vec<Option<Time>>)>;
+pub(super) type Times<E> = Box<dyn Fn(&[E], &mut TimeColumn)>;
 
 /// The intake of a source of one wire type.
 pub(super) struct SourceIntake<E> {
@@ -182,13 +183,13 @@ impl<E: Wire> Intake for SourceIntake<E> {
             partition.ledger.duplicates += dropped - panics.len() as u64;
             for (index, panic) in panics {
                 let (event, reject) = (*index as usize, Reject::new(Reason::UserPanic, panic));
-                out.letters.push(case.letter(event, reject, self.judge.times[event], None));
+                out.letters.push(case.letter(event, reject, self.judge.times.get(event), None));
             }
         }
-        let Judge { times, behind, all, kept, before, .. } = &self.judge;
+        let Judge { times, within, behind, all, kept, before, .. } = &self.judge;
         partition.ledger.used += if *all { events.len() } else { kept.len() } as u64;
         partition.next_offset = Some(batch.next_offset);
-        let origin = Origin { source: &self.name, places, behind, times, before };
+        let origin = Origin { source: &self.name, places, behind, times, within, before };
         let selected = (!*all && kept.len() < events.len()).then_some(&kept[..]);
         self.node.run(&Chunk { events, selected, roots: None, origin: &origin }, out);
         tell_once(&mut out.letters);

@@ -3,9 +3,12 @@
 //! The order of the classes is dead, late, duplicate, used; an event falls into the first that
 //! fits. Only undatable events and those from the future leave the watermark where it is.
 
+use std::ops::RangeInclusive;
+
 use super::chunk::{Places, letter};
 use super::intake::{PartitionState, SourceOptions};
 use super::node::Outbox;
+use super::times::TimeColumn;
 use crate::codec::BadDocument;
 use crate::keyed::Behind;
 use crate::lateness::Reach;
@@ -15,10 +18,12 @@ use crate::text::Text;
 use crate::time::{Millis, Time};
 
 /// What became of the events of a batch, in memory that is used again.
-#[derive(Default)]
 pub(super) struct Judge {
     /// The event times: as the author's function read them, then as they were judged.
-    pub(super) times: Vec<Option<Time>>,
+    pub(super) times: TimeColumn,
+    /// Between which of them those of the accepted events lie that are not behind: from the
+    /// watermark before the batch to the greatest time after it. Saves views a look at each.
+    pub(super) within: RangeInclusive<i64>,
     /// Events at which a function of the author panicked, with its text, by index.
     pub(super) panics: Vec<(u32, String)>,
     /// Accepted events behind their watermark.
@@ -92,6 +97,21 @@ impl Case<'_> {
     }
 }
 
+impl Default for Judge {
+    fn default() -> Judge {
+        Judge {
+            times: TimeColumn::default(),
+            within: i64::MIN..=i64::MAX,
+            panics: Vec::new(),
+            behind: Vec::new(),
+            all: false,
+            kept: Vec::new(),
+            watermarks: Vec::new(),
+            before: Vec::new(),
+        }
+    }
+}
+
 impl Judge {
     /// Forgets the last batch.
     pub(super) fn begin(&mut self) {
@@ -114,6 +134,7 @@ impl Judge {
         if partition.dense {
             count_gaps(case.places.batch, partition);
         }
+        let (least, _) = partition.watermark.steady();
         let count = self.times.len();
         let own = case.reaches.contains(&Reach::Own);
         let each = case.dedup || own;
@@ -132,6 +153,8 @@ impl Judge {
             }
             next = plain + 1;
         }
+        let (_, greatest) = partition.watermark.steady();
+        self.within = least..=greatest;
     }
 
     /// Accepts events while they are dated, on time and not from the future, as nearly all are;
@@ -139,9 +162,17 @@ impl Judge {
     fn plain(&mut self, from: usize, case: &Case<'_>, partition: &mut PartitionState) -> usize {
         let mut watermark = partition.watermark;
         let skew = case.options.future_skew.filter(|_| case.has_record_times());
+        let times = self.times.micros();
         let mut end = from;
-        for time in &self.times[from..] {
-            let Some(time) = *time else { break };
+        loop {
+            // STEP 1. Pass events that leave the watermark where it is: two comparisons each.
+            if skew.is_none() {
+                let (least, greatest) = watermark.steady();
+                let steady = |time: &&i64| (least..=greatest).contains(*time);
+                end += times[end..].iter().take_while(steady).count();
+            }
+            // STEP 2. Look at one that may move it, which in a stream that goes on few do.
+            let Some(time) = self.times.get(end) else { break };
             let early = |skew| case.record_time(end).is_some_and(|at| at.plus(skew) < time);
             if !watermark.is_on_time(time) || !time.is_legal() || skew.is_some_and(early) {
                 break;
@@ -163,7 +194,7 @@ impl Judge {
     ) {
         let time = match self.panic_at(event) {
             Some(panic) => Err(panic),
-            None => case.time(event, self.times[event]),
+            None => case.time(event, self.times.get(event)),
         };
         let time = match time {
             Ok(time) => time,
@@ -173,11 +204,11 @@ impl Judge {
             }
             Err(reject) => {
                 partition.ledger.dead += 1;
-                out.letters.push(case.letter(event, reject, self.times[event], None));
+                out.letters.push(case.letter(event, reject, self.times.get(event), None));
                 return;
             }
         };
-        self.times[event] = Some(time);
+        self.times.set(event, Some(time));
         let watermark = partition.watermark.get();
         if !partition.watermark.is_on_time(time) {
             if !case.reaches.iter().any(|reach| reach.takes(time, watermark)) {
@@ -200,7 +231,7 @@ impl Judge {
     /// Accepts an event without a time. It lies behind everything, so no window takes it, and it
     /// moves no watermark.
     fn keep_undated(&mut self, event: usize, case: &Case<'_>, partition: &PartitionState) {
-        self.times[event] = None;
+        self.times.set(event, None);
         self.behind.push((event as u32, Behind { watermark: Millis::MAX, strict: true }));
         self.kept.push(event as u32);
         if case.dedup {

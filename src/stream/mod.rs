@@ -32,6 +32,7 @@ mod pending;
 mod plan;
 mod retain;
 mod table;
+mod times;
 mod trailing;
 mod view;
 mod watches;

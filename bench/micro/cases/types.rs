@@ -26,6 +26,9 @@ pub const BATCH: usize = 8_192;
 /// Users of the case with many groups.
 pub const USERS: u64 = 100_000;
 
+/// Users of the case with about as many groups as events.
+pub const USERS_MAX: u64 = 1_000_000;
+
 /// The dataflow: by type, of which there are six.
 pub fn describe(flow: &Flow) {
     flow.source("clicks", LATENESS, |click: &Click| click.at)
@@ -66,6 +69,10 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
     measure(run, question, &partitions, describe, |click| click.kind)?;
     let question = ("count per user (100 k) and minute, in memory", Target::None);
     measure(run, question, &partitions, describe_users, |click| click.user)?;
+    let question = ("count per user (1 M) and minute, in memory", Target::AtLeast(0.6));
+    let many = clicks(events, USERS_MAX, false);
+    measure(run, question, &many, describe_users, |click| click.user)?;
+    drop(many);
     let partitions = clicks(events, USERS, true);
     let question = ("count per type, 0.5 % late: dead letters", Target::None);
     measure(run, question, &partitions, describe, |click| click.kind)

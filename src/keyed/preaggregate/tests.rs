@@ -14,10 +14,17 @@ fn tumbling() -> Counts {
     Counts::new(Tumbling::new(seconds(10)).into())
 }
 
+/// Adds an event.
+fn on_time(parts: &mut Counts, time: Time, key: &str) {
+    let micros = time.micros();
+    assert_eq!(parts.turn_to(&[micros], &(micros..=micros)), 1);
+    parts.on_time(micros, key.into(), Count::one());
+}
+
 /// Adds an event per key, all at second 1.
 fn add(parts: &mut Counts, keys: impl IntoIterator<Item = usize>) {
     for key in keys {
-        parts.on_time(Time::from_seconds(1), format!("user_{key}").into(), Count::one());
+        on_time(parts, Time::from_seconds(1), &format!("user_{key}"));
     }
 }
 
@@ -35,7 +42,7 @@ fn events_of_few_groups_become_a_part_per_group_and_slice() {
     let mut parts = tumbling();
     for event in 0..1_000i64 {
         let (key, second) = (format!("user_{}", event % 3), event % 20);
-        parts.on_time(Time::from_seconds(second), key.into(), Count::one());
+        on_time(&mut parts, Time::from_seconds(second), &key);
     }
     let all = drained(&mut parts, 1);
     assert_eq!(all.len(), 6);
@@ -58,12 +65,48 @@ fn groups_that_share_a_place_among_the_recent_ones_stay_apart() {
     }
 }
 
+/// Each event is its second; those of a batch are turned to run by run.
+#[test]
+fn events_in_any_order_and_slice_add_where_they_belong() {
+    let check = |seconds: &[i64], runs: usize| {
+        let mut parts = tumbling();
+        let times: Vec<i64> = seconds.iter().map(|s| Time::from_seconds(*s).micros()).collect();
+        let least = times.iter().copied().min().expect("there are events");
+        let within = least..=times.iter().copied().max().expect("there are events");
+        for bounds in [within, i64::MIN..=i64::MAX] {
+            let (mut rest, mut turns) = (&times[..], 0);
+            while !rest.is_empty() {
+                let (run, after) = rest.split_at(parts.turn_to(rest, &bounds));
+                run.iter().for_each(|time| parts.on_time(*time, "a".into(), Count::one()));
+                (rest, turns) = (after, turns + 1);
+            }
+            assert_eq!(turns, runs, "{seconds:?}");
+            let mut expect: BTreeMap<i64, i64> = BTreeMap::new();
+            seconds.iter().for_each(|s| *expect.entry(s.div_euclid(10) * 10).or_default() += 1);
+            let all = drained(&mut parts, 1);
+            let found: BTreeMap<i64, i64> = all
+                .iter()
+                .map(|(_, part)| match part.place {
+                    Place::At(start) => (start.seconds(), part.measure.get()),
+                    Place::Patch(start) => panic!("a patch at {start}"),
+                })
+                .collect();
+            assert_eq!((all.len(), found), (expect.len(), expect), "{seconds:?}");
+            parts = tumbling();
+        }
+    };
+    check(&[5], 1);
+    check(&[15, 9, 11, 3, 19], 1);
+    check(&[15, 9, 20, 12, 29, 11], 2);
+    check(&[15, 25, 5, 35, 5, -5, -15, 15], 7);
+}
+
 #[test]
 fn an_event_of_a_session_keeps_its_own_time() {
     let mut parts = Counts::new(Session::new(seconds(10)).into());
     let time = Time::from_micros(1_234_567);
-    parts.on_time(time, "a".into(), Count::one());
-    parts.on_time(time, "a".into(), Count::one());
+    on_time(&mut parts, time, "a");
+    on_time(&mut parts, time, "a");
     let all = drained(&mut parts, 1);
     assert_eq!(all.len(), 1);
     assert_eq!((all[0].1.place, all[0].1.measure.get()), (Place::At(time), 2));

@@ -187,7 +187,7 @@ fn the_time_of_a_record_stands_in_only_where_the_binding_says_so() {
     assert_eq!(source.judge(&[(None, Some(100))]), [0; 0]);
     source.options.record_time_as_event_time = true;
     assert_eq!(source.judge(&[(None, Some(100))]), [0]);
-    assert_eq!(source.judge.times[0], Some(Time::from_seconds(100)));
+    assert_eq!(source.judge.times.get(0), Some(Time::from_seconds(100)));
 }
 
 #[test]
