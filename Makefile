@@ -20,7 +20,7 @@ ci: ## Runs everything that a change must pass, and prints what each stage cost.
 bench: ## Lists and runs the experiments.
 	cargo build --release --package highwater-bench
 	cargo run --release --package highwater-bench --bin highwater-bench
-paper: ## Builds paper/build/paper.pdf from run folders, RUNS=… (default: bench/results).
+paper: ## Builds paper/build/paper.pdf from run folders, RUNS=… (default: the published ones).
 	paper/build.sh $(RUNS)
 paper-smoke: ## Runs all experiments of Highwater at 1/1000 of their size, and builds the paper of them.
 	cargo build --release --package highwater-bench

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::{Parser, Subcommand};
-use highwater::error::{Error, Result};
+use highwater::error::{Error, Kind, Result};
 use highwater_bench::harness::experiment::{self, Experiment};
 use highwater_bench::harness::run::{self, Choice};
-use highwater_bench::{engines, load, micro, report};
+use highwater_bench::report::{self, bars};
+use highwater_bench::{engines, load, micro};
 
 /// Measures Highwater beside the limits of the machine, one thread, and other engines.
 #[derive(Parser)]
@@ -29,6 +30,8 @@ enum Command {
     Report(ReportArguments),
     /// Compares two runs of one machine, the second with the first.
     Compare(CompareArguments),
+    /// Judges the bars by the newest finished run of each experiment.
+    Bars(BarArguments),
     /// Measures within this process: the engine beside a plain loop over the same input.
     Cases(CaseArguments),
     /// A part of the harness, in a process of its own.
@@ -44,7 +47,7 @@ struct RunArguments {
     #[arg(long = "engine")]
     engines: Vec<String>,
     /// How much larger or smaller the inputs are, and how much longer the load lasts.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = scale)]
     scale: f64,
     /// How often each trial is run, instead of what the experiment says.
     #[arg(long)]
@@ -72,12 +75,30 @@ struct CompareArguments {
     first: PathBuf,
     /// The later run.
     second: PathBuf,
+    /// Compares this column of `runs.csv` instead of what trials cost.
+    #[arg(long)]
+    column: Option<String>,
     /// Folder of the results.
     #[arg(long, default_value = "bench/results")]
     results: PathBuf,
     /// Compares also what was measured on two machines, or with uncommitted changes.
     #[arg(long)]
     force: bool,
+}
+
+#[derive(clap::Args)]
+struct BarArguments {
+    /// Folders of runs, or their names, instead of the newest ones.
+    runs: Vec<PathBuf>,
+    /// Writes the table into this file, between `<!-- bars -->` and `<!-- /bars -->`.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Writes nothing: fails if the table in the file is another one.
+    #[arg(long)]
+    check: bool,
+    /// Folder of the results.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -88,7 +109,7 @@ struct CaseArguments {
     #[arg(value_parser = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "all"])]
     cases: Vec<String>,
     /// How much larger or smaller the inputs are than the usual ones.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = scale)]
     scale: f64,
     /// How many pairs are sampled.
     #[arg(long, default_value_t = 7)]
@@ -108,7 +129,16 @@ struct PartArguments {
 }
 
 fn main() -> ExitCode {
-    match work(Arguments::parse()) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help and version are no errors. Nobody reads a closed pipe.
+            let _ = answer.print();
+            let code = if answer.use_stderr() { Kind::Usage.exit_code() } else { 0 };
+            return ExitCode::from(code as u8);
+        }
+    };
+    match work(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -117,11 +147,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// How much larger inputs are.
+fn scale(text: &str) -> std::result::Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    let scale = number.filter(|scale| 0.0 < *scale && scale.is_finite());
+    scale.ok_or_else(|| "it must be a number above 0, such as 0.1".into())
+}
+
 fn work(arguments: Arguments) -> Result<()> {
     match arguments.command.unwrap_or(Command::List) {
         Command::List => list(),
         Command::Run(arguments) => {
-            let experiment = Experiment::named(&arguments.experiment)?;
+            // What is wrong in a file is no mistake of the command line.
+            let is_file = arguments.experiment.ends_with(".toml");
+            let of_file = |error: Error| if is_file { error.of_kind(Kind::Config) } else { error };
+            let experiment = Experiment::named(&arguments.experiment).map_err(of_file)?;
             let RunArguments { engines, scale, rounds, results, resume, .. } = arguments;
             run::run(&experiment, &Choice { engines, scale, rounds, resume }, &results)
         }
@@ -129,14 +169,27 @@ fn work(arguments: Arguments) -> Result<()> {
             let paths = report::write(&report::run(run.as_deref(), &results)?)?;
             paths.iter().try_for_each(|path| say(&path.display().to_string()))
         }
-        Command::Compare(CompareArguments { first, second, results, force }) => {
+        Command::Compare(CompareArguments { first, second, column, results, force }) => {
             let [first, second] = [first, second].map(|run| report::run(Some(&run), &results));
-            say(report::compare::compare(&first?, &second?, force)?.trim_end())
+            let text = report::compare::compare(&first?, &second?, column.as_deref(), force)?;
+            say(text.trim_end())
         }
+        Command::Bars(arguments) => bars(&arguments),
         Command::Cases(CaseArguments { cases, scale, repetitions, results }) => {
             micro::run(&cases, scale, repetitions, &results)
         }
         Command::Part(PartArguments { part, file }) => do_part(&part, &file),
+    }
+}
+
+fn bars(BarArguments { runs, write, check, results }: &BarArguments) -> Result<()> {
+    let block = bars::block::text(&bars::Runs::read(runs, results)?)?;
+    match (write, check) {
+        (None, false) => say(block.trim_end()),
+        (Some(file), false) => bars::block::write(file, &block),
+        (file, true) => {
+            bars::block::check(file.as_deref().unwrap_or(Path::new("docs/performance.md")), &block)
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[ $# != 0 ] || set -- bench/results
+[ $# != 0 ] || set -- bench/results/published
 typesetter=$(.ci/venv paper)
 mkdir -p paper/build
 export PYTHONPATH=paper PYTHONDONTWRITEBYTECODE=1

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use highwater::error::{Error, Result};
@@ -158,7 +159,6 @@ pub struct LimitRow {
 pub struct Folder {
     dir: PathBuf,
     about: About,
-    tables: BTreeMap<&'static str, csv::Writer<File>>,
 }
 
 impl Folder {
@@ -183,7 +183,7 @@ impl Folder {
             scale,
             finished: false,
         };
-        let folder = Folder { dir, about, tables: BTreeMap::new() };
+        let folder = Folder { dir, about };
         folder.write_json("host.json", &host)?;
         folder.write_json("run.json", &folder.about)?;
         Ok(folder)
@@ -213,7 +213,7 @@ impl Folder {
             return Err(Error::usage(format!("{} ran something else", dir.display()))
                 .hint(format!("it had --scale {} and the text in its run.json", about.scale)));
         }
-        Ok(Folder { dir, about, tables: BTreeMap::new() })
+        Ok(Folder { dir, about })
     }
 
     /// Where it is.
@@ -226,7 +226,7 @@ impl Folder {
         &self.about.run_id
     }
 
-    /// Appends lines to a table, and sees to it that they are there.
+    /// Appends lines to a table, and sees to it that they are there: all of them, or none.
     ///
     /// # Errors
     ///
@@ -234,18 +234,19 @@ impl Folder {
     pub fn append<R: Serialize>(&mut self, table: &'static str, rows: &[R]) -> Result<()> {
         let path = self.dir.join(table);
         let failed = |error: &dyn std::fmt::Display| cannot_write(&path, error);
-        if !self.tables.contains_key(table) {
-            let is_new = fs::metadata(&path).map_or(true, |meta| meta.len() == 0);
-            let file = File::options().create(true).append(true).open(&path);
-            let file = file.map_err(|error| failed(&error))?;
-            let writer = csv::WriterBuilder::new().has_headers(is_new).from_writer(file);
-            self.tables.insert(table, writer);
-        }
-        let Some(writer) = self.tables.get_mut(table) else { return Ok(()) };
+        let file = File::options().create(true).append(true).open(&path);
+        let mut file = file.map_err(|error| failed(&error))?;
+        let before = file.metadata().map_err(|error| failed(&error))?.len();
+        let mut lines = csv::WriterBuilder::new().has_headers(before == 0).from_writer(vec![]);
         for row in rows {
-            writer.serialize(row).map_err(|error| failed(&error))?;
+            lines.serialize(row).map_err(|error| failed(&error))?;
         }
-        writer.flush().map_err(|error| failed(&error))
+        let lines = lines.into_inner().map_err(|error| failed(&error))?;
+        file.write_all(&lines).map_err(|error| {
+            // Half a line would make the table unreadable, and the run could not be gone on with.
+            let _ = file.set_len(before);
+            failed(&error)
+        })
     }
 
     /// Says that all trials are over.
@@ -315,6 +316,22 @@ impl Results {
                 .hint("make one: highwater-bench run smoke")),
         }
     }
+
+    /// The newest finished run of each experiment below a folder.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be read.
+    pub fn newest_of_each(results: &Path) -> Result<Vec<Results>> {
+        let mut newest: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for dir in dirs(results).into_iter().filter(|dir| dir.join("run.json").exists()) {
+            let about = read_about(&dir)?;
+            if about.finished {
+                newest.insert(about.experiment, dir);
+            }
+        }
+        newest.values().map(|dir| Results::read(dir)).collect()
+    }
 }
 
 /// Reads a table; one that is not there has no lines.
@@ -343,13 +360,13 @@ fn read_about(dir: &Path) -> Result<About> {
     let about: About = serde_json::from_str(&text).map_err(|error| failed(&error))?;
     if about.schema != SCHEMA {
         let why = format!("results of form {}, this program knows {SCHEMA}", about.schema);
-        return Err(failed(&why));
+        return Err(failed(&why).hint("read it with the commit in its host.json, or move it away"));
     }
     Ok(about)
 }
 
 /// Folders below another, in the order of their names, which begin with the time.
-fn dirs(results: &Path) -> Vec<PathBuf> {
+pub(crate) fn dirs(results: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(results).into_iter().flatten().flatten();
     let mut dirs: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
@@ -407,5 +424,73 @@ mod tests {
         assert!(error.contains("runs.csv") && error.contains("another version"), "{error}");
         fs::write(folder.dir().join("run.json"), "{}").unwrap();
         assert!(Results::newest(dir.path()).unwrap_err().to_string().contains("run.json"));
+    }
+
+    /// The table must be readable afterwards, and the run gone on with.
+    #[test]
+    fn a_full_disk_leaves_whole_lines() {
+        let dir = Scratch::new("bench-full");
+        let tmpfs = ["-t", "tmpfs", "-o", "size=64k", "none"];
+        let mount = std::process::Command::new("mount").args(tmpfs).arg(dir.path()).output();
+        if !mount.is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: no small disk can be mounted here");
+            return;
+        }
+        let unmount = Unmount(dir.path());
+        let mut folder = Folder::create(dir.path(), &experiment(), 1.0).unwrap();
+        let row = RunRow { status: "failed:".to_owned() + &"x".repeat(3_000), ..RunRow::default() };
+        let mut written = 0;
+        let error = loop {
+            match folder.append("runs.csv", &[RunRow { trial: written, ..row.clone() }]) {
+                Ok(()) => written += 1,
+                Err(error) => break error,
+            }
+        };
+        let text = error.to_string();
+        assert_eq!(error.kind().exit_code(), 74);
+        assert!(text.contains("runs.csv") && text.contains("--resume"), "{text}");
+        let rows: Vec<RunRow> = read_table(folder.dir(), "runs.csv").unwrap();
+        assert_eq!(rows.len(), written);
+        assert!((5..22).contains(&written), "{written}");
+        assert!(Folder::resume(dir.path(), &experiment(), 1.0).is_ok());
+        drop(unmount);
+    }
+
+    struct Unmount<'a>(&'a Path);
+
+    impl Drop for Unmount<'_> {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg(self.0).output();
+        }
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_kept_is_refused_with_a_way_out() {
+        let dir = Scratch::new("bench-full");
+        let mut folder = Folder::create(dir.path(), &experiment(), 1.0).unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.dir().join("limits.csv")).unwrap();
+        let row = LimitRow { what: "x".into(), unit: "y".into(), value: 1.0 };
+        let error = folder.append("limits.csv", &[row]).unwrap_err();
+        assert_eq!(error.kind().exit_code(), 74);
+        let text = error.to_string();
+        assert!(text.contains("limits.csv") && text.contains("free the disk"), "{text}");
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Folder::create(&file, &experiment(), 1.0).err().unwrap();
+        assert!(error.to_string().contains("--results"), "{error}");
+    }
+
+    #[test]
+    fn results_of_another_form_are_refused_with_a_way_out() {
+        let dir = Scratch::new("bench-folder");
+        let folder = Folder::create(dir.path(), &experiment(), 1.0).unwrap();
+        let about = folder.dir().join("run.json");
+        let text = fs::read_to_string(&about).unwrap();
+        fs::write(&about, text.replace("\"schema\": 1", "\"schema\": 2")).unwrap();
+        let error = Results::read(folder.dir()).unwrap_err();
+        assert_eq!(error.kind().exit_code(), 65);
+        let text = error.to_string();
+        assert!(text.contains("results of form 2, this program knows 1"), "{text}");
+        assert!(error.has_hint(), "{text}");
     }
 }

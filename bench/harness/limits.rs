@@ -1,6 +1,8 @@
 //! What the machine can do at all, a fraction of a second each: the lines against which figures of
 //! the same folder are read.
 
+pub mod writers;
+
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Seek, Write};

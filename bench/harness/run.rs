@@ -47,10 +47,12 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
     let chosen =
         |trial: &Trial| choice.engines.is_empty() || choice.engines.contains(&trial.engine);
     let mut trials = experiment.trials(choice.scale, choice.rounds);
+    let engines: BTreeSet<String> = trials.iter().map(|trial| trial.engine.clone()).collect();
     trials.retain(chosen);
     if trials.is_empty() {
         let why = format!("experiment {} has no trial of these engines", experiment.name);
-        return Err(Error::usage(why));
+        let engines: Vec<String> = engines.into_iter().collect();
+        return Err(Error::usage(why).hint(format!("it has {}", engines.join(", "))));
     }
     let mut folder = match choice.resume {
         true => Folder::resume(results, experiment, choice.scale)?,
@@ -68,7 +70,7 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         folder.dir().display(),
     ));
     let scratch = Scratch::new("bench-run");
-    let server = KafkaServer::start(&scratch.path().join("kafka")).map_err(Error::unreachable)?;
+    let server = KafkaServer::start(&scratch.path().join("kafka")).map_err(no_broker)?;
     let logs = folder.dir().join("logs");
     fs::create_dir_all(&logs).map_err(Error::storage)?;
     let bed = Bed {
@@ -84,11 +86,17 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         let what = format!("generator of {source}, backlog");
         lines.push(limits::line(&what, "M events/s", events as f64 / seconds / 1e6));
     }
+    lines.extend(limits::writers::measure(scratch.path(), &|topic| bed.target(topic))?);
     folder.append("limits.csv", &lines)?;
     Trials { bed, answers: BTreeMap::new(), times: BTreeMap::new() }.run(&trials, &mut folder)?;
     folder.finish()?;
     say(&format!("done; see it: highwater-bench report {}", folder.dir().display()));
     Ok(())
+}
+
+fn no_broker(why: impl std::fmt::Display) -> Error {
+    Error::unreachable(format!("there is no broker: {why}"))
+        .hint("it needs Java and, once, Maven to fetch it; then --resume goes on")
 }
 
 /// Backlogs that must be there, each with one of the queries over it.
@@ -280,5 +288,19 @@ mod tests {
     #[test]
     fn numbers_have_commas() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there_is_a_row_with_the_reason() {
+        let bed = Bed { brokers: String::new(), broker: 0, work: "".into(), logs: "".into() };
+        let mut trials = Trials { bed, answers: BTreeMap::new(), times: BTreeMap::new() };
+        let text = "question = 'q'\nminutes = 1\n[[backlog]]\nquery = 'count'\n\
+                    events = [1]\nengines = ['highwater']";
+        let trial = Experiment::parse("x", text).unwrap().trials(1.0, None).remove(0);
+        // Its program does not lie beside that of the tests.
+        let row = trials.one(&trial).unwrap().row;
+        assert!(row.status.starts_with("skipped:"), "{}", row.status);
+        assert!(row.status.ends_with("is not built"), "{}", row.status);
+        assert_eq!((row.engine.as_str(), row.cpu_s), ("highwater", None));
     }
 }

@@ -5,10 +5,10 @@
 
 use std::fmt::Write;
 
-use highwater::error::{Error, Result};
+use highwater::error::{Error, Result, nearest};
 use highwater::hash;
 
-use crate::harness::folder::{LimitRow, Results, read_table};
+use crate::harness::folder::{LimitRow, Results, RunRow, read_table};
 use crate::harness::host::Host;
 use crate::harness::run::grouped;
 use crate::harness::stats::median;
@@ -37,12 +37,20 @@ pub struct Change {
     pub interval: Option<(f64, f64)>,
 }
 
-/// The comparison, as text: one line for each engine, query and size that both runs have.
+/// The comparison, as text: one line for each engine, query and size that both runs have; of a
+/// column of `runs.csv`, if one is named.
 ///
 /// # Errors
 ///
-/// The runs cannot be compared, unless `force` is set; a table cannot be read.
-pub fn compare(first: &Results, second: &Results, force: bool) -> Result<String> {
+/// There is no such column; the runs cannot be compared, unless `force` is set; a table cannot be
+/// read.
+pub fn compare(
+    first: &Results,
+    second: &Results,
+    column: Option<&str>,
+    force: bool,
+) -> Result<String> {
+    column.map_or(Ok(()), known)?;
     let reasons = reasons(first, second);
     if !reasons.is_empty() && !force {
         let why = format!("figures of these runs cannot be divided: {}", reasons.join("; "));
@@ -78,7 +86,11 @@ pub fn compare(first: &Results, second: &Results, force: bool) -> Result<String>
         pairs.into_iter().partition(|(old, _)| LIMITS.contains(&old.engine));
     for (is_control, pairs) in [(true, limits), (false, engines)] {
         for (old, new) in pairs {
-            for (what, told) in told(first, second, (old, new)) {
+            let told = match column {
+                Some(column) => vec![(column, of_column(column, old, new))],
+                None => told(first, second, (old, new)),
+            };
+            for (what, told) in told {
                 let name = format!("{} {}, {what}", old.engine, place(&old.place));
                 let kind = if is_control { "control" } else { "" };
                 line(&mut text, &format!("{kind:<8} {name:<64} {told}"));
@@ -126,6 +138,33 @@ fn place(place: &Place) -> String {
     match rate {
         None => format!("{part} {query} of {}", grouped(*events)),
         Some(rate) => format!("{part} {query} {rows} at {}/s", grouped(*rate)),
+    }
+}
+
+/// Refuses a column that trials do not have, or that is no number.
+fn known(column: &str) -> Result<()> {
+    let row = serde_json::to_value(RunRow::default()).map_err(Error::bug)?;
+    let columns = row.as_object().into_iter().flatten();
+    // What may be empty is a number where it is not.
+    let numbers = columns.filter(|(_, value)| value.is_number() || value.is_null());
+    let names: Vec<&str> = numbers.map(|(name, _)| name.as_str()).collect();
+    if names.contains(&column) {
+        return Ok(());
+    }
+    let near = nearest(column, names.iter().copied());
+    let hint = if near.is_empty() { names } else { near };
+    Err(Error::usage(format!("runs.csv has no column `{column}` of numbers"))
+        .hint(format!("there is {}", hint.join(", "))))
+}
+
+fn of_column(column: &str, old: &Group<'_>, new: &Group<'_>) -> String {
+    let values = |group: &Group<'_>| -> Vec<f64> {
+        let cell = |run: &RunRow| serde_json::to_value(run).ok()?.get(column)?.as_f64();
+        group.usable().filter_map(cell).collect()
+    };
+    match (values(old), values(new)) {
+        (old, new) if old.is_empty() || new.is_empty() => "no figure".into(),
+        (old, new) => words(&old, &new, ("more", "less")),
     }
 }
 

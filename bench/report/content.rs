@@ -198,7 +198,8 @@ fn ratio(ratio: Option<Estimate>) -> Cell {
     }
 }
 
-fn bounds(found: &Estimate) -> String {
+/// The interval of an estimate, in a few words.
+pub(super) fn bounds(found: &Estimate) -> String {
     match found.count {
         1 => "n 1".into(),
         count => format!("[{}, {}] n {count}", short(Some(found.low)), short(Some(found.high))),

@@ -110,11 +110,6 @@ fn cost<'a>(group: &Group<'a>, all: &[Group<'a>]) -> Cost<'a> {
     let rates = group.rates();
     let ours = all.iter().find(|other| other.engine == OURS && other.place == group.place);
     let ours = ours.filter(|_| group.engine != OURS).map(Group::rates).unwrap_or_default();
-    let against = |theirs: &BTreeMap<usize, f64>| {
-        let pairs: Vec<f64> =
-            theirs.iter().filter_map(|(round, rate)| Some(ours.get(round)? / rate)).collect();
-        estimate(&pairs)
-    };
     let marginal = group.marginal(all);
     let spread = |rates: &BTreeMap<usize, f64>| Spread::of(rates.values().copied());
     let middle =
@@ -122,14 +117,20 @@ fn cost<'a>(group: &Group<'a>, all: &[Group<'a>]) -> Cost<'a> {
     Cost {
         rate: spread(&rates),
         marginal: spread(&marginal),
-        ratio: against(&rates),
-        marginal_ratio: against(&marginal),
+        ratio: ratio(&ours, &rates),
+        marginal_ratio: ratio(&ours, &marginal),
         cpu_s: middle(|run| run.cpu_s),
         wall_s: middle(|run| run.wall_s),
         first_row_s: middle(|run| run.first_row_s),
         peak_mib: middle(|run| run.peak_rss_kb.map(|kib| kib as f64 / 1_024.0)),
         group: group.clone(),
     }
+}
+
+/// Our figures over those of another engine, of the same rounds.
+pub fn ratio(ours: &BTreeMap<usize, f64>, theirs: &BTreeMap<usize, f64>) -> Option<Estimate> {
+    let pairs = theirs.iter().filter_map(|(round, theirs)| Some(ours.get(round)? / theirs));
+    estimate(&pairs.collect::<Vec<_>>())
 }
 
 impl<'a> Group<'a> {
@@ -139,17 +140,22 @@ impl<'a> Group<'a> {
         self.trials.iter().copied().filter(move |run| !wrong && run.status == "ok")
     }
 
-    /// Million events per processor second, by round.
-    pub fn rates(&self) -> BTreeMap<usize, f64> {
-        let rate = |run: &RunRow| {
-            let cpu_s = run.cpu_s.filter(|cpu_s| 0.0 < *cpu_s)?;
-            Some((run.round, run.events as f64 / 1e6 / cpu_s))
-        };
-        self.usable().filter_map(rate).collect()
+    /// A figure of its trials that may show one, by round.
+    pub fn by_round(&self, of: impl Fn(&RunRow) -> Option<f64>) -> BTreeMap<usize, f64> {
+        self.usable().filter_map(|run| Some((run.round, of(run)?))).collect()
     }
 
-    /// The rate between the smallest size and this one, by round, if this is the largest.
-    fn marginal(&self, all: &[Group<'a>]) -> BTreeMap<usize, f64> {
+    /// Million events per processor second, by round.
+    pub fn rates(&self) -> BTreeMap<usize, f64> {
+        self.by_round(|run| {
+            let cpu_s = run.cpu_s.filter(|cpu_s| 0.0 < *cpu_s)?;
+            Some(run.events as f64 / 1e6 / cpu_s)
+        })
+    }
+
+    /// The rate between the smallest size and this one, by round, if this is the largest and the
+    /// engine runs on a virtual machine.
+    pub fn marginal(&self, all: &[Group<'a>]) -> BTreeMap<usize, f64> {
         let place = &self.place;
         let siblings = all.iter().filter(|other| {
             other.engine == self.engine
@@ -166,14 +172,12 @@ impl<'a> Group<'a> {
         else {
             return BTreeMap::new();
         };
-        let cpu_s = |run: &RunRow| Some((run.round, run.cpu_s?));
-        let small: BTreeMap<usize, f64> = small.usable().filter_map(cpu_s).collect();
+        let small = small.by_round(|run| run.cpu_s);
         let million = (place.events - least) as f64 / 1e6;
-        let rate = |run: &RunRow| {
+        self.by_round(|run| {
             let more_s = run.cpu_s? - small.get(&run.round)?;
-            (0.0 < more_s).then(|| (run.round, million / more_s))
-        };
-        self.usable().filter_map(rate).collect()
+            (0.0 < more_s).then(|| million / more_s)
+        })
     }
 
     /// What is to be said of its rows, or of why there are none.

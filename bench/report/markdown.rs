@@ -19,14 +19,15 @@ pub fn markdown(document: &Document) -> String {
             Block::Facts(facts) => {
                 facts.iter().map(|(name, value)| format!("- {name}: {value}\n")).collect()
             }
-            Block::Table(table) => lines(table),
+            Block::Table(table) => self::table(table),
             Block::Figure(figure) => linked(figure),
         };
     }
     text
 }
 
-fn lines(table: &Table) -> String {
+/// A table.
+pub fn table(table: &Table) -> String {
     let mut text = match table.caption.as_str() {
         "" => String::new(),
         caption => format!("**{caption}**\n\n"),
@@ -47,7 +48,6 @@ fn lines(table: &Table) -> String {
 }
 
 fn cell(cell: &Cell) -> String {
-    let escaped = |text: &str| text.replace('|', "\\|").replace('\n', " ").replace('_', "\\_");
     let text = match cell.tone {
         Tone::Bad => format!("**{}**", escaped(&cell.text)),
         _ => escaped(&cell.text),
@@ -57,6 +57,16 @@ fn cell(cell: &Cell) -> String {
         small if cell.tone == Tone::Noise => format!("{text} {small}"),
         small => format!("{text} ({})", escaped(small)),
     }
+}
+
+/// A text as a cell shows it; between backticks nothing but a bar needs it.
+fn escaped(text: &str) -> String {
+    let text = text.replace('|', "\\|").replace('\n', " ");
+    let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 {
+        0 => part.replace('_', "\\_"),
+        _ => part.into(),
+    });
+    parts.collect::<Vec<_>>().join("`")
 }
 
 fn linked(figure: &Figure) -> String {

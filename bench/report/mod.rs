@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! run folder ─► figures, loads ─► document ─┬─► report.html, all in one
-//!                  └─► plots ───────────────┴─► report.md, plots/*.svg
+//!                  ├─► plots ───────────────┴─► report.md, plots/*.svg
+//!                  └─► bars ─► a table of docs/performance.md
 //! ```
 //!
 //! What is shown of a trial is decided in [`figures`] and [`loads`]: a trial with wrong rows has no
 //! number anywhere, in a plot either.
 
+pub mod bars;
 pub mod compare;
 pub mod content;
 pub mod document;
@@ -28,7 +30,8 @@ use crate::harness::folder::Results;
 
 use document::Block;
 
-/// The run that is meant: a folder, the name of one below the results, or the newest there.
+/// The run that is meant: a folder, the name of one below the results, or the newest there or below
+/// the folder that was named instead.
 ///
 /// # Errors
 ///
@@ -40,6 +43,13 @@ pub fn run(run: Option<&Path>, results: &Path) -> Result<Results> {
         Some(run) if results.join(run).join("run.json").exists() => {
             Results::read(&results.join(run))
         }
+        Some(run)
+            if [run.to_path_buf(), results.join(run)].iter().any(|dir| bars::is_of_cases(dir)) =>
+        {
+            let why = format!("{} is of `highwater-bench cases`", run.display());
+            Err(Error::usage(why).hint("it has no report; its samples are in runs.csv"))
+        }
+        Some(run) if run.is_dir() => Results::newest(run),
         Some(run) => Err(Error::usage(format!("there is no run `{}`", run.display())).hint(
             format!("name a folder that has a run.json, or one below {}", results.display()),
         )),

@@ -20,7 +20,7 @@ const TEXT: &str = "question = 'Who is <fast>?'\nunfair = ['To nobody.']\nminute
 /// A number that only the trial with wrong rows has.
 const WRONG_CPU_S: f64 = 7.777;
 
-fn run(trial: usize, engine: &str, events: u64, round: usize, cpu_s: f64) -> RunRow {
+pub(super) fn run(trial: usize, engine: &str, events: u64, round: usize, cpu_s: f64) -> RunRow {
     RunRow {
         trial,
         part: "backlog 1".into(),
@@ -202,7 +202,7 @@ fn runs_of_two_machines_are_not_divided_unasked() {
         run.cpu_s = run.cpu_s.map(|cpu_s| cpu_s * 10.0);
     }
     let mut second = folder(&scratch[1], &slower);
-    let text = compare(&first, &second, false).unwrap();
+    let text = compare(&first, &second, None, false).unwrap();
     let line = |start: &str| text.lines().find(|line| line.contains(start)).unwrap().to_owned();
     assert!(line("highwater backlog 1 count of 5,000,000").contains("10.00x slower ["), "{text}");
     assert!(line("consume backlog 1 count of 5,000,000").starts_with("control"), "{text}");
@@ -210,9 +210,47 @@ fn runs_of_two_machines_are_not_divided_unasked() {
     assert!(line("spark backlog 1").contains("no figure: mismatch"), "{text}");
     assert!(line("memory copy").contains("14.0 → 14.0 GB/s"), "{text}");
     second.host.cpu = "another".into();
-    let error = compare(&first, &second, false).unwrap_err().to_string();
+    let error = compare(&first, &second, None, false).unwrap_err().to_string();
     assert!(error.contains("another processor") && error.contains("--force"), "{error}");
-    assert!(compare(&first, &second, true).unwrap().contains("warning: another processor"));
+    assert!(compare(&first, &second, None, true).unwrap().contains("warning: another processor"));
     (second.host.cpu, second.host.dirty) = (first.host.cpu.clone(), true);
-    assert!(compare(&first, &second, false).unwrap_err().to_string().contains("uncommitted"));
+    assert!(compare(&first, &second, None, false).unwrap_err().to_string().contains("uncommitted"));
+}
+
+#[test]
+fn a_column_is_compared_by_its_name_and_an_unknown_one_refused() {
+    let scratch = [Scratch::new("bench-report"), Scratch::new("bench-report")];
+    let first = folder(&scratch[0], &runs());
+    let mut larger = runs();
+    for run in larger.iter_mut().filter(|run| run.engine == "highwater") {
+        run.peak_rss_kb = run.peak_rss_kb.map(|kib| kib * 2);
+    }
+    let second = folder(&scratch[1], &larger);
+    let text = compare(&first, &second, Some("peak_rss_kb"), false).unwrap();
+    let line = |start: &str| text.lines().find(|line| line.contains(start)).unwrap();
+    assert!(line("highwater backlog 1 count of 5,000,000, peak_rss_kb").contains("2.00x more ["));
+    assert!(line("spark backlog 1").ends_with("no figure"), "{text}");
+    for (column, hint) in [("peak_rss", "peak_rss_kb"), ("status", "cpu_s")] {
+        let error = compare(&first, &second, Some(column), true).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.kind().exit_code(), 64, "{text}");
+        assert!(text.contains(&format!("no column `{column}`")) && text.contains(hint), "{text}");
+    }
+}
+
+#[test]
+fn a_folder_of_runs_means_its_newest_one() {
+    let scratch = Scratch::new("bench-report");
+    let results = folder(&scratch, &runs());
+    let found = super::run(Some(scratch.path()), std::path::Path::new("nowhere")).unwrap();
+    assert_eq!(found.about.run_id, results.about.run_id);
+    let empty = Scratch::new("bench-report");
+    let error = super::run(Some(empty.path()), scratch.path()).unwrap_err();
+    assert_eq!(error.kind().exit_code(), 64);
+    assert!(error.to_string().contains("there is no run in"), "{error}");
+    let of_cases = empty.path().join("20260101T000000-bench-x");
+    fs::create_dir_all(&of_cases).unwrap();
+    fs::write(of_cases.join("runs.csv"), "run_id\n").unwrap();
+    let error = super::run(Some(&of_cases), scratch.path()).unwrap_err().to_string();
+    assert!(error.contains("cases"), "{error}");
 }

@@ -64,7 +64,7 @@ fn without_comments(text: &str) -> String {
 }
 
 /// A text without all that stands between two marks; lines stay.
-fn without(text: &str, open: &str, close: &str) -> String {
+pub(super) fn without(text: &str, open: &str, close: &str) -> String {
     let mut parts = text.split(open);
     let mut left = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -77,7 +77,7 @@ fn without(text: &str, open: &str, close: &str) -> String {
 }
 
 /// Numbers of a line with a unit behind them.
-fn figures(line: &str) -> Vec<String> {
+pub(super) fn figures(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = line;
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {

@@ -100,7 +100,7 @@ fn modules(files: &[String], sources: &[Source]) -> BTreeMap<String, Module> {
             let named = line.strip_prefix("path = \"").and_then(|rest| rest.strip_suffix('"'));
             if let Some(path) = named.filter(|path| path.ends_with(".rs")) {
                 let root = format!("{folder}{path}");
-                let test = root.starts_with("tests/");
+                let test = root.starts_with("tests/") || root.contains("/tests/");
                 queue.push_back((root.clone(), Module { root, test }));
             }
         }
