@@ -149,8 +149,8 @@ impl Watched {
         Ok(())
     }
 
-    /// Lets another process send the load, and reads rows meanwhile and until all are there; nothing
-    /// if the generator failed.
+    /// Lets another process send the load, and reads rows meanwhile and until all are there;
+    /// nothing if the generator failed.
     fn send_load(
         &mut self,
         bed: &Bed,

@@ -5,8 +5,8 @@
 //! `/proc`; in the end it is what the kernel accounts to this process for its ended children, so
 //! that nothing a tree has started and waited for escapes, or the most that was seen, if that is
 //! more: a root that ends first takes only its own account along. Memory is the greatest sum of
-//! resident pages that was seen, or the greatest peak of one process. A tree is looked at five times
-//! a second, and more often while it ends.
+//! resident pages that was seen, or the greatest peak of one process. A tree is looked at five
+//! times a second, and more often while it ends.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
