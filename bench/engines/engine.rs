@@ -7,12 +7,33 @@ use highwater::error::Result;
 use super::{Engine, Job, RowsWanted, beside, write};
 use crate::workloads::{Workload, elearning};
 
-/// The engine that is measured.
-pub struct Highwater;
+/// The engine that is measured, or a variation of it.
+struct Highwater {
+    name: &'static str,
+    /// Settings of the job file that differ from what the engine does by itself.
+    set: &'static [&'static str],
+}
+
+/// The engine as it is, and with one choice made otherwise each.
+pub(super) fn engines() -> Vec<Box<dyn Engine>> {
+    let variation = |name, set| -> Box<dyn Engine> { Box::new(Highwater { name, set }) };
+    vec![
+        variation("highwater", &[]),
+        variation("highwater_differential", &["view.rows.engine=\"differential\""]),
+        variation("highwater_strict", &["source.plays.lateness_rule=\"strict\""]),
+        variation("highwater_tick_1ms", &["flow.tick=\"1ms\"", "flow.tick_max=\"1ms\""]),
+        variation("highwater_tick_50ms", &["flow.tick=\"50ms\""]),
+    ]
+}
 
 impl Engine for Highwater {
     fn name(&self) -> &'static str {
-        "highwater"
+        self.name
+    }
+
+    fn refuses(&self, job: &Job) -> Option<String> {
+        let fits = self.set.is_empty() || matches!(job.query, Workload::Plays(_));
+        (!fits).then(|| format!("variations are measured over plays, not over {}", job.query))
     }
 
     fn version(&self) -> Result<String, String> {
@@ -32,6 +53,9 @@ impl Engine for Highwater {
         };
         command.arg("-c").arg(overlay);
         command.arg("-w").arg(job.workers.to_string());
+        self.set.iter().for_each(|setting| {
+            command.arg("--set").arg(setting);
+        });
         Ok(command)
     }
 }

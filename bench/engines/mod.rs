@@ -104,7 +104,7 @@ pub trait Engine {
 
 /// All of them, in the order of reports.
 pub fn all() -> Vec<Box<dyn Engine>> {
-    let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(engine::Highwater)];
+    let mut engines = engine::engines();
     engines.extend(single_thread::engines());
     engines.extend(peer::engines());
     engines

@@ -17,6 +17,8 @@ pub const ALL: &[(&str, &str)] = &[
     ("nexmark", include_str!("../experiments/nexmark.toml")),
     ("elearning", include_str!("../experiments/elearning.toml")),
     ("transfers", include_str!("../experiments/transfers.toml")),
+    ("scaling", include_str!("../experiments/scaling.toml")),
+    ("ablation", include_str!("../experiments/ablation.toml")),
 ];
 
 /// The fewest events of a scaled backlog, and the fewest seconds of a scaled load.
