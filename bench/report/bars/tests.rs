@@ -282,7 +282,7 @@ fn cases_are_judged_by_their_pairs() {
         + &sample("engine", 1, 4.0)
         + &sample("loop", 1, 2.0)
         + "r,t,abc,false,r,2,1,a,engine,2,9,NaN,NaN,ratio_median,0.5,ok\n"
-        + "r,t,abc,false,r,2,1,e,\"idle, 1 worker\",0,0,NaN,NaN,% of a core,0.2,ok\n";
+        + "r,t,abc,false,r,2,1,e,\"idle with 25 views, 1 worker\",0,0,NaN,NaN,% of a core,0.2,ok\n";
     fs::write(dir.join("runs.csv"), text).unwrap();
     let text = block::text(&Runs::read(&[], scratch.path()).unwrap()).unwrap();
     for part in [
