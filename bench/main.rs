@@ -12,6 +12,10 @@ use highwater_bench::harness::run::{self, Choice};
 use highwater_bench::report::{self, bars};
 use highwater_bench::{engines, load, micro};
 
+/// As the product: one thread is to have no worse one.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Measures Highwater beside the limits of the machine, one thread, and other engines.
 #[derive(Parser)]
 #[command(name = "highwater-bench")]

@@ -18,6 +18,10 @@ use highwater::prelude::*;
 use highwater::runtime::Dataflow;
 use highwater_datasets::GENERATORS;
 
+/// As the product.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Where a window begins, in milliseconds since 1970, as all engines write it.
 fn start_ms(window: Window) -> i64 {
     window.start.micros() / 1_000
