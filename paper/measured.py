@@ -88,7 +88,8 @@ def numbers(role, run):
                 for what, value in zip(["ratio", "low", "high"], values):
                     yield f"{role}.{group}.{engine}.{what}", shown(value)
                 yield f"{role}.{group}.{engine}.pairs", str(pairs)
-    for line in run.limits:
+    # A limit that stands twice was tried twice; the last one counts.
+    for line in {line["what"]: line for line in run.limits}.values():
         name = line["what"].replace(",", "").replace(" ", "-")
         yield f"{role}.limit.{name}", shown(float(line["value"]))
     yield f"{role}.trials", str(len(run.trials))

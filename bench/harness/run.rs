@@ -83,7 +83,7 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
     for ((source, events), query) in backlogs(&trials) {
         say(&format!("writing a backlog of {} events of {source}", grouped(events)));
         let seconds = bed.backlog(query, events).fill(&*query.backlog(events)?)?;
-        let what = format!("generator of {source}, backlog");
+        let what = format!("generator of {source}, backlog of {}", grouped(events));
         lines.push(limits::line(&what, "M events/s", events as f64 / seconds / 1e6));
     }
     lines.extend(limits::writers::measure(scratch.path(), &|topic| bed.target(topic))?);
