@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures all that the bars are about, publishes the run folders, and writes the table of the bars
-# into docs/performance.md. An hour and a half on a machine that does nothing else; commit first, as
-# a run of a tree with changes is marked.
+# into docs/performance.md. 45 minutes on a machine that does nothing else; commit first, as a run of
+# a tree with changes is marked.
 #
 #   bench/bars.sh highwater-bench [EXPERIMENT…]   the program, with `bench-highwater` beside it;
 #                                                 `cases` is what is measured within one process
