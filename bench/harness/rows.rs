@@ -7,6 +7,7 @@ use std::time::Duration;
 use highwater::error::{Error, Result};
 use highwater::source::kafka::{ClientSettings, KafkaSource, Options, Setup};
 use highwater::source::{Batch, Partition, Source, Start};
+use serde::de::DeserializeOwned;
 
 use crate::load::{Target, now_us};
 use crate::workloads::queries::ResultRow;
@@ -46,19 +47,19 @@ impl Received {
     ///
     /// It is no row over plays.
     pub fn read(record: &Record<'_>) -> Result<Option<Received>> {
-        let read = |value| Ok(Received { at_us: record.at_us, row: result_row(value)? });
+        let read = |value| Ok(Received { at_us: record.at_us, row: read(value)? });
         record.value.map(read).transpose()
     }
 }
 
-/// Reads a row with a key, a start and a number of events.
+/// Reads a row, or its key.
 ///
 /// # Errors
 ///
 /// It is something else.
-pub fn result_row(value: &[u8]) -> Result<ResultRow> {
-    serde_json::from_slice(value).map_err(|error| {
-        let text = String::from_utf8_lossy(value).into_owned();
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
         Error::config(format!("an engine wrote {text}, which is no row: {error}"))
     })
 }

@@ -58,6 +58,7 @@ pub struct Topic {
 /// Generated events.
 pub struct Backlog {
     generator: Arc<dyn Generator>,
+    topics: Vec<Topic>,
     events: u64,
 }
 
@@ -76,6 +77,15 @@ pub fn topics() -> Result<Vec<Topic>> {
     Ok(kind.topics.iter().map(topic).collect())
 }
 
+impl Topic {
+    /// What its events say that close windows.
+    fn closing(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let source = self.source;
+        let own = CLOSING.iter().filter(move |(known, _)| *known == source);
+        own.flat_map(|(_, says)| says.iter().copied())
+    }
+}
+
 impl Backlog {
     /// So many events from a seed.
     ///
@@ -88,14 +98,13 @@ impl Backlog {
         options.seed = seed;
         options.rate = Some(f64::from(RATE));
         options.events = Some(events);
-        Ok(Backlog { generator: (kind.make)(&options)?, events })
+        Ok(Backlog { generator: (kind.make)(&options)?, topics: self::topics()?, events })
     }
 }
 
 impl Events for Backlog {
     fn topics(&self) -> Vec<(&'static str, u32)> {
-        let topics = topics().unwrap_or_default();
-        topics.into_iter().map(|topic| (topic.suffix, topic.partitions)).collect()
+        self.topics.iter().map(|topic| (topic.suffix, topic.partitions)).collect()
     }
 
     fn count(&self) -> u64 {
@@ -113,11 +122,10 @@ impl Events for Backlog {
     fn closing(&self, send: &mut dyn FnMut(Place, &str) -> Result<()>) -> Result<()> {
         let span = i64::try_from(self.events / u64::from(RATE)).map_err(Error::bug)?;
         let at = Time::from_seconds(START_S + span + CLOSING_S);
-        for (topic, Topic { source, partitions, .. }) in topics()?.into_iter().enumerate() {
-            let says = CLOSING.iter().filter(|(known, _)| *known == source);
-            for says in says.flat_map(|(_, says)| says.iter()) {
+        for (topic, of) in self.topics.iter().enumerate() {
+            for says in of.closing() {
                 let event = format!(r#"{{"timestamp":"{at}","user_id":"nobody",{says}}}"#);
-                for partition in 0..partitions {
+                for partition in 0..of.partitions {
                     send(Place { topic, partition }, &event)?;
                 }
             }
@@ -126,11 +134,7 @@ impl Events for Backlog {
     }
 
     fn records(&self) -> u64 {
-        let mut closing = 0;
-        let counted = self.closing(&mut |_, _| {
-            closing += 1;
-            Ok(())
-        });
-        counted.map_or(self.events, |()| self.events + closing)
+        let closing = |of: &Topic| u64::from(of.partitions) * of.closing().count() as u64;
+        self.events + self.topics.iter().map(closing).sum::<u64>()
     }
 }

@@ -1,5 +1,5 @@
 //! Workloads: events that depend on their number alone, and the rows that each query must make of
-//! them, computed without any engine.
+//! them, computed without any engine; those of `elearning` are made by the harness.
 
 mod dice;
 pub mod elearning;
@@ -10,4 +10,6 @@ pub mod transfers;
 mod workload;
 pub mod ysb;
 
-pub use workload::{Events, Place, RATE, SEED, Workload};
+pub use workload::{Events, PARTITIONS, Place, RATE, SEED, Workload};
+
+use workload::due_us;

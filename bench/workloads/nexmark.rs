@@ -23,8 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
 
-/// Partitions of the topic.
-pub const PARTITIONS: u32 = 4;
+pub use super::PARTITIONS;
 
 /// Where the event time of a backlog begins: 2026-01-01T00:00:00Z, in microseconds since 1970.
 pub const BACKLOG_START_US: i64 = 1_767_225_600_000_000;
@@ -157,8 +156,7 @@ impl Plan {
     }
 
     fn at_ms(&self, place: u64) -> i64 {
-        let us = u128::from(place) * 1_000_000 / u128::from(self.rate.max(1));
-        (self.start_us + us as i64).div_euclid(1_000)
+        self.planned_us(place).div_euclid(1_000)
     }
 
     fn auction(&self, place: i64, date_time: i64, dice: &mut Dice) -> Auction {
@@ -187,7 +185,7 @@ impl Plan {
 
     /// When event `n` happens, in microseconds since 1970: that of a live plan is sent then.
     pub fn planned_us(&self, n: u64) -> i64 {
-        self.start_us + (u128::from(n) * 1_000_000 / u128::from(self.rate.max(1))) as i64
+        super::due_us(self.start_us, self.rate, n)
     }
 
     /// Writes event `n`; returns its partition.

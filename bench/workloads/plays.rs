@@ -12,8 +12,7 @@ use highwater::prelude::*;
 use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 
-/// Partitions of the topic.
-pub const PARTITIONS: u32 = 4;
+pub use super::PARTITIONS;
 
 /// Bytes of an event.
 const EVENT_BYTES: usize = 160;
@@ -152,9 +151,7 @@ impl Plan {
     pub fn planned_us(&self, n: u64) -> i64 {
         match self.timing {
             Timing::Backlog => 0,
-            Timing::Live { start_us, rate } => {
-                start_us + (u128::from(n) * 1_000_000 / u128::from(rate)) as i64
-            }
+            Timing::Live { start_us, rate } => super::due_us(start_us, rate, n),
         }
     }
 

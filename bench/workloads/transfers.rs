@@ -13,8 +13,7 @@ use serde::de::MapAccess;
 use super::dice::Dice;
 use super::{Events, Place};
 
-/// Partitions of the topic.
-pub const PARTITIONS: u32 = 4;
+pub use super::PARTITIONS;
 
 /// Accounts; both sides of a transfer may be the same one.
 pub const ACCOUNTS: u64 = 10;

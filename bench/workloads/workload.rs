@@ -14,6 +14,9 @@ pub const SEED: u64 = 1;
 /// Events of NEXMark and of YSB in a second of event time: a window of ten seconds has 100,000.
 pub const RATE: u64 = 10_000;
 
+/// Partitions of each topic that is no system's own.
+pub const PARTITIONS: u32 = 4;
+
 /// Names of queries of NEXMark begin so, for other benchmarks have a `q5` too.
 const NEXMARK: &str = "nexmark_";
 
@@ -135,12 +138,17 @@ impl Workload {
     }
 }
 
+/// When event `n` is due, so many events a second from a start, in microseconds since 1970.
+pub(super) fn due_us(start_us: i64, rate: u64, n: u64) -> i64 {
+    start_us + (u128::from(n) * 1_000_000 / u128::from(rate.max(1))) as i64
+}
+
 /// Plans whose events go to the partitions of one topic in turn.
 macro_rules! one_topic {
-    ($plan:ty, $partitions:expr) => {
+    ($plan:ty) => {
         impl Events for $plan {
             fn topics(&self) -> Vec<(&'static str, u32)> {
-                vec![("", $partitions)]
+                vec![("", PARTITIONS)]
             }
 
             fn count(&self) -> u64 {
@@ -164,9 +172,9 @@ macro_rules! one_topic {
     };
 }
 
-one_topic!(plays::Plan, plays::PARTITIONS);
-one_topic!(nexmark::Plan, nexmark::PARTITIONS);
-one_topic!(ysb::Plan, ysb::PARTITIONS);
+one_topic!(plays::Plan);
+one_topic!(nexmark::Plan);
+one_topic!(ysb::Plan);
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
 
-/// Partitions of the topic.
-pub const PARTITIONS: u32 = 4;
+pub use super::PARTITIONS;
 
 /// Length of the windows, in milliseconds.
 pub const WINDOW_MS: i64 = 10_000;
@@ -153,7 +152,7 @@ impl Plan {
 
     /// When event `n` happens if it is not skewed, in microseconds since 1970.
     pub fn planned_us(&self, n: u64) -> i64 {
-        self.start_us + (u128::from(n) * 1_000_000 / u128::from(self.rate.max(1))) as i64
+        super::due_us(self.start_us, self.rate, n)
     }
 
     /// Writes event `n`; returns its partition.

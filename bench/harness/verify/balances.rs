@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use highwater::error::{Error, Result};
+use highwater::error::Result;
 use serde::Deserialize;
 
 use super::{Check, Verdict};
-use crate::harness::rows::Record;
+use crate::harness::rows::{Record, read};
 
 /// The balances that were shown last, beside an answer.
 pub struct Balances {
@@ -43,13 +43,8 @@ impl Balances {
 impl Check for Balances {
     fn take(&mut self, record: &Record<'_>) -> Result<()> {
         let (Some(key), Some(value)) = (record.key, record.value) else { return Ok(()) };
-        let wrong = |error| {
-            let text = String::from_utf8_lossy(value).into_owned();
-            Error::config(format!("an engine wrote {text}, which is no row: {error}"))
-        };
-        let key: Key = serde_json::from_slice(key).map_err(wrong)?;
-        let row: Row = serde_json::from_slice(value).map_err(wrong)?;
-        match (&*key.view, row) {
+        let key: Key = read(key)?;
+        match (&*key.view, read(value)?) {
             ("balance", Row { account: Some(account), amount: Some(amount), .. }) => {
                 self.found.insert(account, amount);
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use highwater::error::Result;
 
 use super::{Check, Verdict};
-use crate::harness::rows::{Record, result_row};
+use crate::harness::rows::{Record, read};
 use crate::workloads::queries::{Answer, Group, ResultRow};
 
 /// The newest row of each group, beside an answer.
@@ -47,7 +47,7 @@ impl Newest {
 impl Check for Newest {
     fn take(&mut self, record: &Record<'_>) -> Result<()> {
         if let Some(value) = record.value {
-            self.take_row(&result_row(value)?);
+            self.take_row(&read(value)?);
         }
         Ok(())
     }

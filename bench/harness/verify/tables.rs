@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{Check, Verdict};
 use crate::engines::beside;
-use crate::harness::rows::Record;
+use crate::harness::rows::{self, Record};
 use crate::workloads::{Events, SEED, elearning};
 
 /// How far floats may be apart, of their size: the order in which Spark adds is not defined.
@@ -179,17 +179,11 @@ impl Tables {
 impl Check for Tables {
     fn take(&mut self, record: &Record<'_>) -> Result<()> {
         let Some(value) = record.value else { return Ok(()) };
-        let object = |bytes: &[u8]| -> Result<Map<String, Value>> {
-            serde_json::from_slice(bytes).map_err(|error| {
-                let text = String::from_utf8_lossy(bytes).into_owned();
-                Error::config(format!("an engine wrote {text}, which is no row: {error}"))
-            })
-        };
-        let mut row = object(value)?;
+        let mut row: Map<String, Value> = rows::read(value)?;
         // Spark has it in the row, Highwater in the key.
         let view = match (row.remove("view"), record.key) {
             (Some(view), _) => Some(view),
-            (None, Some(key)) => object(key)?.remove("view"),
+            (None, Some(key)) => rows::read::<Map<String, Value>>(key)?.remove("view"),
             (None, None) => None,
         };
         let view = view.as_ref().and_then(Value::as_str).unwrap_or_default();
