@@ -66,16 +66,15 @@ impl Wire for Message {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "event_id" => self.event_id = field.text()?,
-            "timestamp" => self.timestamp = field.time()?,
-            "stream_id" => self.stream_id = field.text()?,
-            "user_id" => self.user_id = field.text()?,
-            "username" => self.username = field.text()?,
-            "message" => self.text = field.text()?,
-            "emotes" => self.emotes = field.text_list()?,
-            _ => self.names.field(name, field)?,
+            "event_id" => field.text(&mut self.event_id),
+            "timestamp" => field.time(&mut self.timestamp),
+            "stream_id" => field.text(&mut self.stream_id),
+            "user_id" => field.text(&mut self.user_id),
+            "username" => field.text(&mut self.username),
+            "message" => field.text(&mut self.text),
+            "emotes" => field.text_list(&mut self.emotes),
+            _ => self.names.field(name, field),
         }
-        Ok(())
     }
 
     fn normalise(&mut self, dialect: Dialect, at: At<'_>) {
@@ -93,13 +92,12 @@ impl Wire for Viewers {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "event_id" => self.event_id = field.text()?,
-            "timestamp" => self.timestamp = field.time()?,
-            "stream_id" => self.stream_id = field.text()?,
-            "viewer_count" => self.viewer_count = field.i32()?,
-            _ => self.names.field(name, field)?,
+            "event_id" => field.text(&mut self.event_id),
+            "timestamp" => field.time(&mut self.timestamp),
+            "stream_id" => field.text(&mut self.stream_id),
+            "viewer_count" => field.i32(&mut self.viewer_count),
+            _ => self.names.field(name, field),
         }
-        Ok(())
     }
 
     fn normalise(&mut self, dialect: Dialect, at: At<'_>) {
@@ -125,12 +123,11 @@ impl ProducerNames {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "channel" => self.channel = field.text()?,
-            "message_id" => self.message_id = field.text()?,
-            "transaction_id" => self.transaction_id = field.text()?,
-            _ => field.skip()?,
+            "channel" => field.text(&mut self.channel),
+            "message_id" => field.text(&mut self.message_id),
+            "transaction_id" => field.text(&mut self.transaction_id),
+            _ => field.skip(),
         }
-        Ok(())
     }
 
     /// Moves the producer's names to where the job's are missing.

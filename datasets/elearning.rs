@@ -113,11 +113,15 @@ impl<T: Topic> Wire for Event<T> {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "event_id" => self.event_id = field.text()?.into(),
-            "timestamp" => self.timestamp = field.text_time()?,
-            "action" => self.action = field.word()?,
-            "event_type" => self.event_type = field.word()?,
-            "user_id" => self.user_id = field.text()?,
+            "event_id" => {
+                let mut id = None;
+                field.text(&mut id)?;
+                self.event_id = id.into();
+            }
+            "timestamp" => field.text_time(&mut self.timestamp)?,
+            "action" => field.word(&mut self.action)?,
+            "event_type" => field.word(&mut self.event_type)?,
+            "user_id" => field.text(&mut self.user_id)?,
             _ => self.fields.field(name, field)?,
         }
         Ok(())

@@ -108,30 +108,29 @@ impl Wire for Event {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "event_id" => self.event_id = field.text()?,
-            "event_type" => self.event_type = field.text()?,
-            "user_id" => self.user_id = field.text()?,
-            "timestamp" => self.timestamp = field.written_time()?,
-            "device" => self.device = field.text()?,
-            "location" => self.location = field.text()?,
-            "session_id" => self.session_id = field.text()?,
-            "login_method" => self.login_method = field.text()?,
-            "success" => self.success = field.bool()?,
-            "page" => self.page = field.text()?,
-            "referrer" => self.referrer = field.text()?,
-            "duration_seconds" => self.duration_seconds = field.i32()?,
-            "item_id" => self.item_id = field.text()?,
-            "category" => self.category = field.text()?,
-            "position" => self.position = field.i32()?,
-            "quantity" => self.quantity = field.i32()?,
-            "price" => self.price = field.f64()?,
-            "search_query" => self.search_query = field.text()?,
-            "results_count" => self.results_count = field.i32()?,
-            "clicked_position" => self.clicked_position = field.i32()?,
-            "rating" => self.rating = field.i32()?,
-            _ => self.order.field(name, field)?,
+            "event_id" => field.text(&mut self.event_id),
+            "event_type" => field.text(&mut self.event_type),
+            "user_id" => field.text(&mut self.user_id),
+            "timestamp" => field.written_time(&mut self.timestamp),
+            "device" => field.text(&mut self.device),
+            "location" => field.text(&mut self.location),
+            "session_id" => field.text(&mut self.session_id),
+            "login_method" => field.text(&mut self.login_method),
+            "success" => field.bool(&mut self.success),
+            "page" => field.text(&mut self.page),
+            "referrer" => field.text(&mut self.referrer),
+            "duration_seconds" => field.i32(&mut self.duration_seconds),
+            "item_id" => field.text(&mut self.item_id),
+            "category" => field.text(&mut self.category),
+            "position" => field.i32(&mut self.position),
+            "quantity" => field.i32(&mut self.quantity),
+            "price" => field.f64(&mut self.price),
+            "search_query" => field.text(&mut self.search_query),
+            "results_count" => field.i32(&mut self.results_count),
+            "clicked_position" => field.i32(&mut self.clicked_position),
+            "rating" => field.i32(&mut self.rating),
+            _ => self.order.field(name, field),
         }
-        Ok(())
     }
 
     fn normalise(&mut self, dialect: Dialect, _at: At<'_>) {
@@ -154,14 +153,13 @@ impl Order {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "order_id" => self.order_id = field.text()?,
-            "items" => self.items = field.text_list()?,
-            "quantities" => self.quantities = field.i32_list()?,
-            "total_amount" => self.total_amount = field.f64()?,
-            "currency" => self.currency = field.text()?,
-            "payment_method" => self.payment_method = field.text()?,
-            _ => field.skip()?,
+            "order_id" => field.text(&mut self.order_id),
+            "items" => field.text_list(&mut self.items),
+            "quantities" => field.i32_list(&mut self.quantities),
+            "total_amount" => field.f64(&mut self.total_amount),
+            "currency" => field.text(&mut self.currency),
+            "payment_method" => field.text(&mut self.payment_method),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }

@@ -48,12 +48,11 @@ impl Wire for Visit {
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
         match name {
-            "timestamp" => self.timestamp = field.time()?,
-            "user_id" => self.user_id = field.text()?,
-            "page" => self.page = field.text()?,
-            _ => field.skip()?,
+            "timestamp" => field.time(&mut self.timestamp),
+            "user_id" => field.text(&mut self.user_id),
+            "page" => field.text(&mut self.page),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 

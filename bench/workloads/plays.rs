@@ -53,14 +53,13 @@ impl Wire for Play {
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
         match name {
-            "timestamp" => self.timestamp = field.time()?,
-            "user_id" => self.user_id = field.text()?,
-            "event_type" => self.event_type = field.text()?,
-            "video_id" => self.video_id = field.text()?,
-            "planned_us" => self.planned_us = field.i64()?,
-            _ => field.skip()?,
+            "timestamp" => field.time(&mut self.timestamp),
+            "user_id" => field.text(&mut self.user_id),
+            "event_type" => field.text(&mut self.event_type),
+            "video_id" => field.text(&mut self.video_id),
+            "planned_us" => field.i64(&mut self.planned_us),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 

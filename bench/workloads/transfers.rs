@@ -44,16 +44,25 @@ impl Wire for Transfer {
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
         match name {
-            "id" => self.id = field.i64()?.unwrap_or_default(),
-            "from" => self.from = field.i64()?.unwrap_or_default(),
-            "to" => self.to = field.i64()?.unwrap_or_default(),
+            "id" => whole(field, &mut self.id),
+            "from" => whole(field, &mut self.from),
+            "to" => whole(field, &mut self.to),
             // Without an amount nothing is moved.
-            "amount" => self.amount = field.i64()?.unwrap_or_default(),
-            "ts" => self.at = field.time()?,
-            _ => field.skip()?,
+            "amount" => whole(field, &mut self.amount),
+            "ts" => field.time(&mut self.at),
+            _ => field.skip(),
         }
-        Ok(())
     }
+}
+
+fn whole<'de, A: MapAccess<'de>>(
+    field: Field<'_, A>,
+    into: &mut i64,
+) -> std::result::Result<(), A::Error> {
+    let mut number = None;
+    field.i64(&mut number)?;
+    *into = number.unwrap_or_default();
+    Ok(())
 }
 
 /// A number of transfers.

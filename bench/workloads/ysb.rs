@@ -62,12 +62,11 @@ impl Wire for Shown {
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
         match name {
-            "ad_id" => self.ad_id = field.text()?,
-            "event_type" => self.event_type = field.text()?,
-            "event_time" => self.event_time = field.epoch_millis()?,
-            _ => field.skip()?,
+            "ad_id" => field.text(&mut self.ad_id),
+            "event_type" => field.text(&mut self.event_type),
+            "event_time" => field.epoch_millis(&mut self.event_time),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 

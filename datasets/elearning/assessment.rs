@@ -37,16 +37,15 @@ impl Topic for Assessment {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "course_id" => self.course_id = field.text()?,
-            "assignment_id" => self.assignment_id = field.text()?,
-            "student_id" => self.student_id = field.text()?,
-            "quiz_id" => self.quiz_id = field.text()?,
-            "score" => self.score = field.f64()?,
-            "max_score" => self.max_score = field.f64()?,
-            "correct_answers" => self.correct_answers = field.i32()?,
-            "total_questions" => self.total_questions = field.i32()?,
-            _ => field.skip()?,
+            "course_id" => field.text(&mut self.course_id),
+            "assignment_id" => field.text(&mut self.assignment_id),
+            "student_id" => field.text(&mut self.student_id),
+            "quiz_id" => field.text(&mut self.quiz_id),
+            "score" => field.f64(&mut self.score),
+            "max_score" => field.f64(&mut self.max_score),
+            "correct_answers" => field.i32(&mut self.correct_answers),
+            "total_questions" => field.i32(&mut self.total_questions),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }

@@ -22,10 +22,9 @@ impl Topic for Auth {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "success" => self.success = field.bool()?,
-            _ => field.skip()?,
+            "success" => field.bool(&mut self.success),
+            _ => field.skip(),
         }
-        Ok(())
     }
 
     fn fill(&mut self, action: &Action) {

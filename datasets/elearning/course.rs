@@ -34,13 +34,12 @@ impl Topic for Course {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "course_id" => self.course_id = field.text()?,
-            "material_id" => self.material_id = field.text()?,
-            "resource_id" => self.resource_id = field.text()?,
-            "item_id" => self.item_id = field.text()?,
-            _ => field.skip()?,
+            "course_id" => field.text(&mut self.course_id),
+            "material_id" => field.text(&mut self.material_id),
+            "resource_id" => field.text(&mut self.resource_id),
+            "item_id" => field.text(&mut self.item_id),
+            _ => field.skip(),
         }
-        Ok(())
     }
 
     fn fill(&mut self, action: &Action) {

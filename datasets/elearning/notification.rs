@@ -29,10 +29,9 @@ impl Topic for Notification {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "notification_id" => self.notification_id = field.text()?,
-            "notification_type" => self.notification_type = field.text()?,
-            _ => field.skip()?,
+            "notification_id" => field.text(&mut self.notification_id),
+            "notification_type" => field.text(&mut self.notification_type),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }

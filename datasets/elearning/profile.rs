@@ -34,11 +34,10 @@ impl Topic for Profile {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "field_name" => self.field_name = field.text()?,
-            "updated_fields" => self.updated_fields = field.text_list()?,
-            _ => field.skip()?,
+            "field_name" => field.text(&mut self.field_name),
+            "updated_fields" => field.text_list(&mut self.updated_fields),
+            _ => field.skip(),
         }
-        Ok(())
     }
 
     fn fill(&mut self, action: &Action) {

@@ -27,11 +27,10 @@ impl Topic for Video {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "course_id" => self.course_id = field.text()?,
-            "video_id" => self.video_id = field.text()?,
-            "watch_duration_seconds" => self.watch_duration_seconds = field.i32()?,
-            _ => field.skip()?,
+            "course_id" => field.text(&mut self.course_id),
+            "video_id" => field.text(&mut self.video_id),
+            "watch_duration_seconds" => field.i32(&mut self.watch_duration_seconds),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }

@@ -52,25 +52,34 @@ impl Wire for Candle {
         name: &str,
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
-        let millis = |count: Option<i64>| count.and_then(timestamp::from_millis);
+        let open = |count| timestamp::from_number(count, true);
         match name {
-            "timestamp" => {
-                let count = field.i64()?;
-                self.open_time = count.and_then(|count| timestamp::from_number(count, true));
-            }
-            "snapshot_time" => self.snapshot_time = millis(field.i64()?),
-            "close_time" => self.close_time = millis(field.i64()?),
-            "symbol" => self.symbol = field.text()?,
-            "open" => self.open = field.f64()?,
-            "high" => self.high = field.f64()?,
-            "low" => self.low = field.f64()?,
-            "close" => self.close = field.f64()?,
-            "volume" => self.volume = field.f64()?,
-            "quote_asset_volume" => self.quote_asset_volume = field.f64()?,
-            "taker_buy_base" => self.taker_buy_base = field.f64()?,
-            "taker_buy_quote" => self.taker_buy_quote = field.f64()?,
+            "timestamp" => time_of(field, &mut self.open_time, open)?,
+            "snapshot_time" => time_of(field, &mut self.snapshot_time, timestamp::from_millis)?,
+            "close_time" => time_of(field, &mut self.close_time, timestamp::from_millis)?,
+            "symbol" => field.text(&mut self.symbol)?,
+            "open" => field.f64(&mut self.open)?,
+            "high" => field.f64(&mut self.high)?,
+            "low" => field.f64(&mut self.low)?,
+            "close" => field.f64(&mut self.close)?,
+            "volume" => field.f64(&mut self.volume)?,
+            "quote_asset_volume" => field.f64(&mut self.quote_asset_volume)?,
+            "taker_buy_base" => field.f64(&mut self.taker_buy_base)?,
+            "taker_buy_quote" => field.f64(&mut self.taker_buy_quote)?,
             _ => field.skip()?,
         }
         Ok(())
     }
+}
+
+/// Reads a time that is written as a number.
+fn time_of<'de, A: MapAccess<'de>>(
+    field: Field<'_, A>,
+    into: &mut Option<Time>,
+    time: impl FnOnce(i64) -> Option<Time>,
+) -> Result<(), A::Error> {
+    let mut number = None;
+    field.i64(&mut number)?;
+    *into = number.and_then(time);
+    Ok(())
 }

@@ -165,16 +165,15 @@ impl Wire for Message {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "event_type" => self.event_type = field.text()?,
-            "market" => self.market = field.text()?,
-            "timestamp" => self.timestamp = field.epoch_millis()?,
-            "price" => self.price = field.word()?,
-            "size" => self.size = field.word()?,
-            "bids" => self.bids = field.objects()?,
-            "asks" => self.asks = field.objects()?,
-            _ => field.skip()?,
+            "event_type" => field.text(&mut self.event_type),
+            "market" => field.text(&mut self.market),
+            "timestamp" => field.epoch_millis(&mut self.timestamp),
+            "price" => field.word(&mut self.price),
+            "size" => field.word(&mut self.size),
+            "bids" => field.objects(&mut self.bids),
+            "asks" => field.objects(&mut self.asks),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 
@@ -186,10 +185,9 @@ impl Wire for Level {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "price" => self.price = field.text()?,
-            "size" => self.size = field.word()?,
-            _ => field.skip()?,
+            "price" => field.text(&mut self.price),
+            "size" => field.word(&mut self.size),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }

@@ -47,13 +47,12 @@ impl Wire for Question {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "conditionId" | "market" => self.market_id = field.text()?,
-            "slug" => self.slug = field.text()?,
-            "question" | "title" => self.question = field.text()?,
-            "markets" => self.markets = field.objects()?,
-            _ => field.skip()?,
+            "conditionId" | "market" => field.text(&mut self.market_id),
+            "slug" => field.text(&mut self.slug),
+            "question" | "title" => field.text(&mut self.question),
+            "markets" => field.objects(&mut self.markets),
+            _ => field.skip(),
         }
-        Ok(())
     }
 
     fn normalise(&mut self, _dialect: Dialect, _at: At<'_>) {
@@ -73,11 +72,10 @@ impl Wire for Market {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "conditionId" => self.id = field.text()?,
-            "slug" => self.slug = field.text()?,
-            "question" => self.question = field.text()?,
-            _ => field.skip()?,
+            "conditionId" => field.text(&mut self.id),
+            "slug" => field.text(&mut self.slug),
+            "question" => field.text(&mut self.question),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }

@@ -148,8 +148,9 @@ fn is_null_row(reject: &Reject, options: &Options) -> bool {
 
 /// The value of one field of a document, read as the type that the wire type wants.
 ///
-/// All methods give `None` for `null` and for a value of another type, which is counted under the
-/// name of the field. Their errors are those of the parser, to be passed on.
+/// All methods write into a field of the event, whatever was in it before, and write `None` for
+/// `null` and for a value of another type, which is counted under the name of the field. Their
+/// errors are those of the parser, to be passed on.
 #[must_use = "a field that is not consumed makes the document unreadable; `skip` it"]
 #[derive(Debug)]
 pub struct Field<'a, A> {
@@ -158,8 +159,21 @@ pub struct Field<'a, A> {
 }
 
 impl<'de, A: MapAccess<'de>> Field<'_, A> {
-    fn read<T: Coerce>(self) -> Result<Option<T>, A::Error> {
-        self.map.next_value_seed(Typed::new(self.context))
+    #[inline]
+    fn read<T: Coerce>(mut self, slot: &mut Option<T>) -> Result<(), A::Error> {
+        self.map.next_value_seed(Typed { context: &mut self.context, slot })
+    }
+
+    /// Reads a value as the type that says how, and keeps what stands for it.
+    fn read_as<T: Coerce, U>(
+        self,
+        slot: &mut Option<U>,
+        keep: impl FnOnce(T) -> Option<U>,
+    ) -> Result<(), A::Error> {
+        let mut value = None;
+        self.read(&mut value)?;
+        *slot = value.and_then(keep);
+        Ok(())
     }
 
     /// Text. Numbers and truth values become text (floats as Java writes them), objects and arrays
@@ -168,8 +182,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn text(self) -> Result<Option<Text>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn text(self, slot: &mut Option<Text>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// A text that stands for something else, such as a name for one of a few known ones; as
@@ -178,8 +193,8 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn word<T: for<'t> From<&'t str>>(self) -> Result<Option<T>, A::Error> {
-        Ok(self.read::<Word<T>>()?.map(|Word(word)| word))
+    pub fn word<T: for<'t> From<&'t str>>(self, slot: &mut Option<T>) -> Result<(), A::Error> {
+        self.read_as(slot, |Word(word)| Some(word))
     }
 
     /// A whole number that fits 32 bits.
@@ -187,8 +202,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn i32(self) -> Result<Option<i32>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn i32(self, slot: &mut Option<i32>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// A whole number that fits 64 bits.
@@ -196,8 +212,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn i64(self) -> Result<Option<i64>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn i64(self, slot: &mut Option<i64>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// A number; with [`Options::keep_nan`] also the texts `NaN`, `Infinity`, `-Infinity`.
@@ -205,8 +222,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn f64(self) -> Result<Option<f64>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn f64(self, slot: &mut Option<f64>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// A truth value.
@@ -214,8 +232,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn bool(self) -> Result<Option<bool>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn bool(self, slot: &mut Option<bool>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// An instant: a text as [`parse`](super::timestamp::parse) reads it, or a whole number as
@@ -224,8 +243,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn time(self) -> Result<Option<Time>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn time(self, slot: &mut Option<Time>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// An instant in a field of type text, as [`parse`](super::timestamp::parse) reads it. Other
@@ -235,8 +255,8 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn text_time(self) -> Result<Option<Time>, A::Error> {
-        Ok(self.read::<Word<TextTime>>()?.and_then(|Word(TextTime(time))| time))
+    pub fn text_time(self, slot: &mut Option<Time>) -> Result<(), A::Error> {
+        self.read_as(slot, |Word(TextTime(time))| time)
     }
 
     /// As [`Field::text_time`], with the text that the time was written as; what is no time is its
@@ -245,8 +265,8 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn written_time(self) -> Result<Option<WrittenTime>, A::Error> {
-        Ok(self.read::<Word<WrittenTime>>()?.map(|Word(written)| written))
+    pub fn written_time(self, slot: &mut Option<WrittenTime>) -> Result<(), A::Error> {
+        self.read_as(slot, |Word(written)| Some(written))
     }
 
     /// As [`Field::text_time`], where the text is a number of milliseconds since 1970; a fraction
@@ -255,8 +275,8 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn epoch_millis(self) -> Result<Option<Time>, A::Error> {
-        Ok(self.read::<Word<TextMillis>>()?.and_then(|Word(TextMillis(time))| time))
+    pub fn epoch_millis(self, slot: &mut Option<Time>) -> Result<(), A::Error> {
+        self.read_as(slot, |Word(TextMillis(time))| time)
     }
 
     /// A list of texts; each element is read like [`Field::text`].
@@ -264,8 +284,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn text_list(self) -> Result<Option<Vec<Option<Text>>>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn text_list(self, slot: &mut Option<Vec<Option<Text>>>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// A list of whole numbers; each element is read like [`Field::i32`].
@@ -273,8 +294,9 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn i32_list(self) -> Result<Option<Vec<Option<i32>>>, A::Error> {
-        self.read()
+    #[inline]
+    pub fn i32_list(self, slot: &mut Option<Vec<Option<i32>>>) -> Result<(), A::Error> {
+        self.read(slot)
     }
 
     /// A list of objects, such as the levels of an order book; an element that is none is left
@@ -283,8 +305,8 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn objects<W: Wire>(self) -> Result<Option<Vec<W>>, A::Error> {
-        Ok(self.read::<list::Objects<W>>()?.map(|list::Objects(objects)| objects))
+    pub fn objects<W: Wire>(self, slot: &mut Option<Vec<W>>) -> Result<(), A::Error> {
+        self.read_as(slot, |list::Objects(objects)| Some(objects))
     }
 
     /// An object with a type of its own; what is none is `None`. [`Wire::normalise`] is not called
@@ -293,8 +315,8 @@ impl<'de, A: MapAccess<'de>> Field<'_, A> {
     /// # Errors
     ///
     /// Those of the parser.
-    pub fn object<W: Wire>(self) -> Result<Option<W>, A::Error> {
-        Ok(self.read::<list::Object<W>>()?.map(|list::Object(object)| object))
+    pub fn object<W: Wire>(self, slot: &mut Option<W>) -> Result<(), A::Error> {
+        self.read_as(slot, |list::Object(object)| Some(object))
     }
 
     /// Nothing: the value must be JSON, that is all.

@@ -37,11 +37,10 @@ use crate::text::Text;
 ///         field: Field<'_, A>,
 ///     ) -> Result<(), A::Error> {
 ///         match name {
-///             "user_id" => self.user_id = field.text()?,
-///             "timestamp" => self.timestamp = field.time()?,
-///             _ => field.skip()?,
+///             "user_id" => field.text(&mut self.user_id),
+///             "timestamp" => field.time(&mut self.timestamp),
+///             _ => field.skip(),
 ///         }
-///         Ok(())
 ///     }
 /// }
 ///

@@ -62,12 +62,21 @@ impl Wire for Event {
         field: codec::Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "key" => self.key = field.text()?.unwrap_or_default(),
-            "time" => self.time = field.time()?,
-            "value" => self.value = field.i64()?.unwrap_or_default(),
-            _ => field.skip()?,
+            "key" => {
+                let mut key = None;
+                field.text(&mut key)?;
+                self.key = key.unwrap_or_default();
+                Ok(())
+            }
+            "time" => field.time(&mut self.time),
+            "value" => {
+                let mut value = None;
+                field.i64(&mut value)?;
+                self.value = value.unwrap_or_default();
+                Ok(())
+            }
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 

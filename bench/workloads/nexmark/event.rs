@@ -92,6 +92,22 @@ impl<const EXTRA: bool> Event<EXTRA> {
     }
 }
 
+impl<const EXTRA: bool> Event<EXTRA> {
+    /// Reads one of the three objects. One that is NULL says nothing: some producers write all.
+    fn kind<'de, W: Wire, A: MapAccess<'de>>(
+        &mut self,
+        field: Field<'_, A>,
+        event: fn(W) -> Self,
+    ) -> std::result::Result<(), A::Error> {
+        let mut object = None;
+        field.object(&mut object)?;
+        if let Some(object) = object {
+            *self = event(object);
+        }
+        Ok(())
+    }
+}
+
 impl<const EXTRA: bool> Wire for Event<EXTRA> {
     #[inline]
     fn field<'de, A: MapAccess<'de>>(
@@ -99,17 +115,12 @@ impl<const EXTRA: bool> Wire for Event<EXTRA> {
         name: &str,
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
-        // A field that is NULL says nothing: some producers write all three of them.
-        let read = match name {
-            "person" => field.object()?.map(Event::Person),
-            "auction" => field.object()?.map(Event::Auction),
-            "bid" => field.object()?.map(Event::Bid),
-            _ => return field.skip(),
-        };
-        if let Some(event) = read {
-            *self = event;
+        match name {
+            "person" => self.kind(field, Event::Person),
+            "auction" => self.kind(field, Event::Auction),
+            "bid" => self.kind(field, Event::Bid),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 
@@ -121,12 +132,11 @@ impl Wire for Person {
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
         match name {
-            "id" => self.id = field.i64()?,
-            "name" => self.name = field.text()?,
-            "dateTime" => self.at = field.time()?,
-            _ => field.skip()?,
+            "id" => field.i64(&mut self.id),
+            "name" => field.text(&mut self.name),
+            "dateTime" => field.time(&mut self.at),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 
@@ -138,12 +148,11 @@ impl Wire for Auction {
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
         match name {
-            "id" => self.id = field.i64()?,
-            "seller" => self.seller = field.i64()?,
-            "dateTime" => self.at = field.time()?,
-            _ => field.skip()?,
+            "id" => field.i64(&mut self.id),
+            "seller" => field.i64(&mut self.seller),
+            "dateTime" => field.time(&mut self.at),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 
@@ -155,11 +164,11 @@ impl<const EXTRA: bool> Wire for Bid<EXTRA> {
         field: Field<'_, A>,
     ) -> std::result::Result<(), A::Error> {
         match name {
-            "auction" => self.auction = field.i64()?,
-            "bidder" => self.bidder = field.i64()?,
-            "price" => self.price = field.i64()?,
-            "dateTime" => self.at = field.time()?,
-            "extra" if EXTRA => self.extra = field.text()?,
+            "auction" => field.i64(&mut self.auction)?,
+            "bidder" => field.i64(&mut self.bidder)?,
+            "price" => field.i64(&mut self.price)?,
+            "dateTime" => field.time(&mut self.at)?,
+            "extra" if EXTRA => field.text(&mut self.extra)?,
             _ => field.skip()?,
         }
         Ok(())

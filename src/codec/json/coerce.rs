@@ -1,7 +1,6 @@
 //! One visitor for the values of all fields: what a JSON value becomes in a field of a type.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use compact_str::{ToCompactString, format_compact};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -83,6 +82,7 @@ impl Coerce for Text {
         Some(stats::java_double(number))
     }
 
+    #[inline]
     fn from_text(text: &str, _: &Options) -> Option<Text> {
         Some(Text::new(text))
     }
@@ -184,13 +184,6 @@ pub(super) struct Context<'a> {
     pub(super) state: &'a mut State,
 }
 
-impl Context<'_> {
-    /// The same for a part of the value.
-    pub(super) fn part(&mut self) -> Context<'_> {
-        Context { name: self.name, options: self.options, state: self.state }
-    }
-}
-
 /// What is known about a document while it is read.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -206,6 +199,7 @@ pub(super) struct State {
 
 impl State {
     /// Notes a value of the wrong type; elements of one list count once.
+    #[cold]
     pub(super) fn wrong(&mut self, field: &str, found: &'static str, wanted: &'static str) {
         if self.wrongs[self.start..].last().is_none_or(|last| last.field != field) {
             self.wrongs.push(Wrong { field: Text::new(field), outer: None, found, wanted });
@@ -213,13 +207,19 @@ impl State {
     }
 
     /// Forgets what was noted of a name that occurs again: the last value wins.
+    #[inline]
     pub(super) fn begin(&mut self, name: &str) {
         if self.wrongs.len() > self.start {
-            let kept = |wrong: &Wrong| wrong.outer.as_ref().unwrap_or(&wrong.field) != name;
-            let mut present = self.wrongs.split_off(self.start);
-            present.retain(kept);
-            self.wrongs.append(&mut present);
+            self.forget(name);
         }
+    }
+
+    #[cold]
+    fn forget(&mut self, name: &str) {
+        let kept = |wrong: &Wrong| wrong.outer.as_ref().unwrap_or(&wrong.field) != name;
+        let mut present = self.wrongs.split_off(self.start);
+        present.retain(kept);
+        self.wrongs.append(&mut present);
     }
 
     /// Opens an object within the field of a name; returns what closes it again.
@@ -237,6 +237,7 @@ impl State {
     }
 
     /// The token that a text stands for, if it was marked by [`lexical::repair`].
+    #[inline]
     pub(super) fn bare<'t>(&self, text: &'t str) -> Option<&'t str> {
         if self.repaired { text.strip_prefix(lexical::MARK) } else { None }
     }
@@ -265,80 +266,98 @@ pub(super) struct Wrong {
     pub(super) wanted: &'static str,
 }
 
-/// Reads a value as a `T`.
-pub(super) struct Typed<'a, T> {
-    context: Context<'a>,
-    kind: PhantomData<T>,
+/// Reads a value as a `T` into a slot, whatever was in it before.
+///
+/// A value that is handed up through the layers of the parser is copied by each of them.
+pub(super) struct Typed<'s, 'a, T> {
+    pub(super) context: &'s mut Context<'a>,
+    pub(super) slot: &'s mut Option<T>,
 }
 
-impl<'a, T: Coerce> Typed<'a, T> {
-    pub(super) fn new(context: Context<'a>) -> Typed<'a, T> {
-        Typed { context, kind: PhantomData }
-    }
-
-    fn checked(self, value: Option<T>, found: &'static str) -> Option<T> {
-        if value.is_none() {
+impl<T: Coerce> Typed<'_, '_, T> {
+    /// Keeps what became of a value, or notes that the type has no use for it.
+    #[inline]
+    fn keep(self, value: Option<T>, found: &'static str) {
+        *self.slot = value;
+        if self.slot.is_none() {
             self.context.state.wrong(self.context.name, found, T::WANTED);
         }
-        value
     }
 }
 
-impl<'de, T: Coerce> DeserializeSeed<'de> for Typed<'_, T> {
-    type Value = Option<T>;
+impl<'de, T: Coerce> DeserializeSeed<'de> for Typed<'_, '_, T> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Option<T>, D::Error> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
         input.deserialize_any(self)
     }
 }
 
-impl<'de, T: Coerce> Visitor<'de> for Typed<'_, T> {
-    type Value = Option<T>;
+impl<'de, T: Coerce> Visitor<'de> for Typed<'_, '_, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(T::WANTED)
     }
 
-    fn visit_unit<E>(self) -> Result<Option<T>, E> {
-        Ok(None)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        *self.slot = None;
+        Ok(())
     }
 
-    fn visit_bool<E>(self, truth: bool) -> Result<Option<T>, E> {
+    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
         let value = T::from_bool(truth, self.context.options);
-        Ok(self.checked(value, "a truth value"))
+        self.keep(value, "a truth value");
+        Ok(())
     }
 
-    fn visit_i64<E>(self, n: i64) -> Result<Option<T>, E> {
+    #[inline]
+    fn visit_i64<E>(self, n: i64) -> Result<(), E> {
         let value = T::from_i64(n, self.context.options);
-        Ok(self.checked(value, "a number"))
+        self.keep(value, "a number");
+        Ok(())
     }
 
-    fn visit_u64<E>(self, n: u64) -> Result<Option<T>, E> {
+    #[inline]
+    fn visit_u64<E>(self, n: u64) -> Result<(), E> {
         let value = T::from_u64(n, self.context.options);
-        Ok(self.checked(value, "a number"))
+        self.keep(value, "a number");
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Option<T>, E> {
+    #[inline]
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
         let number = if T::EXACT { self.context.state.exact(number)? } else { number };
         let value = T::from_f64(number, self.context.options);
-        Ok(self.checked(value, "a number"))
+        self.keep(value, "a number");
+        Ok(())
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Option<T>, E> {
-        let (value, found) = match self.context.state.bare(text) {
-            Some(token) => (T::from_bare(token, self.context.options), "a number out of range"),
-            None => (T::from_text(text, self.context.options), "a text"),
-        };
-        Ok(self.checked(value, found))
+    #[inline]
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        match self.context.state.bare(text) {
+            Some(token) => {
+                let value = T::from_bare(token, self.context.options);
+                self.keep(value, "a number out of range");
+            }
+            None => {
+                let value = T::from_text(text, self.context.options);
+                self.keep(value, "a text");
+            }
+        }
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, seq: A) -> Result<Option<T>, A::Error> {
-        let value = T::from_seq(seq, &mut self.context)?;
-        Ok(self.checked(value, "an array"))
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        let value = T::from_seq(seq, self.context)?;
+        self.keep(value, "an array");
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<Option<T>, A::Error> {
-        let value = T::from_map(map, &mut self.context)?;
-        Ok(self.checked(value, "an object"))
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let value = T::from_map(map, self.context)?;
+        self.keep(value, "an object");
+        Ok(())
     }
 }

@@ -97,6 +97,7 @@ pub(super) struct Name;
 impl<'de> DeserializeSeed<'de> for Name {
     type Value = Cow<'de, str>;
 
+    #[inline]
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Cow<'de, str>, D::Error> {
         input.deserialize_str(self)
     }
@@ -109,6 +110,7 @@ impl<'de> Visitor<'de> for Name {
         f.write_str("the name of a field")
     }
 
+    #[inline]
     fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
         Ok(Cow::Borrowed(name))
     }
@@ -133,7 +135,7 @@ impl<E: Wire> Document<'_, E> {
     fn event<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Outcome, A::Error> {
         self.state.start = self.state.wrongs.len();
         // Written in place: a wire type is too large to be handed around.
-        self.out.events.push(E::default());
+        self.out.events.resize_with(self.out.events.len() + 1, E::default);
         let event = self.out.events.last_mut().expect("it was just pushed");
         fields(map, event, self.options, self.state)?;
         if self.options.types == WrongType::Reject

@@ -41,8 +41,9 @@ impl<W: Wire> Coerce for Objects<W> {
         context: &mut Context<'_>,
     ) -> Result<Option<Self>, A::Error> {
         let mut objects = Vec::new();
-        while let Some(object) = seq.next_element_seed(Typed::<Object<W>>::new(context.part()))? {
-            objects.extend(object.map(|Object(object)| object));
+        let mut object = None;
+        while seq.next_element_seed(Typed { context, slot: &mut object })?.is_some() {
+            objects.extend(object.take().map(|Object(object)| object));
         }
         Ok(Some(Objects(objects)))
     }
@@ -72,8 +73,9 @@ fn elements<'de, T: Coerce, A: SeqAccess<'de>>(
     context: &mut Context<'_>,
 ) -> Result<Vec<Option<T>>, A::Error> {
     let mut elements = Vec::new();
-    while let Some(element) = seq.next_element_seed(Typed::new(context.part()))? {
-        elements.push(element);
+    let mut element = None;
+    while seq.next_element_seed(Typed { context, slot: &mut element })?.is_some() {
+        elements.push(element.take());
     }
     Ok(elements)
 }

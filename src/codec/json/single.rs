@@ -71,8 +71,8 @@ impl<'de, T: Coerce> Visitor<'de> for Seek<'_, T> {
                 continue;
             }
             let mut state = State::default();
-            let context = Context { name: &name, options: self.options, state: &mut state };
-            *self.found = map.next_value_seed(Typed::<T>::new(context))?;
+            let mut context = Context { name: &name, options: self.options, state: &mut state };
+            map.next_value_seed(Typed { context: &mut context, slot: &mut *self.found })?;
         }
         Ok(())
     }

@@ -36,21 +36,20 @@ impl Wire for All {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "text" => self.text = field.text()?,
-            "i32" => self.i32 = field.i32()?,
-            "i64" => self.i64 = field.i64()?,
-            "f64" => self.f64 = field.f64()?,
-            "bool" => self.bool = field.bool()?,
-            "list" => self.list = field.text_list()?,
-            "numbers" => self.numbers = field.i32_list()?,
-            "time" => self.time = field.time()?,
-            "millis" => self.millis = field.epoch_millis()?,
-            "moment" => self.moment = field.text_time()?,
-            "levels" => self.levels = field.objects()?,
-            "level" => self.level = field.object()?,
-            _ => field.skip()?,
+            "text" => field.text(&mut self.text),
+            "i32" => field.i32(&mut self.i32),
+            "i64" => field.i64(&mut self.i64),
+            "f64" => field.f64(&mut self.f64),
+            "bool" => field.bool(&mut self.bool),
+            "list" => field.text_list(&mut self.list),
+            "numbers" => field.i32_list(&mut self.numbers),
+            "time" => field.time(&mut self.time),
+            "millis" => field.epoch_millis(&mut self.millis),
+            "moment" => field.text_time(&mut self.moment),
+            "levels" => field.objects(&mut self.levels),
+            "level" => field.object(&mut self.level),
+            _ => field.skip(),
         }
-        Ok(())
     }
 
     fn normalise(&mut self, dialect: Dialect, at: At<'_>) {
@@ -75,10 +74,9 @@ impl Wire for Level {
         field: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "price" => self.price = field.f64()?,
-            _ => field.skip()?,
+            "price" => field.f64(&mut self.price),
+            _ => field.skip(),
         }
-        Ok(())
     }
 }
 

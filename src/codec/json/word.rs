@@ -114,8 +114,7 @@ mod tests {
             _: &str,
             field: Field<'_, A>,
         ) -> Result<(), A::Error> {
-            self.word = field.word()?;
-            Ok(())
+            field.word(&mut self.word)
         }
     }
 
