@@ -8,6 +8,7 @@ use highwater::error::Result;
 
 use super::{Engine, Input, Job, RowsWanted, write};
 use crate::workloads::Workload;
+use crate::workloads::system::{System, Topic};
 
 /// A day, in milliseconds: the grace with which Kafka Streams loses nothing of a backlog.
 const DAY_MS: i64 = 86_400_000;
@@ -61,7 +62,7 @@ impl Engine for Peer {
         let answers = match job.query {
             Workload::Plays(_) => true,
             Workload::Nexmark(_) => self.engine == "flink",
-            Workload::Elearning => self.engine == "spark",
+            Workload::System(_) => self.engine == "spark",
             Workload::Ysb | Workload::Transfers => false,
         };
         if !answers {
@@ -82,7 +83,11 @@ impl Engine for Peer {
     }
 
     fn command(&self, job: &Job) -> Result<Command> {
-        let settings = write(&job.work, "job.properties", &self.properties(job))?;
+        let mut text = self.properties(job);
+        if let Workload::System(of) = job.query {
+            text.push_str(&system(of)?);
+        }
+        let settings = write(&job.work, "job.properties", &text)?;
         let mut command = Command::new(script());
         command.arg(self.engine).arg(settings);
         Ok(command)
@@ -132,7 +137,62 @@ impl Peer {
     }
 }
 
+/// Which topic is which, and which views are wanted.
+fn system(of: System) -> Result<String> {
+    let views = of.views()?.into_iter().filter(|view| view.unlike.is_none());
+    let views: Vec<String> = views.map(|view| view.name).collect();
+    let mut text = format!("views={}\n", views.join(","));
+    for Topic { source, suffix, .. } in of.topics()? {
+        text.push_str(&format!("topic.{source}={suffix}\n"));
+    }
+    Ok(text)
+}
+
 /// `bench/peers/run.sh`, beside which the harness is used.
 fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/run.sh")
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater::testing::Scratch;
+
+    use super::*;
+    use crate::load::Target;
+
+    fn job(query: Workload, work: &Path) -> Job {
+        let target = |topic: &str| Target { brokers: "localhost:9092".into(), topic: topic.into() };
+        Job {
+            query,
+            rows: RowsWanted::Final,
+            input_is: Input::Backlog,
+            input: target("in-"),
+            output: target("out"),
+            events: 1,
+            workers: 1,
+            delay_ms: 10_000,
+            linger_ms: 5,
+            work: work.to_owned(),
+        }
+    }
+
+    /// Who answers a query, and the properties that the first of them is told.
+    fn told(query: Workload, expect: &[&str]) -> String {
+        let scratch = Scratch::new("peer");
+        let job = job(query, scratch.path());
+        let (who, _): (Vec<_>, Vec<_>) =
+            engines().into_iter().partition(|engine| engine.refuses(&job).is_none());
+        let names: Vec<&str> = who.iter().map(|engine| engine.name()).collect();
+        assert_eq!(names, expect, "{query}");
+        who[0].command(&job).unwrap();
+        std::fs::read_to_string(scratch.path().join("job.properties")).unwrap()
+    }
+
+    #[test]
+    fn spark_is_told_the_topics_of_a_system_and_the_views_that_it_has() {
+        let text = told(Workload::System(System::Chat), &["spark"]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.contains(&"views=chat_summary_minute"), "{text}");
+        assert!(lines.contains(&"topic.viewers=telemetra.events.viewer"), "{text}");
+    }
 }
