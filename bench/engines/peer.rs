@@ -7,8 +7,8 @@ use std::process::Command;
 use highwater::error::Result;
 
 use super::{Engine, Input, Job, RowsWanted, write};
-use crate::workloads::Workload;
 use crate::workloads::system::{System, Topic};
+use crate::workloads::{Workload, ysb};
 
 /// A day, in milliseconds: the grace with which Kafka Streams loses nothing of a backlog.
 const DAY_MS: i64 = 86_400_000;
@@ -61,9 +61,9 @@ impl Engine for Peer {
     fn refuses(&self, job: &Job) -> Option<String> {
         let answers = match job.query {
             Workload::Plays(_) => true,
-            Workload::Nexmark(_) => self.engine == "flink",
+            Workload::Nexmark(_) | Workload::Ysb => self.engine == "flink",
             Workload::System(_) => self.engine == "spark",
-            Workload::Ysb | Workload::Transfers => false,
+            Workload::Transfers => false,
         };
         if !answers {
             return Some(format!("{} was not taught the query {}", self.name, job.query));
@@ -84,8 +84,10 @@ impl Engine for Peer {
 
     fn command(&self, job: &Job) -> Result<Command> {
         let mut text = self.properties(job);
-        if let Workload::System(of) = job.query {
-            text.push_str(&system(of)?);
+        match job.query {
+            Workload::System(of) => text.push_str(&system(of)?),
+            Workload::Ysb => text.push_str(&campaigns(&job.work)?),
+            _ => {}
         }
         let settings = write(&job.work, "job.properties", &text)?;
         let mut command = Command::new(script());
@@ -148,6 +150,15 @@ fn system(of: System) -> Result<String> {
     Ok(text)
 }
 
+/// Where the campaign of each advertisement is written.
+fn campaigns(work: &Path) -> Result<String> {
+    let mut lines: Vec<String> =
+        ysb::campaigns().into_iter().map(|(ad, campaign)| format!("{ad},{campaign}\n")).collect();
+    lines.sort();
+    let path = write(work, "campaigns.csv", &lines.concat())?;
+    Ok(format!("campaigns={}\n", path.display()))
+}
+
 /// `bench/peers/run.sh`, beside which the harness is used.
 fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/run.sh")
@@ -194,5 +205,14 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.contains(&"views=chat_summary_minute"), "{text}");
         assert!(lines.contains(&"topic.viewers=telemetra.events.viewer"), "{text}");
+    }
+
+    #[test]
+    fn flink_is_told_the_campaign_of_each_advertisement() {
+        let scratch = Scratch::new("campaigns");
+        let property = campaigns(scratch.path()).unwrap();
+        let path = property.trim_end().strip_prefix("campaigns=").unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1_000);
+        assert!(told(Workload::Ysb, &["flink"]).contains("\ncampaigns=/"));
     }
 }
