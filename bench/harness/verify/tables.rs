@@ -48,7 +48,8 @@ struct Placed {
 /// The rows that were found, beside an answer.
 pub struct Tables {
     answer: Arc<Table>,
-    found: FixedMap<(String, String), Columns>,
+    /// Nothing of those that are as the answer has them.
+    found: FixedMap<(String, String), Option<Columns>>,
     /// Rows whose key the answer has.
     known: usize,
 }
@@ -181,9 +182,10 @@ impl Check for Tables {
         if self.answer.last_start < row.start {
             return Ok(());
         }
-        let is_known = self.answer.rows.contains_key(&row.place);
-        if self.found.insert(row.place, row.columns).is_none() {
-            self.known += usize::from(is_known);
+        let expected = self.answer.rows.get(&row.place);
+        let is_right = expected.is_some_and(|expected| is_same(expected, &row.columns));
+        if self.found.insert(row.place, (!is_right).then_some(row.columns)).is_none() {
+            self.known += usize::from(expected.is_some());
         }
         Ok(())
     }
@@ -199,6 +201,10 @@ impl Check for Tables {
             let Some(got) = self.found.get(&(view.clone(), key.clone())) else {
                 verdict.missing += 1;
                 verdict.note((0, &name), "rows", (Some(1), None), "missing");
+                continue;
+            };
+            let Some(got) = got else {
+                verdict.equal += 1;
                 continue;
             };
             let mut right = true;
@@ -232,6 +238,11 @@ impl Check for Tables {
         }
         verdict
     }
+}
+
+fn is_same(expected: &Columns, got: &Columns) -> bool {
+    expected.len() == got.len()
+        && expected.iter().all(|(column, value)| is_equal(Some(value), got.get(column)))
 }
 
 fn is_equal(expected: Option<&Value>, got: Option<&Value>) -> bool {
