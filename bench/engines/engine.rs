@@ -5,7 +5,8 @@ use std::process::Command;
 use highwater::error::Result;
 
 use super::{Engine, Job, RowsWanted, beside, write};
-use crate::workloads::{Workload, elearning};
+use crate::workloads::Workload;
+use crate::workloads::system::{System, Topic, View};
 
 /// The engine that is measured, or a variation of it.
 struct Highwater {
@@ -48,7 +49,7 @@ impl Engine for Highwater {
         let overlay = write(&job.work, "job.toml", &overlay(job)?)?;
         let mut command = Command::new(beside("bench-highwater")?);
         match job.query {
-            Workload::Elearning => command.args(["run", "elearning"]),
+            Workload::System(system) => command.args(["run", system.name()]),
             _ => command.args(["run", "bench", job.query.query()]),
         };
         command.arg("-c").arg(overlay);
@@ -63,8 +64,8 @@ impl Engine for Highwater {
 /// What the job file of the dataflow leaves open.
 fn overlay(job: &Job) -> Result<String> {
     let Job { query, input, output, delay_ms, linger_ms, .. } = job;
-    if *query == Workload::Elearning {
-        return system(job);
+    if let Workload::System(of) = query {
+        return system(*of, job);
     }
     let source = query.source();
     let sink = if *query == Workload::Transfers { "\"*\"" } else { "rows" };
@@ -81,21 +82,27 @@ fn overlay(job: &Job) -> Result<String> {
     ))
 }
 
-/// The same for a whole system: final rows of all views, in one topic, by keys that name the view.
-fn system(job: &Job) -> Result<String> {
+/// The same for a whole system: final rows of the views that are compared, in one topic, by keys
+/// that name the view. The other views are computed, and nothing of them is written.
+fn system(of: System, job: &Job) -> Result<String> {
     let Job { input, output, delay_ms, linger_ms, .. } = job;
-    let mut text = format!(
-        "[parameters]\nalerts.enabled = false\nwindows.watermark = \"{delay_ms}ms\"\n\
-         [sink.\"*\"]\nrows = \"final\"\n\
-         kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n",
-        output.topic, output.brokers,
-    );
-    for elearning::Topic { source, suffix, .. } in elearning::topics()? {
+    let mut text = of.settings(Some(*delay_ms));
+    for Topic { source, suffix, .. } in of.topics()? {
         text.push_str(&format!(
             "[source.{source}]\n\
              kafka = {{ topic = \"{}{suffix}\", brokers = \"{}\", start = \"earliest\" }}\n",
             input.topic, input.brokers,
         ));
+    }
+    for View { name, unlike, .. } in of.views()? {
+        text.push_str(&match unlike {
+            Some(_) => format!("[sink.{name}]\nblackhole = {{}}\n"),
+            None => format!(
+                "[sink.{name}]\nrows = \"final\"\n\
+                 kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n",
+                output.topic, output.brokers,
+            ),
+        });
     }
     Ok(text)
 }

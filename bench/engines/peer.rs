@@ -7,7 +7,8 @@ use std::process::Command;
 use highwater::error::Result;
 
 use super::{Engine, Input, Job, RowsWanted, write};
-use crate::workloads::Workload;
+use crate::workloads::system::{System, Topic};
+use crate::workloads::{Workload, ysb};
 
 /// A day, in milliseconds: the grace with which Kafka Streams loses nothing of a backlog.
 const DAY_MS: i64 = 86_400_000;
@@ -60,9 +61,9 @@ impl Engine for Peer {
     fn refuses(&self, job: &Job) -> Option<String> {
         let answers = match job.query {
             Workload::Plays(_) => true,
-            Workload::Nexmark(_) => self.engine == "flink",
-            Workload::Elearning => self.engine == "spark",
-            Workload::Ysb | Workload::Transfers => false,
+            Workload::Nexmark(_) | Workload::Ysb => self.engine == "flink",
+            Workload::System(_) => self.engine == "spark",
+            Workload::Transfers => false,
         };
         if !answers {
             return Some(format!("{} was not taught the query {}", self.name, job.query));
@@ -82,7 +83,13 @@ impl Engine for Peer {
     }
 
     fn command(&self, job: &Job) -> Result<Command> {
-        let settings = write(&job.work, "job.properties", &self.properties(job))?;
+        let mut text = self.properties(job);
+        match job.query {
+            Workload::System(of) => text.push_str(&system(of)?),
+            Workload::Ysb => text.push_str(&campaigns(&job.work)?),
+            _ => {}
+        }
+        let settings = write(&job.work, "job.properties", &text)?;
         let mut command = Command::new(script());
         command.arg(self.engine).arg(settings);
         Ok(command)
@@ -132,7 +139,80 @@ impl Peer {
     }
 }
 
+/// Which topic is which, and which views are wanted.
+fn system(of: System) -> Result<String> {
+    let views = of.views()?.into_iter().filter(|view| view.unlike.is_none());
+    let views: Vec<String> = views.map(|view| view.name).collect();
+    let mut text = format!("views={}\n", views.join(","));
+    for Topic { source, suffix, .. } in of.topics()? {
+        text.push_str(&format!("topic.{source}={suffix}\n"));
+    }
+    Ok(text)
+}
+
+/// Where the campaign of each advertisement is written.
+fn campaigns(work: &Path) -> Result<String> {
+    let mut lines: Vec<String> =
+        ysb::campaigns().into_iter().map(|(ad, campaign)| format!("{ad},{campaign}\n")).collect();
+    lines.sort();
+    let path = write(work, "campaigns.csv", &lines.concat())?;
+    Ok(format!("campaigns={}\n", path.display()))
+}
+
 /// `bench/peers/run.sh`, beside which the harness is used.
 fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/run.sh")
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater::testing::Scratch;
+
+    use super::*;
+    use crate::load::Target;
+
+    fn job(query: Workload, work: &Path) -> Job {
+        let target = |topic: &str| Target { brokers: "localhost:9092".into(), topic: topic.into() };
+        Job {
+            query,
+            rows: RowsWanted::Final,
+            input_is: Input::Backlog,
+            input: target("in-"),
+            output: target("out"),
+            events: 1,
+            workers: 1,
+            delay_ms: 10_000,
+            linger_ms: 5,
+            work: work.to_owned(),
+        }
+    }
+
+    /// Who answers a query, and the properties that the first of them is told.
+    fn told(query: Workload, expect: &[&str]) -> String {
+        let scratch = Scratch::new("peer");
+        let job = job(query, scratch.path());
+        let (who, _): (Vec<_>, Vec<_>) =
+            engines().into_iter().partition(|engine| engine.refuses(&job).is_none());
+        let names: Vec<&str> = who.iter().map(|engine| engine.name()).collect();
+        assert_eq!(names, expect, "{query}");
+        who[0].command(&job).unwrap();
+        std::fs::read_to_string(scratch.path().join("job.properties")).unwrap()
+    }
+
+    #[test]
+    fn spark_is_told_the_topics_of_a_system_and_the_views_that_it_has() {
+        let text = told(Workload::System(System::Chat), &["spark"]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.contains(&"views=chat_summary_minute"), "{text}");
+        assert!(lines.contains(&"topic.viewers=telemetra.events.viewer"), "{text}");
+    }
+
+    #[test]
+    fn flink_is_told_the_campaign_of_each_advertisement() {
+        let scratch = Scratch::new("campaigns");
+        let property = campaigns(scratch.path()).unwrap();
+        let path = property.trim_end().strip_prefix("campaigns=").unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1_000);
+        assert!(told(Workload::Ysb, &["flink"]).contains("\ncampaigns=/"));
+    }
 }

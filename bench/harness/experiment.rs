@@ -16,6 +16,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("start", include_str!("../experiments/start.toml")),
     ("nexmark", include_str!("../experiments/nexmark.toml")),
     ("elearning", include_str!("../experiments/elearning.toml")),
+    ("systems", include_str!("../experiments/systems.toml")),
     ("transfers", include_str!("../experiments/transfers.toml")),
     ("scaling", include_str!("../experiments/scaling.toml")),
     ("ablation", include_str!("../experiments/ablation.toml")),

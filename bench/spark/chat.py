@@ -3,7 +3,7 @@
 The z-score is the exclusive one, `top_emotes` the most frequent ones: Highwater's defaults.
 """
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from events import Port
@@ -46,29 +46,39 @@ def score():
     return F.when(p + q == 0, 0.0).otherwise((p - q) / (p + q))
 
 
-def top_emotes(chat: DataFrame) -> DataFrame:
-    """The ten most frequent emotes of each window, by count, then name."""
-    emotes = chat.withColumn("emote", F.explode("emotes")).filter("emote is not null")
-    counts = windowed(emotes, S60_10, ["stream_id", "emote"], count=n())
+def messages() -> dict[str, Column]:
+    """What is said of the messages of a window."""
+    return {
+        "chat_count": n(),
+        "unique_chatters": d("user_id"),
+        "avg_sentiment": F.avg("score"),
+        "positive_count": n(F.col("score") > 0),
+        "negative_count": n(F.col("score") < 0),
+        "chat_rate": n() / F.lit(60.0),
+    }
+
+
+def most_frequent() -> Column:
+    """The first ten of counted emotes, by count, then name."""
     ranked = F.array_sort(F.collect_list(F.struct(-F.col("count"), "emote")))
-    names = F.transform(F.slice(ranked, 1, 10), lambda ranked: ranked["emote"])
-    return counts.groupBy("stream_id", *WINDOW).agg(names.alias("top_emotes"))
+    return F.transform(F.slice(ranked, 1, 10), lambda ranked: ranked["emote"])
+
+
+def emotes_of(chat: DataFrame) -> DataFrame:
+    """A row for each emote of a message."""
+    return chat.withColumn("emote", F.explode("emotes")).filter("emote is not null")
+
+
+def top_emotes(chat: DataFrame) -> DataFrame:
+    """The ten most frequent emotes of each window."""
+    counts = windowed(emotes_of(chat), S60_10, ["stream_id", "emote"], count=n())
+    return counts.groupBy("stream_id", *WINDOW).agg(most_frequent().alias("top_emotes"))
 
 
 def summary(events: dict[str, DataFrame]) -> DataFrame:
     """CH-01."""
     chat = events["chat"].withColumn("score", score())
-    counts = windowed(
-        chat,
-        S60_10,
-        ["stream_id"],
-        chat_count=n(),
-        unique_chatters=d("user_id"),
-        avg_sentiment=F.avg("score"),
-        positive_count=n(F.col("score") > 0),
-        negative_count=n(F.col("score") < 0),
-        chat_rate=n() / F.lit(60.0),
-    )
+    counts = windowed(chat, S60_10, ["stream_id"], **messages())
     emotes = top_emotes(chat).withColumnsRenamed({name: f"e_{name}" for name in
                                                   ["stream_id", *WINDOW]})
     same = [F.col(name).eqNullSafe(F.col(f"e_{name}")) for name in ["stream_id", *WINDOW]]

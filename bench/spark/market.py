@@ -77,7 +77,19 @@ def last(name: str) -> Column:
 
 def binance(events: dict[str, DataFrame]) -> DataFrame:
     """MK-01."""
-    table = windowed(
+    table = prices_of_symbols(events)
+    # The candle that opens with the window, also what is said of it after the window's end. It is
+    # a join, so records without a symbol have no volume.
+    opened = F.timestamp_micros(candle_micros())
+    volumes = events["binance"].groupBy(opened.alias("opened"), F.col("symbol").alias("of"))
+    volumes = volumes.agg(F.max("quote_asset_volume").alias("usdt_volume_traded"))
+    same = (F.col("window_start") == F.col("opened")) & (F.col("symbol") == F.col("of"))
+    return table.join(volumes, same, "left").drop("opened", "of")
+
+
+def prices_of_symbols(events: dict[str, DataFrame]) -> DataFrame:
+    """MK-01 without the volume of the candle."""
+    return windowed(
         events["binance"],
         T1,
         ["symbol"],
@@ -91,13 +103,6 @@ def binance(events: dict[str, DataFrame]) -> DataFrame:
         avg_sentiment=F.avg("sentiment"),
         ticks=n(),
     )
-    # The candle that opens with the window, also what is said of it after the window's end. It is
-    # a join, so records without a symbol have no volume.
-    opened = F.timestamp_micros(candle_micros())
-    volumes = events["binance"].groupBy(opened.alias("opened"), F.col("symbol").alias("of"))
-    volumes = volumes.agg(F.max("quote_asset_volume").alias("usdt_volume_traded"))
-    same = (F.col("window_start") == F.col("opened")) & (F.col("symbol") == F.col("of"))
-    return table.join(volumes, same, "left").drop("opened", "of")
 
 
 def candle_micros() -> Column:

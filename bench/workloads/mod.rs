@@ -1,11 +1,11 @@
 //! Workloads: events that depend on their number alone, and the rows that each query must make of
-//! them, computed without any engine; those of `elearning` are made by the harness.
+//! them, computed without any engine; those of whole systems are made by the harness.
 
 mod dice;
-pub mod elearning;
 pub mod nexmark;
 pub mod plays;
 pub mod queries;
+pub mod system;
 pub mod transfers;
 mod workload;
 pub mod ysb;

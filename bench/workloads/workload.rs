@@ -6,7 +6,8 @@ use std::fmt;
 use highwater::error::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 
-use super::{elearning, nexmark, plays, queries, transfers, ysb};
+use super::system::System;
+use super::{nexmark, plays, queries, transfers, ysb};
 
 /// The seed of all plans.
 pub const SEED: u64 = 1;
@@ -30,8 +31,8 @@ pub enum Workload {
     Nexmark(nexmark::query::Query),
     /// The Yahoo Streaming Benchmark.
     Ysb,
-    /// All 25 views of the system `elearning`.
-    Elearning,
+    /// The views of a system.
+    System(System),
     /// Balances of accounts, whose sum is always 0.
     Transfers,
 }
@@ -73,7 +74,9 @@ impl Workload {
     pub fn all() -> impl Iterator<Item = Workload> {
         let plays = queries::Query::ALL.into_iter().map(Workload::Plays);
         let nexmark = nexmark::query::Query::ALL.into_iter().map(Workload::Nexmark);
-        plays.chain(nexmark).chain([Workload::Ysb, Workload::Elearning, Workload::Transfers])
+        let systems = System::ALL.into_iter().map(Workload::System);
+        let others = [Workload::Ysb, Workload::Transfers];
+        plays.chain(nexmark).chain(systems).chain(others)
     }
 
     /// The workload of a name.
@@ -97,7 +100,7 @@ impl Workload {
             Workload::Plays(_) => "plays",
             Workload::Nexmark(_) => "nexmark",
             Workload::Ysb => "ysb",
-            Workload::Elearning => "elearning",
+            Workload::System(system) => system.name(),
             Workload::Transfers => "transfers",
         }
     }
@@ -108,7 +111,7 @@ impl Workload {
             Workload::Plays(query) => query.name(),
             Workload::Nexmark(query) => query.name(),
             Workload::Ysb => "ysb",
-            Workload::Elearning => "elearning",
+            Workload::System(system) => system.name(),
             Workload::Transfers => "transfers",
         }
     }
@@ -129,7 +132,7 @@ impl Workload {
             Workload::Plays(_) => Box::new(plays::Plan::backlog(SEED, events)),
             Workload::Nexmark(_) => Box::new(nexmark::Plan::backlog(SEED, events, RATE)),
             Workload::Ysb => Box::new(ysb::Plan::backlog(SEED, events, RATE)),
-            Workload::Elearning => Box::new(elearning::Backlog::new(SEED, events)?),
+            Workload::System(system) => Box::new(system.backlog(SEED, events)?),
             Workload::Transfers => {
                 let plan = transfers::Plan { seed: SEED, transfers: events };
                 Box::new(transfers::Backlog(plan.arrivals()))

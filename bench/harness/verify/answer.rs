@@ -26,9 +26,9 @@ pub enum Answer {
 
 impl Answer {
     /// The rows that the backlog of so many events must make. They are computed from the events
-    /// one by one, without any engine, but for those of `elearning`: its 25 views are those of
-    /// Highwater over the same records in files, in a process of its own; the rows of Spark, which
-    /// share nothing with them, are compared with the same answer.
+    /// one by one, without any engine, but for those of systems: their views are those of Highwater
+    /// over the same records in files, in a process of its own; the rows of Spark, which share
+    /// nothing with them, are compared with the same answer.
     ///
     /// # Errors
     ///
@@ -57,7 +57,9 @@ impl Answer {
                 let plan = transfers::Plan { seed: SEED, transfers: events };
                 Answer::Balances(Arc::new(transfers::balances(&plan.arrivals())))
             }
-            Workload::Elearning => Answer::Tables(Arc::new(tables::answer(events, work)?)),
+            Workload::System(system) => {
+                Answer::Tables(Arc::new(tables::answer(system, events, work)?))
+            }
         })
     }
 

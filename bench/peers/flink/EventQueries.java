@@ -93,7 +93,7 @@ final class EventQueries {
     }
 
     /** A timestamp in the session's zone, UTC, of whole seconds, as ms since the epoch. */
-    private static String start(String timestamp) {
+    static String start(String timestamp) {
         return """
             1000 * CAST(TIMESTAMPDIFF(SECOND,
                 TIMESTAMP '1970-01-01 00:00:00', CAST(%s AS TIMESTAMP(3))) AS BIGINT)

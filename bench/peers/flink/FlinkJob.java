@@ -1,5 +1,6 @@
 import java.io.FileReader;
 import java.io.Reader;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Properties;
 import org.apache.flink.api.common.JobStatus;
@@ -16,10 +17,18 @@ public final class FlinkJob {
         try (Reader reader = new FileReader(arguments[0])) {
             job.load(reader);
         }
-        List<String> statements = job.getProperty("query").startsWith("q")
-            ? Nexmark.statements(job)
-            : EventQueries.statements(job);
+        String query = job.getProperty("query");
         StreamTableEnvironment tables = environment(job);
+        List<String> statements;
+        if (query.equals("ysb")) {
+            CampaignOf campaigns = new CampaignOf(Path.of(job.getProperty("campaigns")));
+            tables.createTemporarySystemFunction("campaign_of", campaigns);
+            statements = Ysb.statements(job);
+        } else if (query.startsWith("q")) {
+            statements = Nexmark.statements(job);
+        } else {
+            statements = EventQueries.statements(job);
+        }
         TableResult insert = null;
         for (String statement : statements) {
             insert = tables.executeSql(statement);

@@ -20,7 +20,7 @@ def main() -> None:
     stopping = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     spark = session(job)
-    start = system.start if job["query"] == "elearning" else windows.start
+    start = system.start if job["query"] in system.SYSTEMS else windows.start
     queries = start(spark, job)
     wait_until_ready(queries)
     print("ready", flush=True)
@@ -53,11 +53,13 @@ def session(job: dict[str, str]) -> SparkSession:
         "spark.driver.extraJavaOptions": collector,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": job.get("heap", "2g"),
+        # One for each partition of each query, of which a system has many; the default is 64.
+        "spark.kafka.consumer.cache.capacity": "512",
         "spark.jars": ",".join(jars),
         "spark.local.dir": job["work"],
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.sql.ansi.enabled": "false",
-        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.session.timeZone": system.zone(job["query"]),
         "spark.sql.shuffle.partitions": job["parallelism"],
         "spark.sql.streaming.stateStore.providerClass": provider,
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
