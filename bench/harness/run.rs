@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::thread;
 use std::time::{Instant, SystemTime};
 
 use highwater::error::{Error, Result};
 use highwater::runtime::wall_time;
-use highwater::testing::{KafkaServer, Scratch};
+use highwater::testing::{KafkaServer, PostgresServer, Scratch, Skip};
 
 use super::experiment::{Experiment, Trial};
 use super::folder::{Folder, RunRow, VerifyRow, read_table};
@@ -70,7 +71,14 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         folder.dir().display(),
     ));
     let scratch = Scratch::new("bench-run");
-    let server = KafkaServer::start(&scratch.path().join("kafka")).map_err(no_broker)?;
+    // Made while the broker starts, idle until its writers are tried, gone before the first trial.
+    let postgres = Scratch::new("bench-postgres");
+    let place = postgres.path().to_owned();
+    let database = thread::spawn(move || PostgresServer::start_in(&place));
+    let server = KafkaServer::start(&scratch.path().join("kafka"));
+    let died = |_| Err(Skip { reason: "its start has panicked".into() });
+    let database = database.join().unwrap_or_else(died);
+    let server = server.map_err(no_broker)?;
     let logs = folder.dir().join("logs");
     fs::create_dir_all(&logs).map_err(Error::storage)?;
     let bed = Bed {
@@ -86,7 +94,9 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         let what = format!("generator of {source}, backlog of {}", grouped(events));
         lines.push(limits::line(&what, "M events/s", events as f64 / seconds / 1e6));
     }
-    lines.extend(limits::writers::measure(scratch.path(), &|topic| bed.target(topic))?);
+    let topic = |topic: &str| bed.target(topic);
+    lines.extend(limits::writers::measure(scratch.path(), &topic, &database)?);
+    drop((database, postgres));
     folder.append("limits.csv", &lines)?;
     Trials { bed, answers: BTreeMap::new(), times: BTreeMap::new() }.run(&trials, &mut folder)?;
     folder.finish()?;

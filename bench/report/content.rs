@@ -318,7 +318,12 @@ fn limits_section(results: &Results, blocks: &mut Vec<Block>) -> Result<()> {
             .into(),
     ));
     let row = |limit: &LimitRow| {
-        let value = Cell::number(short(Some(limit.value)));
+        let value = Cell::number(short(limit.value));
+        // Without a figure, why there is none.
+        let value = match limit.value {
+            Some(_) => value,
+            None => value.small(limit.status.replace(':', ": ")),
+        };
         vec![Cell::words(&limit.what), value, Cell::words(&limit.unit)]
     };
     blocks.push(Block::Table(Table {

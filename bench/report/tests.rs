@@ -10,7 +10,7 @@ use super::compare::compare;
 use super::figures::{Cost, costs};
 use super::write;
 use crate::harness::experiment::Experiment;
-use crate::harness::folder::{Folder, LimitRow, Results, RunRow, ThroughputRow};
+use crate::harness::folder::{Folder, Results, RunRow, ThroughputRow};
 use crate::harness::latency::{Series, write_log};
 
 const TEXT: &str = "question = 'Who is <fast>?'\nunfair = ['To nobody.']\nminutes = 1\n\
@@ -108,8 +108,9 @@ fn folder(scratch: &Scratch, runs: &[RunRow]) -> Results {
     folder.append("runs.csv", runs).unwrap();
     let live = live(&mut folder);
     folder.append("runs.csv", &live).unwrap();
-    let limit = LimitRow { what: "memory copy".into(), unit: "GB/s".into(), value: 14.0 };
-    folder.append("limits.csv", &[limit]).unwrap();
+    let limit = crate::harness::limits::line("memory copy", "GB/s", 14.0);
+    let away = crate::harness::limits::skipped("rows to a database", "M rows/s", &"no server");
+    folder.append("limits.csv", &[limit, away]).unwrap();
     folder.finish().unwrap();
     let mut results = Results::read(folder.dir()).unwrap();
     results.host.dirty = false;
@@ -164,9 +165,16 @@ fn a_report_shows_everything_but_figures_of_wrong_rows() {
     let plots = |name: &str| read(&results.dir.join("plots").join(name));
     let all = [read(&html), read(&markdown)];
     for text in &all {
-        for shown in
-            ["run make peers", "mismatch", "4.00×", "2.00×", "memory copy", "n. r.", "12.5"]
-        {
+        for shown in [
+            "run make peers",
+            "mismatch",
+            "4.00×",
+            "2.00×",
+            "memory copy",
+            "n. r.",
+            "12.5",
+            "no server",
+        ] {
             assert!(text.contains(shown), "{shown}");
         }
         for hidden in ["7.78", "7.77", "77.8", "uncommitted"] {
