@@ -62,7 +62,7 @@ impl Engine for Peer {
             Workload::Plays(_) => true,
             Workload::Nexmark(_) => self.engine == "flink",
             Workload::Elearning => self.engine == "spark",
-            Workload::Ysb | Workload::Transfers => false,
+            Workload::Ysb | Workload::Transfers | Workload::Windows(_) => false,
         };
         if !answers {
             return Some(format!("{} was not taught the query {}", self.name, job.query));

@@ -88,10 +88,14 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         logs,
     };
     let mut lines = limits::measure(scratch.path())?;
-    for ((source, events), query) in backlogs(&trials) {
-        say(&format!("writing a backlog of {} events of {source}", grouped(events)));
+    for (query, events) in backlogs(&trials) {
+        let of = match query {
+            Workload::Windows(_) => query.to_string(),
+            _ => query.source().into(),
+        };
+        say(&format!("writing a backlog of {} events of {of}", grouped(events)));
         let seconds = bed.backlog(query, events).fill(&*query.backlog(events)?)?;
-        let what = format!("generator of {source}, backlog of {}", grouped(events));
+        let what = format!("generator of {of}, backlog of {}", grouped(events));
         lines.push(limits::line(&what, "M events/s", events as f64 / seconds / 1e6));
     }
     let topic = |topic: &str| bed.target(topic);
@@ -109,10 +113,12 @@ fn no_broker(why: impl std::fmt::Display) -> Error {
         .hint("it needs Java and, once, Maven to fetch it; then --resume goes on")
 }
 
-/// Backlogs that must be there, each with one of the queries over it.
-fn backlogs(trials: &[Trial]) -> BTreeMap<(&'static str, u64), Workload> {
+/// Backlogs that must be there, each with the first of the queries over it.
+fn backlogs(trials: &[Trial]) -> Vec<(Workload, u64)> {
+    let mut known = BTreeSet::new();
     let trials = trials.iter().filter(|trial| trial.load.is_none());
-    trials.map(|trial| ((trial.query.source(), trial.events), trial.query)).collect()
+    let backlogs = trials.map(|trial| (trial.query, trial.events));
+    backlogs.filter(|(query, events)| known.insert(query.input(*events))).collect()
 }
 
 /// Trials in their order.

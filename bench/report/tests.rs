@@ -262,3 +262,54 @@ fn a_folder_of_runs_means_its_newest_one() {
     let error = super::run(Some(&of_cases), scratch.path()).unwrap_err().to_string();
     assert!(error.contains("cases"), "{error}");
 }
+
+#[test]
+fn a_grid_has_one_table_and_one_plot_with_its_points_in_the_order_of_the_experiment() {
+    let mut runs = Vec::new();
+    for (query, cpu_s) in [
+        ("windows", 1.0),
+        ("windows keys=100", 0.5),
+        ("windows keys=1000000", 4.0),
+        ("windows late=0.2", 2.0),
+    ] {
+        for round in 0..3 {
+            for engine in ["single_thread", "highwater"] {
+                let row = run(runs.len() + 1, engine, 1_000_000, round, cpu_s);
+                runs.push(RunRow { query: query.into(), ..row });
+            }
+        }
+    }
+    let wrong = runs.last_mut().unwrap();
+    (wrong.status, wrong.rows_equal, wrong.rows_missing) = ("mismatch".into(), 11_999, 1);
+    let costs = costs(&runs);
+    let grids = super::grid::grids(&costs);
+    assert_eq!(grids.len(), 1);
+    let table = grids[0].table();
+    assert!(table.caption.contains("the base is keys=100000 size=60s"), "{}", table.caption);
+    let lines: Vec<Vec<&str>> = table
+        .rows
+        .iter()
+        .map(|cells| cells.iter().map(|cell| cell.text.as_str()).collect())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ["base", "1.00", "1.00×", "1.00", "1.00×", "12,000"],
+            ["keys=100", "2.00", "2.00×", "2.00", "2.00×", "12,000"],
+            ["keys=1000000", "0.25", "0.25×", "0.25", "0.25×", "12,000"],
+            ["late=0.2", "mismatch (1 of 3): 1 missing of 12,000", "–", "0.50", "0.50×", "12,000"],
+        ]
+    );
+    let scratch = Scratch::new("bench-report");
+    let results = folder(&scratch, &runs);
+    let [html, markdown] = write(&results).unwrap();
+    for text in [html, markdown].map(|path| fs::read_to_string(path).unwrap()) {
+        assert!(text.contains("keys=1000000") && text.contains("… of base"));
+    }
+    let plots: Vec<String> = fs::read_dir(results.dir.join("plots"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(plots.contains(&"grid-backlog-1-1000000.svg".to_owned()), "{plots:?}");
+    assert!(!plots.iter().any(|name| name.starts_with("cost-windows")), "{plots:?}");
+}

@@ -6,7 +6,7 @@ use std::fmt;
 use highwater::error::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 
-use super::{elearning, nexmark, plays, queries, transfers, ysb};
+use super::{elearning, nexmark, plays, queries, transfers, windows, ysb};
 
 /// The seed of all plans.
 pub const SEED: u64 = 1;
@@ -19,6 +19,13 @@ pub const PARTITIONS: u32 = 4;
 
 /// Names of queries of NEXMark begin so, for other benchmarks have a `q5` too.
 const NEXMARK: &str = "nexmark_";
+
+/// The query whose name is followed by parameters.
+const WINDOWS: &str = "windows";
+
+/// How far watermarks run behind, in milliseconds, where the events do not say: twice as far as
+/// they are out of order.
+pub const DELAY_MS: i64 = 10_000;
 
 /// A query over the events of a benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,6 +41,8 @@ pub enum Workload {
     Elearning,
     /// Balances of accounts, whose sum is always 0.
     Transfers,
+    /// Synthetic windows, whose parameters are part of the name: `windows keys=100`.
+    Windows(windows::Shape),
 }
 
 /// Which record of an input comes where.
@@ -73,15 +82,24 @@ impl Workload {
     pub fn all() -> impl Iterator<Item = Workload> {
         let plays = queries::Query::ALL.into_iter().map(Workload::Plays);
         let nexmark = nexmark::query::Query::ALL.into_iter().map(Workload::Nexmark);
-        plays.chain(nexmark).chain([Workload::Ysb, Workload::Elearning, Workload::Transfers])
+        let windows = Workload::Windows(windows::Shape::default());
+        plays.chain(nexmark).chain([
+            Workload::Ysb,
+            Workload::Elearning,
+            Workload::Transfers,
+            windows,
+        ])
     }
 
     /// The workload of a name.
     ///
     /// # Errors
     ///
-    /// There is none; with those that there are.
+    /// There is none; with those that there are. Parameters behind it are wrong.
     pub fn named(name: &str) -> Result<Workload> {
+        if let Some((WINDOWS, parameters)) = name.split_once(' ') {
+            return Ok(Workload::Windows(parameters.parse()?));
+        }
         if let Some(found) = Workload::all().find(|known| known.to_string() == name) {
             return Ok(found);
         }
@@ -99,6 +117,24 @@ impl Workload {
             Workload::Ysb => "ysb",
             Workload::Elearning => "elearning",
             Workload::Transfers => "transfers",
+            Workload::Windows(_) => WINDOWS,
+        }
+    }
+
+    /// The name of a backlog of so many events: that of its topic, or what those of several begin
+    /// with. Two queries over the same events share it.
+    pub fn input(self, events: u64) -> String {
+        match self {
+            Workload::Windows(shape) => format!("{WINDOWS}-{}-{events}", shape.of_input()),
+            _ => format!("{}-{events}", self.source()),
+        }
+    }
+
+    /// How far watermarks run behind, in milliseconds.
+    pub fn delay_ms(self) -> i64 {
+        match self {
+            Workload::Windows(shape) => shape.disorder_ms,
+            _ => DELAY_MS,
         }
     }
 
@@ -110,6 +146,7 @@ impl Workload {
             Workload::Ysb => "ysb",
             Workload::Elearning => "elearning",
             Workload::Transfers => "transfers",
+            Workload::Windows(_) => WINDOWS,
         }
     }
 
@@ -134,6 +171,7 @@ impl Workload {
                 let plan = transfers::Plan { seed: SEED, transfers: events };
                 Box::new(transfers::Backlog(plan.arrivals()))
             }
+            Workload::Windows(shape) => Box::new(windows::Plan::backlog(SEED, events, RATE, shape)),
         })
     }
 }
@@ -174,12 +212,19 @@ macro_rules! one_topic {
 
 one_topic!(plays::Plan);
 one_topic!(nexmark::Plan);
+one_topic!(windows::Plan);
 one_topic!(ysb::Plan);
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = if matches!(self, Workload::Nexmark(_)) { NEXMARK } else { "" };
-        write!(f, "{prefix}{}", self.query())
+        write!(f, "{prefix}{}", self.query())?;
+        match self {
+            Workload::Windows(shape) if *shape != windows::Shape::default() => {
+                write!(f, " {shape}")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -213,6 +258,19 @@ mod tests {
         assert_eq!(names.len(), count);
         let error = Workload::named("nexmark_q6").unwrap_err().to_string();
         assert!(error.contains("no query `nexmark_q6`") && error.contains("nexmark_q"), "{error}");
+    }
+
+    #[test]
+    fn parameters_are_part_of_the_name() {
+        let shape = "slide=10s".parse().unwrap();
+        let slide = Workload::Windows(shape);
+        assert_eq!(slide.to_string(), "windows slide=10s");
+        assert_eq!(Workload::named("windows slide=10s").unwrap(), slide);
+        assert_eq!(slide.input(7), Workload::named("windows").unwrap().input(7));
+        assert_ne!(slide.input(7), Workload::named("windows keys=1").unwrap().input(7));
+        assert_eq!(Workload::named("windows disorder=3s").unwrap().delay_ms(), 3_000);
+        let error = Workload::named("windows slyde=1s").unwrap_err().to_string();
+        assert!(error.contains("no parameter `slyde`") && error.contains("slide"), "{error}");
     }
 
     #[test]
