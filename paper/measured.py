@@ -91,7 +91,9 @@ def numbers(role, run):
     # A limit that stands twice was tried twice; the last one counts.
     for line in {line["what"]: line for line in run.limits}.values():
         name = line["what"].replace(",", "").replace(" ", "-")
-        yield f"{role}.limit.{name}", shown(float(line["value"]))
+        value = runs.number(line["value"])
+        if value is not None:
+            yield f"{role}.limit.{name}", shown(value)
     yield f"{role}.trials", str(len(run.trials))
     yield f"{role}.right", str(len(runs.good(run.trials)))
     yield f"{role}.compared", shown(sum(int(trial["rows_equal"]) for trial in run.trials))

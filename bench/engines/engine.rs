@@ -7,6 +7,7 @@ use highwater::error::Result;
 use super::{Engine, Job, RowsWanted, beside, write};
 use crate::workloads::Workload;
 use crate::workloads::system::{System, Topic, View};
+use crate::workloads::windows::Shape;
 
 /// The engine that is measured, or a variation of it.
 struct Highwater {
@@ -73,13 +74,29 @@ fn overlay(job: &Job) -> Result<String> {
         RowsWanted::Final if !query.is_view() => "final",
         _ => "updates",
     };
+    let more = match query {
+        Workload::Windows(shape) => letters_and_parameters(job, shape),
+        _ => String::new(),
+    };
     Ok(format!(
         "[source.{source}]\nlateness = \"{delay_ms}ms\"\n\
          kafka = {{ topic = \"{}\", brokers = \"{}\", start = \"earliest\" }}\n\n\
          [sink.{sink}]\nrows = \"{rows}\"\n\
-         kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n",
+         kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n{more}",
         input.topic, input.brokers, output.topic, output.brokers,
     ))
+}
+
+/// Parameters of windows, and letters among the rows: what was refused is compared too.
+fn letters_and_parameters(job: &Job, shape: &Shape) -> String {
+    let Job { output, linger_ms, .. } = job;
+    let Shape { size_ms, slide_ms, disorder_ms, .. } = shape;
+    format!(
+        "\n[parameters]\nsize = \"{size_ms}ms\"\nslide = \"{slide_ms}ms\"\n\
+         disorder = \"{disorder_ms}ms\"\n\n[dead_letters]\n\
+         kafka = {{ topic = \"{}\", brokers = \"{}\", linger = \"{linger_ms}ms\" }}\n",
+        output.topic, output.brokers,
+    )
 }
 
 /// The same for a whole system: final rows of the views that are compared, in one topic, by keys

@@ -63,7 +63,7 @@ impl Engine for Peer {
             Workload::Plays(_) => true,
             Workload::Nexmark(_) | Workload::Ysb => self.engine == "flink",
             Workload::System(_) => self.engine == "spark",
-            Workload::Transfers => false,
+            Workload::Transfers | Workload::Windows(_) => false,
         };
         if !answers {
             return Some(format!("{} was not taught the query {}", self.name, job.query));

@@ -4,6 +4,8 @@
 //! What no single thread needs is left out: exchange, progress, dead letters, anything kept for a
 //! restart. Slices are shared by the windows that cover them, as in the engine.
 
+mod windows;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use highwater::codec::Wire;
 use highwater::error::{Error, Result};
 use highwater::hash::{FixedMap, FixedSet};
 use highwater::lateness::Watermark;
@@ -25,6 +28,7 @@ use crate::micro::loops::feed::{Batches, Feed, Records};
 use crate::workloads::Workload;
 use crate::workloads::plays::Play;
 use crate::workloads::queries::Query;
+use crate::workloads::windows::Event;
 
 /// What librdkafka may hold, as in the engine.
 const QUEUE_BYTES_MAX: usize = 32 << 20;
@@ -74,7 +78,7 @@ impl Engine for SingleThread {
             (Work::Consume | Work::Decode, _) if job.input_is == Input::Live => {
                 Some("a limit that writes no rows has no latency".into())
             }
-            (_, Workload::Plays(_)) => None,
+            (_, Workload::Plays(_) | Workload::Windows(_)) => None,
             (Work::Consume, query) if !matches!(query, Workload::System(_)) => None,
             _ => Some(format!("the thread was not taught the query {}", job.query)),
         }
@@ -114,13 +118,23 @@ pub fn run(path: &std::path::Path, stop: &AtomicBool) -> Result<()> {
     let events = (job.input_is == Input::Backlog).then_some(job.events);
     match work {
         Work::Consume => consume(source, job.events),
-        Work::Decode => decode(&mut Records::new(Box::new(source), events)?, job.events),
-        Work::Answer => {
-            let Workload::Plays(query) = job.query else {
-                return Err(Error::config(format!("one thread does not answer {}", job.query)));
-            };
-            answer(&mut Records::new(Box::new(source), events)?, query, &job, stop)
+        Work::Decode if matches!(job.query, Workload::Windows(_)) => {
+            let mut feed = Records::new(Box::new(source), events)?;
+            decode(&mut feed, job.events, |event: &Event| event.at.is_some())
         }
+        Work::Decode => {
+            let mut feed = Records::new(Box::new(source), events)?;
+            decode(&mut feed, job.events, |play: &Play| play.timestamp.is_some())
+        }
+        Work::Answer => match job.query {
+            Workload::Plays(query) => {
+                answer(&mut Records::new(Box::new(source), events)?, query, &job, stop)
+            }
+            Workload::Windows(shape) => {
+                windows::answer(&mut Records::new(Box::new(source), events)?, shape, &job, stop)
+            }
+            query => Err(Error::config(format!("one thread does not answer {query}"))),
+        },
     }
 }
 
@@ -144,10 +158,14 @@ fn consume(mut source: KafkaSource, events: u64) -> Result<()> {
     Ok(())
 }
 
-fn decode(feed: &mut Records<Play>, events: u64) -> Result<()> {
+fn decode<E: Wire>(
+    feed: &mut Records<E>,
+    events: u64,
+    is_dated: impl Fn(&E) -> bool,
+) -> Result<()> {
     let mut dated = 0;
-    while feed.round(|_, plays| {
-        dated += plays.iter().filter(|play| play.timestamp.is_some()).count() as u64;
+    while feed.round(|_, events| {
+        dated += events.iter().filter(|event| is_dated(event)).count() as u64;
     })? == Batches::More
     {}
     if dated < events {

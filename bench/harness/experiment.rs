@@ -1,5 +1,7 @@
 //! Experiments, as files: a question, what is unfair about it, and a grid of trials.
 
+mod grid;
+
 use std::path::Path;
 
 use highwater::error::{Error, Result, nearest};
@@ -18,6 +20,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("elearning", include_str!("../experiments/elearning.toml")),
     ("systems", include_str!("../experiments/systems.toml")),
     ("transfers", include_str!("../experiments/transfers.toml")),
+    ("windows", include_str!("../experiments/windows.toml")),
     ("scaling", include_str!("../experiments/scaling.toml")),
     ("ablation", include_str!("../experiments/ablation.toml")),
 ];
@@ -57,6 +60,15 @@ pub struct Experiment {
 pub struct Backlog {
     /// What is computed.
     pub query: Workload,
+    /// Parameters of the query `windows`, where they differ from its own.
+    #[serde(default)]
+    pub windows: toml::Table,
+    /// Other values of these parameters, one of which is changed at a time.
+    #[serde(default)]
+    pub vary: toml::Table,
+    /// What is computed at each point of that grid, or else the query alone.
+    #[serde(skip)]
+    pub points: Vec<Workload>,
     /// Sizes, in events.
     pub events: Vec<u64>,
     /// How often each engine reads each size.
@@ -173,6 +185,11 @@ impl Experiment {
         for engine in backlog.chain(found.live.iter().map(|part| &part.engines)).flatten() {
             engines::named(engine).map_err(|error| error.within(place()))?;
         }
+        for (at, part) in found.backlog.iter_mut().enumerate() {
+            let points = grid::points(part.query, &part.windows, &part.vary);
+            let of_part = |error: Error| error.within(format!("backlog {}", at + 1));
+            part.points = points.map_err(|error| of_part(error).within(place()))?;
+        }
         for Live { query, seconds, warmup, .. } in &found.live {
             if !matches!(query, Workload::Plays(_)) {
                 let why = format!("no load is planned for the query {query}");
@@ -217,10 +234,11 @@ impl Experiment {
             load: None,
         };
         for (at, part) in self.backlog.iter().enumerate() {
-            for size in &part.events {
-                let events = ((*size as f64 * scale) as u64).max(EVENTS_MIN.min(*size));
+            let sizes = |query| part.events.iter().map(move |size| (query, *size));
+            for (query, size) in part.points.iter().copied().flat_map(sizes) {
+                let events = ((size as f64 * scale) as u64).max(EVENTS_MIN.min(size));
                 let name = format!("backlog {}", at + 1);
-                let trial = Trial { events, ..blank(name, part.query, part.workers) };
+                let trial = Trial { events, ..blank(name, query, part.workers) };
                 add(&part.engines, part.rounds, trial);
             }
         }

@@ -151,8 +151,11 @@ pub struct LimitRow {
     pub what: String,
     /// In what.
     pub unit: String,
-    /// How much.
-    pub value: f64,
+    /// How much, if it could be measured.
+    pub value: Option<f64>,
+    /// `ok`, or `skipped:WHY`; earlier versions have skipped nothing, and said nothing.
+    #[serde(default)]
+    pub status: String,
 }
 
 /// A folder that is being written.
@@ -469,7 +472,7 @@ mod tests {
         let dir = Scratch::new("bench-full");
         let mut folder = Folder::create(dir.path(), &experiment(), 1.0).unwrap();
         std::os::unix::fs::symlink("/dev/full", folder.dir().join("limits.csv")).unwrap();
-        let row = LimitRow { what: "x".into(), unit: "y".into(), value: 1.0 };
+        let row = crate::harness::limits::line("x", "y", 1.0);
         let error = folder.append("limits.csv", &[row]).unwrap_err();
         assert_eq!(error.kind().exit_code(), 74);
         let text = error.to_string();

@@ -105,7 +105,13 @@ fn per_second(mut work: impl FnMut() -> Result<f64>) -> Result<f64> {
 
 /// A line of the table.
 pub fn line(what: &str, unit: &str, value: f64) -> LimitRow {
-    LimitRow { what: what.into(), unit: unit.into(), value }
+    LimitRow { what: what.into(), unit: unit.into(), value: Some(value), status: "ok".into() }
+}
+
+/// A line of the table that has no figure, and why.
+pub fn skipped(what: &str, unit: &str, why: &impl std::fmt::Display) -> LimitRow {
+    let status = format!("skipped:{why}");
+    LimitRow { what: what.into(), unit: unit.into(), value: None, status }
 }
 
 #[cfg(test)]
@@ -118,6 +124,7 @@ mod tests {
         let dir = Scratch::new("bench-limits");
         let lines = measure(dir.path()).unwrap();
         assert_eq!(lines.len(), 8);
-        assert!(lines.iter().all(|line| 0.0 < line.value && line.value.is_finite()), "{lines:?}");
+        let is_positive = |value: f64| 0.0 < value && value.is_finite();
+        assert!(lines.iter().all(|line| line.value.is_some_and(is_positive)), "{lines:?}");
     }
 }

@@ -21,13 +21,13 @@ use super::folder::ThroughputRow;
 use super::latency::{LatencyRow, Series};
 use super::process::Tree;
 use super::rows::Received;
-use super::trial::{Bed, DELAY_MS, Outcome, Running, judge};
+use super::trial::{Bed, Outcome, Running, judge};
 use super::verify::{Check, Newest};
 use crate::engines::{Engine, Job, RowsWanted};
 use crate::load::{OpenLoop, Sent, now_us};
 use crate::workloads::plays::{PARTITIONS, Plan, Timing};
 use crate::workloads::queries::{Answer, Query};
-use crate::workloads::{SEED, Workload};
+use crate::workloads::{DELAY_MS, SEED, Workload};
 
 /// How long an engine may take until it shows a row.
 const READY_MAX: Duration = Duration::from_secs(120);

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::thread;
 use std::time::{Instant, SystemTime};
 
 use highwater::error::{Error, Result};
 use highwater::runtime::wall_time;
-use highwater::testing::{KafkaServer, Scratch};
+use highwater::testing::{KafkaServer, PostgresServer, Scratch, Skip};
 
 use super::experiment::{Experiment, Trial};
 use super::folder::{Folder, RunRow, VerifyRow, read_table};
@@ -70,7 +71,14 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         folder.dir().display(),
     ));
     let scratch = Scratch::new("bench-run");
-    let server = KafkaServer::start(&scratch.path().join("kafka")).map_err(no_broker)?;
+    // Made while the broker starts, idle until its writers are tried, gone before the first trial.
+    let postgres = Scratch::new("bench-postgres");
+    let place = postgres.path().to_owned();
+    let database = thread::spawn(move || PostgresServer::start_in(&place));
+    let server = KafkaServer::start(&scratch.path().join("kafka"));
+    let died = |_| Err(Skip { reason: "its start has panicked".into() });
+    let database = database.join().unwrap_or_else(died);
+    let server = server.map_err(no_broker)?;
     let logs = folder.dir().join("logs");
     fs::create_dir_all(&logs).map_err(Error::storage)?;
     let bed = Bed {
@@ -80,13 +88,19 @@ pub fn run(experiment: &Experiment, choice: &Choice, results: &Path) -> Result<(
         logs,
     };
     let mut lines = limits::measure(scratch.path())?;
-    for ((source, events), query) in backlogs(&trials) {
-        say(&format!("writing a backlog of {} events of {source}", grouped(events)));
+    for (query, events) in backlogs(&trials) {
+        let of = match query {
+            Workload::Windows(_) => query.to_string(),
+            _ => query.source().into(),
+        };
+        say(&format!("writing a backlog of {} events of {of}", grouped(events)));
         let seconds = bed.backlog(query, events).fill(&*query.backlog(events)?)?;
-        let what = format!("generator of {source}, backlog of {}", grouped(events));
+        let what = format!("generator of {of}, backlog of {}", grouped(events));
         lines.push(limits::line(&what, "M events/s", events as f64 / seconds / 1e6));
     }
-    lines.extend(limits::writers::measure(scratch.path(), &|topic| bed.target(topic))?);
+    let topic = |topic: &str| bed.target(topic);
+    lines.extend(limits::writers::measure(scratch.path(), &topic, &database)?);
+    drop((database, postgres));
     folder.append("limits.csv", &lines)?;
     Trials { bed, answers: BTreeMap::new(), times: BTreeMap::new() }.run(&trials, &mut folder)?;
     folder.finish()?;
@@ -99,10 +113,12 @@ fn no_broker(why: impl std::fmt::Display) -> Error {
         .hint("it needs Java and, once, Maven to fetch it; then --resume goes on")
 }
 
-/// Backlogs that must be there, each with one of the queries over it.
-fn backlogs(trials: &[Trial]) -> BTreeMap<(&'static str, u64), Workload> {
+/// Backlogs that must be there, each with the first of the queries over it.
+fn backlogs(trials: &[Trial]) -> Vec<(Workload, u64)> {
+    let mut known = BTreeSet::new();
     let trials = trials.iter().filter(|trial| trial.load.is_none());
-    trials.map(|trial| ((trial.query.source(), trial.events), trial.query)).collect()
+    let backlogs = trials.map(|trial| (trial.query, trial.events));
+    backlogs.filter(|(query, events)| known.insert(query.input(*events))).collect()
 }
 
 /// Trials in their order.

@@ -19,9 +19,6 @@ use crate::engines::{Engine, Job};
 use crate::load::{Target, now_us};
 use crate::workloads::Workload;
 
-/// How far watermarks run behind, in milliseconds: twice as far as events are out of order.
-pub const DELAY_MS: i64 = 10_000;
-
 /// How long producers of rows wait for more, in milliseconds, the same for all engines.
 const LINGER_MS: u64 = 5;
 
@@ -85,7 +82,7 @@ impl Bed {
 
     /// The topic, or what the names of several begin with, that holds a backlog of so many events.
     pub fn backlog(&self, query: Workload, events: u64) -> Target {
-        self.target(&format!("{}-{events}", query.source()))
+        self.target(&query.input(events))
     }
 
     /// The job of a trial, whose output is a new topic and whose folder is empty.
@@ -102,7 +99,7 @@ impl Bed {
             output,
             events: records,
             workers: trial.workers,
-            delay_ms: DELAY_MS,
+            delay_ms: trial.query.delay_ms(),
             linger_ms: LINGER_MS,
             work,
         })

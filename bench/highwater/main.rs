@@ -9,6 +9,7 @@ mod plays;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod windows;
 mod ysb;
 
 use std::process::ExitCode;
@@ -87,6 +88,8 @@ const DATAFLOWS: &[Dataflow] = &[
         job_file!("ysb", "ysb", "key", "start")),
     dataflow("transfers", "balances that add up to 0", transfers::transfers,
         ("transfers.toml", transfers::JOB_FILE)),
+    dataflow("windows", "events, sum and values of each key", windows::windows,
+        job_file!("windows", "windows", "key", "start")),
 ];
 
 /// These, and the systems of the product, which are measured whole.

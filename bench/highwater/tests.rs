@@ -12,12 +12,14 @@ use highwater::sink::memory::Collector;
 use highwater::sink::text::JsonNames;
 use highwater::source::file;
 use highwater::testing::Scratch;
+use toml::Table;
 
 use crate::DATAFLOWS;
 
 /// What a run has left in each view: every change, in the order of writing.
 pub(crate) struct Ran {
     views: BTreeMap<String, (Vec<String>, Collector)>,
+    letters: Collector,
 }
 
 /// A number of workers, and whether a run is cut into many short epochs.
@@ -34,8 +36,22 @@ pub(crate) const PACES: [Pace; 3] = [
     Pace { workers: 2, is_cut: true },
 ];
 
-/// Runs a dataflow over partitions, each a list of events, to the end of them.
+/// Runs a dataflow over partitions, each a list of events, to the end of them: all are used.
 pub(crate) fn run(
+    dataflow: &str,
+    source: &str,
+    keys: &[(&str, &[&str])],
+    partitions: &[Vec<String>],
+    pace: Pace,
+) -> Ran {
+    let ran = run_with(&Table::new(), dataflow, source, keys, partitions, pace);
+    assert!(ran.letters().is_empty(), "{:?}", ran.letters());
+    ran
+}
+
+/// The same with parameters; records may be refused.
+pub(crate) fn run_with(
+    parameters: &Table,
     dataflow: &str,
     source: &str,
     keys: &[(&str, &[&str])],
@@ -51,8 +67,8 @@ pub(crate) fn run(
     let path = file::Paths::One(scratch.path().display().to_string());
     let connector = file::connector(file::Options { path }, 1 << 20);
     let entry = DATAFLOWS.iter().find(|flow| flow.name == dataflow).unwrap().entry;
-    let mut job =
-        Job::new(dataflow, move |flow| entry(flow, &mut Parameters::new(&Default::default())));
+    let parameters = parameters.clone();
+    let mut job = Job::new(dataflow, move |flow| entry(flow, &mut Parameters::new(&parameters)));
     let mut source_of = BoundSource::new(Arc::new(connector));
     if pace.is_cut {
         let (tick, tick_max) = (millis(1), millis(1));
@@ -80,11 +96,15 @@ pub(crate) fn run(
         views.insert(name.to_string(), (names, collector));
     }
     runtime::run(vec![Arc::new(job)], &Workers::threads(pace.workers), &Stop::new()).unwrap();
-    assert_eq!(letters.log().len(), 0, "{:?}", letters.log());
-    Ran { views }
+    Ran { views, letters }
 }
 
 impl Ran {
+    /// What was refused, in the order of [`Letter::schema`](highwater::letter::Letter::schema).
+    pub(crate) fn letters(&self) -> Vec<Vec<Cell>> {
+        self.letters.log().into_iter().map(|(_, cells)| cells).collect()
+    }
+
     /// Every change of a view, in the order of writing.
     pub(crate) fn log(&self, view: &str) -> Vec<(Mark, Vec<Cell>)> {
         self.views[view].1.log()

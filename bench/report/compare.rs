@@ -249,9 +249,10 @@ fn machine_limits(text: &mut String, first: &Results, second: &Results) -> Resul
     let after: Vec<LimitRow> = read_table(&second.dir, "limits.csv")?;
     for old in &before {
         let Some(new) = after.iter().find(|new| new.what == old.what) else { continue };
-        let moved = (new.value / old.value).max(old.value / new.value);
-        let [was, is] = [old.value, new.value].map(|value| short(Some(value)));
-        let word = if moved < CONTROL { "" } else { "  moved: that was the machine" };
+        let moved = old.value.zip(new.value).map(|(old, new)| (new / old).max(old / new));
+        let [was, is] = [old.value, new.value].map(short);
+        let has_moved = moved.is_some_and(|moved| CONTROL <= moved);
+        let word = if has_moved { "  moved: that was the machine" } else { "" };
         let LimitRow { what, unit, .. } = old;
         line(text, &format!("{:<8} {what:<64} {was} → {is} {unit}{word}", "limit"));
     }

@@ -11,6 +11,7 @@ use crate::harness::stats::{Estimate, median};
 
 use super::document::{Block, Cell, Document, Table, Tone, short};
 use super::figures::{Cost, Group, PAIRS_MIN, costs};
+use super::grid::grids;
 use super::loads::{Line, Loaded, NAMES, loads};
 use super::plots;
 use crate::harness::stats::Spread;
@@ -114,6 +115,17 @@ fn cost_section(costs: &[Cost<'_>], blocks: &mut Vec<Block>) -> Result<()> {
              {PAIRS_MIN} pairs is a hint, and no proof."
         )));
     }
+    let grids = grids(costs);
+    if !grids.is_empty() {
+        blocks.push(Block::Text(
+            "A grid goes away from its base in one direction at a time. “… of base” is the median \
+             of the ratios of two trials of the same round, the point's over the base's; below 1, \
+             events of the point are dearer. “Rows” counts the records that no window takes, too. \
+             Tables of each point follow."
+                .into(),
+        ));
+    }
+    blocks.extend(grids.iter().map(|grid| Block::Table(grid.table())));
     let mut at = 0;
     while at < costs.len() {
         let place = &costs[at].group.place;
@@ -177,7 +189,8 @@ fn workers(group: &Group<'_>) -> String {
     }
 }
 
-fn spread(spread: Option<Spread>) -> Cell {
+/// A figure with its range.
+pub(super) fn spread(spread: Option<Spread>) -> Cell {
     let cell = Cell::number(short(spread.map(|spread| spread.median)));
     match spread {
         Some(Spread { min, max, count, .. }) if 1 < count => {
@@ -188,7 +201,8 @@ fn spread(spread: Option<Spread>) -> Cell {
     }
 }
 
-fn ratio(ratio: Option<Estimate>) -> Cell {
+/// A ratio with its interval.
+pub(super) fn ratio(ratio: Option<Estimate>) -> Cell {
     match ratio {
         None => Cell::number("–"),
         Some(found) => {
@@ -318,7 +332,12 @@ fn limits_section(results: &Results, blocks: &mut Vec<Block>) -> Result<()> {
             .into(),
     ));
     let row = |limit: &LimitRow| {
-        let value = Cell::number(short(Some(limit.value)));
+        let value = Cell::number(short(limit.value));
+        // Without a figure, why there is none.
+        let value = match limit.value {
+            Some(_) => value,
+            None => value.small(limit.status.replace(':', ": ")),
+        };
         vec![Cell::words(&limit.what), value, Cell::words(&limit.unit)]
     };
     blocks.push(Block::Table(Table {

@@ -76,13 +76,16 @@ pub struct Verdict {
     pub is_bad: bool,
 }
 
-/// Trials in groups: parts in the order of the experiment, engines in that of all reports.
+/// Trials in groups: parts, and queries of a part, in the order of the experiment, engines in that
+/// of all reports.
 pub fn groups(runs: &[RunRow]) -> Vec<Group<'_>> {
-    let mut found: BTreeMap<(usize, Place, usize, &str), Vec<&RunRow>> = BTreeMap::new();
-    let mut firsts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut found: BTreeMap<([usize; 2], Place, usize, &str), Vec<&RunRow>> = BTreeMap::new();
+    let mut firsts: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
     for run in runs {
-        let first = firsts.entry(&run.part).or_insert(run.trial);
-        *first = run.trial.min(*first);
+        for query in [None, Some(run.query.as_str())] {
+            let first = firsts.entry((&run.part, query)).or_insert(run.trial);
+            *first = run.trial.min(*first);
+        }
     }
     for run in runs {
         let place = Place {
@@ -92,7 +95,8 @@ pub fn groups(runs: &[RunRow]) -> Vec<Group<'_>> {
             events: run.events,
             rate: run.rate_planned,
         };
-        let order = (firsts[run.part.as_str()], place, rank(&run.engine), run.engine.as_str());
+        let first = [None, Some(run.query.as_str())].map(|query| firsts[&(&*run.part, query)]);
+        let order = (first, place, rank(&run.engine), run.engine.as_str());
         found.entry(order).or_default().push(run);
     }
     let group = |((_, place, _, engine), trials)| Group { place, engine, trials };

@@ -14,6 +14,7 @@ pub mod compare;
 pub mod content;
 pub mod document;
 pub mod figures;
+pub mod grid;
 mod html;
 pub mod loads;
 mod markdown;

@@ -10,7 +10,7 @@ use super::compare::compare;
 use super::figures::{Cost, costs};
 use super::write;
 use crate::harness::experiment::Experiment;
-use crate::harness::folder::{Folder, LimitRow, Results, RunRow, ThroughputRow};
+use crate::harness::folder::{Folder, Results, RunRow, ThroughputRow};
 use crate::harness::latency::{Series, write_log};
 
 const TEXT: &str = "question = 'Who is <fast>?'\nunfair = ['To nobody.']\nminutes = 1\n\
@@ -108,8 +108,9 @@ fn folder(scratch: &Scratch, runs: &[RunRow]) -> Results {
     folder.append("runs.csv", runs).unwrap();
     let live = live(&mut folder);
     folder.append("runs.csv", &live).unwrap();
-    let limit = LimitRow { what: "memory copy".into(), unit: "GB/s".into(), value: 14.0 };
-    folder.append("limits.csv", &[limit]).unwrap();
+    let limit = crate::harness::limits::line("memory copy", "GB/s", 14.0);
+    let away = crate::harness::limits::skipped("rows to a database", "M rows/s", &"no server");
+    folder.append("limits.csv", &[limit, away]).unwrap();
     folder.finish().unwrap();
     let mut results = Results::read(folder.dir()).unwrap();
     results.host.dirty = false;
@@ -164,9 +165,16 @@ fn a_report_shows_everything_but_figures_of_wrong_rows() {
     let plots = |name: &str| read(&results.dir.join("plots").join(name));
     let all = [read(&html), read(&markdown)];
     for text in &all {
-        for shown in
-            ["run make peers", "mismatch", "4.00×", "2.00×", "memory copy", "n. r.", "12.5"]
-        {
+        for shown in [
+            "run make peers",
+            "mismatch",
+            "4.00×",
+            "2.00×",
+            "memory copy",
+            "n. r.",
+            "12.5",
+            "no server",
+        ] {
             assert!(text.contains(shown), "{shown}");
         }
         for hidden in ["7.78", "7.77", "77.8", "uncommitted"] {
@@ -253,4 +261,55 @@ fn a_folder_of_runs_means_its_newest_one() {
     fs::write(of_cases.join("runs.csv"), "run_id\n").unwrap();
     let error = super::run(Some(&of_cases), scratch.path()).unwrap_err().to_string();
     assert!(error.contains("cases"), "{error}");
+}
+
+#[test]
+fn a_grid_has_one_table_and_one_plot_with_its_points_in_the_order_of_the_experiment() {
+    let mut runs = Vec::new();
+    for (query, cpu_s) in [
+        ("windows", 1.0),
+        ("windows keys=100", 0.5),
+        ("windows keys=1000000", 4.0),
+        ("windows late=0.2", 2.0),
+    ] {
+        for round in 0..3 {
+            for engine in ["single_thread", "highwater"] {
+                let row = run(runs.len() + 1, engine, 1_000_000, round, cpu_s);
+                runs.push(RunRow { query: query.into(), ..row });
+            }
+        }
+    }
+    let wrong = runs.last_mut().unwrap();
+    (wrong.status, wrong.rows_equal, wrong.rows_missing) = ("mismatch".into(), 11_999, 1);
+    let costs = costs(&runs);
+    let grids = super::grid::grids(&costs);
+    assert_eq!(grids.len(), 1);
+    let table = grids[0].table();
+    assert!(table.caption.contains("the base is keys=100000 size=60s"), "{}", table.caption);
+    let lines: Vec<Vec<&str>> = table
+        .rows
+        .iter()
+        .map(|cells| cells.iter().map(|cell| cell.text.as_str()).collect())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ["base", "1.00", "1.00×", "1.00", "1.00×", "12,000"],
+            ["keys=100", "2.00", "2.00×", "2.00", "2.00×", "12,000"],
+            ["keys=1000000", "0.25", "0.25×", "0.25", "0.25×", "12,000"],
+            ["late=0.2", "mismatch (1 of 3): 1 missing of 12,000", "–", "0.50", "0.50×", "12,000"],
+        ]
+    );
+    let scratch = Scratch::new("bench-report");
+    let results = folder(&scratch, &runs);
+    let [html, markdown] = write(&results).unwrap();
+    for text in [html, markdown].map(|path| fs::read_to_string(path).unwrap()) {
+        assert!(text.contains("keys=1000000") && text.contains("… of base"));
+    }
+    let plots: Vec<String> = fs::read_dir(results.dir.join("plots"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(plots.contains(&"grid-backlog-1-1000000.svg".to_owned()), "{plots:?}");
+    assert!(!plots.iter().any(|name| name.starts_with("cost-windows")), "{plots:?}");
 }

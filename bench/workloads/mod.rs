@@ -7,9 +7,10 @@ pub mod plays;
 pub mod queries;
 pub mod system;
 pub mod transfers;
+pub mod windows;
 mod workload;
 pub mod ysb;
 
-pub use workload::{Events, PARTITIONS, Place, RATE, SEED, Workload};
+pub use workload::{DELAY_MS, Events, PARTITIONS, Place, RATE, SEED, Workload};
 
 use workload::due_us;

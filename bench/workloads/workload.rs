@@ -7,7 +7,7 @@ use highwater::error::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 
 use super::system::System;
-use super::{nexmark, plays, queries, transfers, ysb};
+use super::{nexmark, plays, queries, transfers, windows, ysb};
 
 /// The seed of all plans.
 pub const SEED: u64 = 1;
@@ -20,6 +20,13 @@ pub const PARTITIONS: u32 = 4;
 
 /// Names of queries of NEXMark begin so, for other benchmarks have a `q5` too.
 const NEXMARK: &str = "nexmark_";
+
+/// The query whose name is followed by parameters.
+const WINDOWS: &str = "windows";
+
+/// How far watermarks run behind, in milliseconds, where the events do not say: twice as far as
+/// they are out of order.
+pub const DELAY_MS: i64 = 10_000;
 
 /// A query over the events of a benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +42,8 @@ pub enum Workload {
     System(System),
     /// Balances of accounts, whose sum is always 0.
     Transfers,
+    /// Synthetic windows, whose parameters are part of the name: `windows keys=100`.
+    Windows(windows::Shape),
 }
 
 /// Which record of an input comes where.
@@ -75,7 +84,8 @@ impl Workload {
         let plays = queries::Query::ALL.into_iter().map(Workload::Plays);
         let nexmark = nexmark::query::Query::ALL.into_iter().map(Workload::Nexmark);
         let systems = System::ALL.into_iter().map(Workload::System);
-        let others = [Workload::Ysb, Workload::Transfers];
+        let windows = Workload::Windows(windows::Shape::default());
+        let others = [Workload::Ysb, Workload::Transfers, windows];
         plays.chain(nexmark).chain(systems).chain(others)
     }
 
@@ -83,8 +93,11 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// There is none; with those that there are.
+    /// There is none; with those that there are. Parameters behind it are wrong.
     pub fn named(name: &str) -> Result<Workload> {
+        if let Some((WINDOWS, parameters)) = name.split_once(' ') {
+            return Ok(Workload::Windows(parameters.parse()?));
+        }
         if let Some(found) = Workload::all().find(|known| known.to_string() == name) {
             return Ok(found);
         }
@@ -102,6 +115,24 @@ impl Workload {
             Workload::Ysb => "ysb",
             Workload::System(system) => system.name(),
             Workload::Transfers => "transfers",
+            Workload::Windows(_) => WINDOWS,
+        }
+    }
+
+    /// The name of a backlog of so many events: that of its topic, or what those of several begin
+    /// with. Two queries over the same events share it.
+    pub fn input(self, events: u64) -> String {
+        match self {
+            Workload::Windows(shape) => format!("{WINDOWS}-{}-{events}", shape.of_input()),
+            _ => format!("{}-{events}", self.source()),
+        }
+    }
+
+    /// How far watermarks run behind, in milliseconds.
+    pub fn delay_ms(self) -> i64 {
+        match self {
+            Workload::Windows(shape) => shape.disorder_ms,
+            _ => DELAY_MS,
         }
     }
 
@@ -113,6 +144,7 @@ impl Workload {
             Workload::Ysb => "ysb",
             Workload::System(system) => system.name(),
             Workload::Transfers => "transfers",
+            Workload::Windows(_) => WINDOWS,
         }
     }
 
@@ -137,6 +169,7 @@ impl Workload {
                 let plan = transfers::Plan { seed: SEED, transfers: events };
                 Box::new(transfers::Backlog(plan.arrivals()))
             }
+            Workload::Windows(shape) => Box::new(windows::Plan::backlog(SEED, events, RATE, shape)),
         })
     }
 }
@@ -177,12 +210,19 @@ macro_rules! one_topic {
 
 one_topic!(plays::Plan);
 one_topic!(nexmark::Plan);
+one_topic!(windows::Plan);
 one_topic!(ysb::Plan);
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = if matches!(self, Workload::Nexmark(_)) { NEXMARK } else { "" };
-        write!(f, "{prefix}{}", self.query())
+        write!(f, "{prefix}{}", self.query())?;
+        match self {
+            Workload::Windows(shape) if *shape != windows::Shape::default() => {
+                write!(f, " {shape}")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -216,6 +256,19 @@ mod tests {
         assert_eq!(names.len(), count);
         let error = Workload::named("nexmark_q6").unwrap_err().to_string();
         assert!(error.contains("no query `nexmark_q6`") && error.contains("nexmark_q"), "{error}");
+    }
+
+    #[test]
+    fn parameters_are_part_of_the_name() {
+        let shape = "slide=10s".parse().unwrap();
+        let slide = Workload::Windows(shape);
+        assert_eq!(slide.to_string(), "windows slide=10s");
+        assert_eq!(Workload::named("windows slide=10s").unwrap(), slide);
+        assert_eq!(slide.input(7), Workload::named("windows").unwrap().input(7));
+        assert_ne!(slide.input(7), Workload::named("windows keys=1").unwrap().input(7));
+        assert_eq!(Workload::named("windows disorder=3s").unwrap().delay_ms(), 3_000);
+        let error = Workload::named("windows slyde=1s").unwrap_err().to_string();
+        assert!(error.contains("no parameter `slyde`") && error.contains("slide"), "{error}");
     }
 
     #[test]

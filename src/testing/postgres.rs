@@ -165,14 +165,26 @@ impl PostgresServer {
         // Separators that no text of a test contains.
         let (cell, row) = ('\u{1f}', '\u{1e}');
         let (cells, rows) = (format!("--field-separator={cell}"), format!("-R{row}"));
-        let port = self.port.to_string();
-        let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["-h", "127.0.0.1", "-p", &port, "-U", NAME, "-d", database, "-X", "-A", "-t"]);
-        psql.args(["-q", "-v", "ON_ERROR_STOP=1", &cells, &rows, "-c", sql]);
+        let mut psql = self.psql_in(database);
+        psql.args(["-A", "-t", &cells, &rows, "-c", sql]);
         let text = run(psql)?;
         let lines = text.strip_suffix('\n').unwrap_or(&text).split(row);
         let split = |line: &str| line.split(cell).map(str::to_owned).collect();
         Ok(lines.filter(|line| !line.is_empty()).map(split).collect())
+    }
+
+    /// A `psql` that is connected to its database, reads no file of the user, and ends at the first
+    /// mistake.
+    pub fn psql(&self) -> Command {
+        self.psql_in(NAME)
+    }
+
+    fn psql_in(&self, database: &str) -> Command {
+        let port = self.port.to_string();
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["-h", "127.0.0.1", "-p", &port, "-U", NAME, "-d", database]);
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1"]);
+        psql
     }
 
     /// Makes a database and returns its URL: tests that share a server have one each.

@@ -1,7 +1,8 @@
-//! Bare writers: how many rows of a count a file and a topic take, with no engine before them, and
+//! Bare writers: how many rows of a count each kind of sink takes, with no engine before them, and
 //! how many events the generator of a load can send.
-//!
-//! PostgreSQL and Parquet are left out: no experiment writes to them, and a run has no database.
+
+mod parquet;
+mod postgres;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use highwater::error::{Error, Result};
 use highwater::source::kafka::{ClientSettings, Producer};
+use highwater::testing::{PostgresServer, Skip};
 
-use super::line;
+use super::{line, skipped};
 use crate::harness::folder::LimitRow;
 use crate::load::{OpenLoop, Target, now_us, open_loop};
 use crate::workloads::SEED;
@@ -20,11 +22,18 @@ use crate::workloads::plays::{PARTITIONS, Plan, Timing};
 /// How long each of them is tried; the generator is told a number of events instead.
 const TRIED: Duration = Duration::from_millis(400);
 
+/// How long each writer of a sink with a format of its own is tried: long enough for whole batches,
+/// short enough for every run of every experiment.
+const SINK_TRIED: Duration = Duration::from_millis(200);
+
 /// How often those with a broker are tried.
 const TIMES: usize = 3;
 
 /// Rows between two looks at the clock.
 const ROWS: u64 = 1_000;
+
+/// Rows of a window.
+const VIDEOS: u64 = 200;
 
 /// Events that the generator is to send at once, which takes it a fraction of a second.
 const EVENTS: u64 = 200_000;
@@ -32,24 +41,46 @@ const EVENTS: u64 = 200_000;
 /// How long ago these were due, in microseconds.
 const AGO_US: i64 = 60_000_000;
 
-/// Measures them, on topics of their own; files are written below a folder.
+const M_ROWS: &str = "M rows/s";
+
+/// Measures them, on topics of their own; files are written below a folder. Without a server the
+/// lines of PostgreSQL say why there are none.
 ///
 /// # Errors
 ///
 /// The folder cannot be written, or the broker is away.
-pub fn measure(dir: &Path, topic: &dyn Fn(&str) -> Target) -> Result<Vec<LimitRow>> {
+pub fn measure(
+    dir: &Path,
+    topic: &dyn Fn(&str) -> Target,
+    server: &std::result::Result<PostgresServer, Skip>,
+) -> Result<Vec<LimitRow>> {
     let [plain, synced] = file(&dir.join("rows.tmp"))?;
     let rows = topic("limit-rows");
     rows.create(1)?;
     let events = topic("limit-events");
     events.create(PARTITIONS)?;
     let log = dir.join("limit.hlog");
-    Ok(vec![
-        line("rows as JSON to a file", "M rows/s", plain),
-        line("the same, synced at the end", "M rows/s", synced),
-        line("rows as JSON to a topic", "M rows/s", best(|| kafka(&rows))?),
+    let mut lines = vec![
+        line("rows as JSON to a file", M_ROWS, plain),
+        line("the same, synced at the end", M_ROWS, synced),
+        line("rows to a Parquet file, synced", M_ROWS, parquet::rate(&dir.join("rows.tmp"))?),
+    ];
+    lines.extend(database(server));
+    lines.extend([
+        line("rows as JSON to a topic", M_ROWS, best(|| kafka(&rows))?),
         line("generator of a load", "M events/s", best(|| generator(&events, &log))?),
-    ])
+    ]);
+    Ok(lines)
+}
+
+fn database(server: &std::result::Result<PostgresServer, Skip>) -> [LimitRow; 2] {
+    let names = ["rows to PostgreSQL by COPY, no fsync", "rows to PostgreSQL by upsert, no fsync"];
+    match server.as_ref().map_err(Skip::clone).and_then(postgres::rates) {
+        Ok([copied, upserted]) => {
+            [line(names[0], M_ROWS, copied), line(names[1], M_ROWS, upserted)]
+        }
+        Err(why) => names.map(|name| skipped(name, M_ROWS, &why)),
+    }
 }
 
 /// The best of a few times, as a broker that has just started is slow.
@@ -57,10 +88,26 @@ fn best(once: impl Fn() -> Result<f64>) -> Result<f64> {
     (0..TIMES).try_fold(0.0, |best: f64, _| Ok(best.max(once()?)))
 }
 
-/// A row of a count, as a sink writes it.
+/// A row of a count.
+struct Counted {
+    start_ms: i64,
+    end_ms: i64,
+    video: u64,
+    count: i64,
+}
+
+fn row(n: u64) -> Counted {
+    let start_ms = 1_767_225_600_000 + (n / VIDEOS) as i64 * 60_000;
+    Counted { start_ms, end_ms: start_ms + 60_000, video: n % VIDEOS, count: (n % 977) as i64 }
+}
+
+fn video_id(video: u64) -> String {
+    format!("VID{video:03}")
+}
+
+/// A row as a sink writes it.
 fn write_row(n: u64, out: &mut impl Write) -> std::io::Result<()> {
-    let start_ms = 1_767_225_600_000 + n / 200 * 60_000;
-    let (end_ms, video, count) = (start_ms + 60_000, n % 200, n % 977);
+    let Counted { start_ms, end_ms, video, count } = row(n);
     writeln!(
         out,
         "{{\"window_start\":{start_ms},\"window_end\":{end_ms},\"video_id\":\"VID{video:03}\",\
@@ -135,8 +182,16 @@ mod tests {
         let Some(server) = KafkaServer::shared() else { return };
         let dir = Scratch::new("bench-writers");
         let topic = |name: &str| Target { brokers: server.brokers(), topic: name.into() };
-        let lines = measure(dir.path(), &topic).unwrap();
-        assert_eq!(lines.len(), 4);
-        assert!(lines.iter().all(|line| 0.0 < line.value && line.value.is_finite()), "{lines:?}");
+        let away = Err(Skip { reason: "no database here".into() });
+        let lines = measure(dir.path(), &topic, &away).unwrap();
+        assert_eq!(lines.len(), 7);
+        let (there, skipped): (Vec<_>, Vec<_>) =
+            lines.iter().partition(|line| !line.what.contains("PostgreSQL"));
+        let is_positive = |value: f64| 0.0 < value && value.is_finite();
+        assert!(there.iter().all(|line| line.value.is_some_and(is_positive)), "{there:?}");
+        assert!(there.iter().all(|line| line.status == "ok"), "{there:?}");
+        for line in skipped {
+            assert_eq!((line.value, &*line.status), (None, "skipped:no database here"));
+        }
     }
 }

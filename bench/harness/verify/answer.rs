@@ -8,9 +8,9 @@ use highwater::error::Result;
 use highwater::hash::FixedMap;
 
 use super::tables::{self, Table};
-use super::{Balances, Check, Lines, Newest, Tables};
+use super::{Balances, Check, Lines, Newest, Tables, Windows};
 use crate::workloads::nexmark::query::{Line, Query};
-use crate::workloads::{RATE, SEED, Workload, nexmark, plays, queries, transfers, ysb};
+use crate::workloads::{RATE, SEED, Workload, nexmark, plays, queries, transfers, windows, ysb};
 
 /// The rows that must come of a backlog.
 pub enum Answer {
@@ -22,6 +22,8 @@ pub enum Answer {
     Tables(Arc<Table>),
     /// What each account has in the end.
     Balances(Arc<BTreeMap<i64, i64>>),
+    /// Rows of windows, and records that none of them takes.
+    Windows(Arc<windows::Answer>),
 }
 
 impl Answer {
@@ -60,6 +62,10 @@ impl Answer {
             Workload::System(system) => {
                 Answer::Tables(Arc::new(tables::answer(system, events, work)?))
             }
+            Workload::Windows(shape) => {
+                let plan = windows::Plan::backlog(SEED, events, RATE, shape);
+                Answer::Windows(Arc::new(plan.answer()))
+            }
         })
     }
 
@@ -72,6 +78,7 @@ impl Answer {
             }
             Answer::Tables(table) => table.rows.len(),
             Answer::Balances(balances) => balances.len(),
+            Answer::Windows(answer) => answer.rows.len() + answer.refused.len(),
         }
     }
 
@@ -82,6 +89,7 @@ impl Answer {
             Answer::Lines(query, lines) => Box::new(Lines::new(*query, lines.clone())),
             Answer::Tables(table) => Box::new(Tables::new(table.clone())),
             Answer::Balances(balances) => Box::new(Balances::new(balances.clone())),
+            Answer::Windows(answer) => Box::new(Windows::new(answer.clone())),
         }
     }
 }

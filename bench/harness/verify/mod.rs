@@ -4,6 +4,7 @@
 //! answer, computed from the seed ─┬─ groups: the newest row of each group and window
 //! records, as they are received ──┼─ lines: rows as often as they occur, without those taken back
 //!                                 ├─ tables: rows of many views, by the keys of each
+//!                                 ├─ windows: final rows, and what no window took
 //!                                 └─ balances: views that must agree with each other at all times
 //! ```
 
@@ -12,6 +13,7 @@ mod balances;
 mod groups;
 mod lines;
 mod tables;
+mod windows;
 
 use highwater::error::Result;
 
@@ -22,6 +24,7 @@ pub use balances::Balances;
 pub use groups::Newest;
 pub use lines::Lines;
 pub use tables::Tables;
+pub use windows::Windows;
 
 /// The most differences that are kept.
 const DIFFERENCES_MAX: usize = 1_000;

@@ -11,6 +11,7 @@ use super::{Figure, file_name};
 use crate::harness::stats::Spread;
 use crate::report::document::short;
 use crate::report::figures::Cost;
+use crate::report::grid::{Grid, grids};
 
 /// Lines across the bars; the first two have no bar of their own.
 const LIMITS: [&str; 3] = ["consume", "decode", "single_thread"];
@@ -21,6 +22,7 @@ const RIGHT: i32 = 40;
 
 /// A bar.
 struct Bar<'a> {
+    name: String,
     engine: &'a str,
     rate: Option<Spread>,
     marginal: Option<f64>,
@@ -28,13 +30,19 @@ struct Bar<'a> {
     remark: String,
 }
 
-/// One plot for each query and number of events, of whatever part of the experiment.
+/// One plot for each query and number of events, of whatever part of the experiment; a grid has one
+/// for all of its points.
 pub fn figures(costs: &[Cost<'_>]) -> Result<Vec<Figure>> {
+    let grids = grids(costs);
     let mut figures = Vec::new();
+    for grid in &grids {
+        figures.extend(of_grid(grid)?);
+    }
     let mut places: Vec<(&str, u64)> = Vec::new();
     for cost in costs {
         let place = (cost.group.place.query.as_str(), cost.group.place.events);
-        if !places.contains(&place) {
+        let in_grid = grids.iter().any(|grid| grid.part == cost.group.place.part);
+        if !in_grid && !places.contains(&place) {
             places.push(place);
         }
     }
@@ -65,12 +73,36 @@ pub fn figures(costs: &[Cost<'_>]) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+/// The points of a grid one below the other, without limits.
+fn of_grid(grid: &Grid<'_>) -> Result<Option<Figure>> {
+    let mut bars = Vec::new();
+    for (name, costs) in &grid.points {
+        let name = if name.is_empty() { "base" } else { name };
+        let of_point = self::bars(costs.iter().copied()).into_iter();
+        bars.extend(of_point.map(|bar| Bar { name: format!("{name}, {}", bar.engine), ..bar }));
+    }
+    if bars.iter().all(|bar| bar.rate.is_none()) {
+        return Ok(None);
+    }
+    let height = (ROW * bars.len() as i32 + 120) as u32;
+    Ok(Some(Figure {
+        name: file_name(&["grid", grid.part, &grid.events.to_string()]),
+        svg: chart::draw(height, |area| drawn(area, &bars, &[]))?,
+        question: format!("Which parameter makes events dear? (base: {})", grid.base),
+        caveat: "Million events per CPU-second of the whole tree of processes: medians, with the \
+                 range of the rounds as a thin line. One parameter differs from the base at each \
+                 point; more rows, larger states and larger events are all in the figure."
+            .into(),
+    }))
+}
+
 /// An engine that is in several parts has one bar: that of the part with most rounds.
 fn bars<'a>(costs: impl Iterator<Item = &'a Cost<'a>>) -> Vec<Bar<'a>> {
     let mut bars: Vec<Bar<'a>> = Vec::new();
     for cost in costs.filter(|cost| !LIMITS[..2].contains(&cost.group.engine)) {
         let verdict = cost.group.verdict();
         let bar = Bar {
+            name: cost.group.engine.into(),
             engine: cost.group.engine,
             rate: cost.rate,
             marginal: cost.marginal.map(|spread| spread.median),
@@ -110,10 +142,13 @@ fn drawn(area: &Area<'_>, bars: &[Bar<'_>], limits: &[(&str, f64)]) -> Drawn {
     // Room for the figure beside the longest bar.
     let x = Axis::from_zero("M events per CPU-second", greatest * 1.12);
     let label = |step: i32| TEXT * 3 / 2 * step + TEXT * 3 / 4;
+    // Names of points may need more room than those of engines.
+    let widest = bars.iter().map(|bar| chart::width(&bar.name)).max().unwrap_or(0);
+    let left = LEFT.max(widest + 32);
     let room = TEXT * 3 / 2 * limits.len() as i32 + 12;
     let mut chart = ChartBuilder::on(area)
         .margin_top(room)
-        .margin_left(LEFT)
+        .margin_left(left)
         .margin_right(RIGHT)
         .x_label_area_size(92)
         .build_cartesian_2d(x.clone(), 0.0..rows)?;
@@ -160,7 +195,7 @@ fn drawn(area: &Area<'_>, bars: &[Bar<'_>], limits: &[(&str, f64)]) -> Drawn {
             furthest = furthest.max(rate.max);
         }
         let (at, down) = chart.backend_coord(&(furthest, middle));
-        let name = Text::new(bar.engine.to_owned(), (LEFT - 16, down), text(INK, HPos::Right));
+        let name = Text::new(bar.name.clone(), (left - 16, down), text(INK, HPos::Right));
         area.draw(&name)?;
         let (words, colour) = told(bar);
         area.draw(&Text::new(words, (at + 12, down), text(colour, HPos::Left)))?;
