@@ -20,7 +20,7 @@ ci: ## Runs everything that a change must pass, and prints what each stage cost.
 bench: ## Lists and runs the experiments.
 	cargo build --release --package highwater-bench
 	cargo run --release --package highwater-bench --bin highwater-bench
-bars: ## Measures all that the bars are about (45 min; `make peers` first), and writes their table.
+bars: ## Measures all that the bars are about (an hour; `make peers` first), and writes their table.
 	cargo build --release --package highwater-bench --features abomonation
 	bench/bars.sh $${CARGO_TARGET_DIR:-target}/release/highwater-bench
 paper: ## Builds paper/build/paper.pdf from run folders, RUNS=… (default: the published ones).

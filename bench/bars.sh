@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures all that the bars are about, publishes the run folders, and writes the table of the bars
-# into docs/performance.md. 45 minutes on a machine that does nothing else; commit first, as a run of
+# into docs/performance.md. An hour on a machine that does nothing else; commit first, as a run of
 # a tree with changes is marked.
 #
 #   bench/bars.sh highwater-bench [EXPERIMENT…]   the program, with `bench-highwater` beside it;
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 bench=$1
 shift
-[ $# != 0 ] || set -- cases start backlog nexmark elearning transfers latency
+[ $# != 0 ] || set -- cases start backlog nexmark elearning systems transfers latency
 results=bench/results
 published=$results/published
 
