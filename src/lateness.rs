@@ -124,6 +124,14 @@ impl Watermark {
         Watermark { delay, greatest: None, floor: Millis::MIN, now: Millis::MIN, on_time: i64::MIN }
     }
 
+    /// Of a partition that goes on: with the greatest event time and the floor that it had.
+    pub fn restore(delay: Duration, greatest: Option<Time>, floor: Millis) -> Watermark {
+        let mut watermark = Watermark::new(delay);
+        greatest.into_iter().for_each(|greatest| watermark.observe(greatest));
+        watermark.raise(floor);
+        watermark
+    }
+
     /// The promise: every later event that is not behind has at least this time.
     #[inline]
     pub fn get(&self) -> Millis {

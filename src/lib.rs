@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod alert;
+pub mod checkpoint;
 pub mod cli;
 pub mod codec;
 pub mod config;

@@ -18,6 +18,7 @@ mod operational;
 mod options;
 mod oracle;
 mod real_logs;
+mod recovery;
 mod smoke;
 mod spark_golden;
 mod stop;

@@ -40,7 +40,18 @@ pub(super) fn describe(dataflow: &Dataflow, job: &Job, config: &Config) -> Resul
         Some(binding) => line(&mut text, "sink", &sink(binding, &job.letters)),
     }
     text.push_str("\n  restart\n");
-    line(&mut text, "position", "there is no checkpoint: each start begins where its source says");
+    match &config.checkpoint.path {
+        None => {
+            let position = "there is no checkpoint: each start begins where its source says";
+            line(&mut text, "position", position);
+        }
+        Some(path) => {
+            let (path, every) = (path.join(dataflow.name), span(config.checkpoint.every));
+            let position = format!("where the newest checkpoint in {} left it", path.display());
+            line(&mut text, "position", &position);
+            line(&mut text, "checkpoints", &format!("one every {every}"));
+        }
+    }
     Ok(text)
 }
 
@@ -61,7 +72,9 @@ pub(super) fn summary(job: &Job, config: &Config, workers: &str) -> Result<Strin
     });
     let sources = sources.collect::<Result<Vec<_>>>()?.join(", ");
     let views = views.collect::<Result<Vec<_>>>()?.join(", ");
-    Ok(format!("{}: {sources} -> {views}; {workers}; Ctrl-C stops", job.name))
+    let restored = job.checkpoints.as_ref().and_then(|kept| kept.restored.as_ref());
+    let from = restored.map_or(String::new(), |from| format!("; from checkpoint {}", from.epoch));
+    Ok(format!("{}: {sources} -> {views}; {workers}{from}; Ctrl-C stops", job.name))
 }
 
 /// A connector, and what it is bound to.

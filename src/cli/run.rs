@@ -14,7 +14,7 @@ use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
 use crate::runtime::cluster::{self, Connect, Peers, Seat};
 use crate::runtime::{
-    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
+    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims, resume,
     run as run_jobs, run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
@@ -48,7 +48,11 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
             latency: !args.no_latency,
             from: args.from.clone(),
         };
-        let job = bind(dataflow, &config, &around)?;
+        let mut job = bind(dataflow, &config, &around)?;
+        resume(&mut job, &config.checkpoint)?;
+        if has_ended(&job) {
+            continue;
+        }
         let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
         check(&job, patience, &stop)?;
         log::say(&plan::summary(&job, &config, &workers.summary())?);
@@ -86,6 +90,19 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         progress::write_latencies(&boards, path)?;
     }
     outcome
+}
+
+/// Whether the input of a job was read to its end before; says so.
+fn has_ended(job: &Job) -> bool {
+    let Some(kept) = &job.checkpoints else { return false };
+    let Some(epoch) = kept.ended() else { return false };
+    log::say(&format!(
+        "{}: its input was read to the end (checkpoint {epoch} in {}); set another \
+         `checkpoint.path` to run it again",
+        job.name,
+        kept.store.name()
+    ));
+    true
 }
 
 /// Where this process is among several.

@@ -1,10 +1,11 @@
 //! `[connect]`, `[flow]`, `[checkpoint]`: what holds for the whole job.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fields::Fields;
 use crate::error::{Error, Result};
-use crate::time::{millis, seconds};
+use crate::time::{millis, minutes, seconds};
 
 /// `[connect]`: waiting for sources and sinks at the start, then exit code 75. Once running, they
 /// are waited for without end.
@@ -32,6 +33,13 @@ pub struct Flow {
 pub struct Checkpoint {
     /// `every`: length of an epoch. Default: `"1s"`.
     pub every: Duration,
+    /// `path`: the folder of the checkpoints, with one below it for each job. Default: there are
+    /// none, and each start begins where the sources say.
+    pub path: Option<PathBuf>,
+    /// `keep`: how many are kept. Default: 3.
+    pub keep: usize,
+    /// `age_max`: how long the folder may fail before the job ends (74). Default: `"10m"`.
+    pub age_max: Duration,
 }
 
 impl Connect {
@@ -68,11 +76,13 @@ impl Flow {
 
 impl Checkpoint {
     pub(super) fn read(mut fields: Fields<'_>) -> Result<Checkpoint> {
-        let every = fields.interval("every", "1s")?.unwrap_or(seconds(1));
-        for key in ["path", "keep", "age_max"] {
-            fields.not_built(key, "checkpoints are")?;
-        }
+        let checkpoint = Checkpoint {
+            every: fields.interval("every", "1s")?.unwrap_or(seconds(1)),
+            path: fields.text("path", "/var/lib/highwater")?.map(PathBuf::from),
+            keep: fields.count("keep", 3)?.unwrap_or(3),
+            age_max: fields.interval("age_max", "10m")?.unwrap_or(minutes(10)),
+        };
         fields.finish()?;
-        Ok(Checkpoint { every })
+        Ok(checkpoint)
     }
 }

@@ -87,7 +87,8 @@ fn the_embedded_bindings_need_nothing() -> Result<()> {
     assert_eq!(config.flow.tick, millis(5));
     assert_eq!(config.flow.tick_max, millis(80));
     assert_eq!(config.flow.ticks_in_flight_max, 32);
-    assert_eq!(config.checkpoint, Checkpoint { every: seconds(1) });
+    let (every, age_max) = (seconds(1), minutes(10));
+    assert_eq!(config.checkpoint, Checkpoint { every, path: None, keep: 3, age_max });
     assert!(config.dead_letters.is_none());
     assert_eq!(config.parameters().f64("threshold", 0.0)?, 3.0);
 
@@ -210,6 +211,7 @@ fn a_set_takes_toml_or_bare_text_and_goes_on_inside_a_binding() -> Result<()> {
         "parameters.zscore.baseline=inclusive",
         "connect.every = \"7s\"",
         "checkpoint.every=250ms",
+        "checkpoint.path=/var/lib/highwater",
         "sink.'*'.console.where='a=b'",
         "source.depth_max=9",
     ];
@@ -231,6 +233,7 @@ fn a_set_takes_toml_or_bare_text_and_goes_on_inside_a_binding() -> Result<()> {
     assert_eq!(parameters.choice("zscore.baseline", &baselines, "exclusive")?, "inclusive");
     assert_eq!(config.connect.every, seconds(7));
     assert_eq!(config.checkpoint.every, millis(250));
+    assert_eq!(config.checkpoint.path, Some("/var/lib/highwater".into()));
     assert_eq!(config.sinks("moments")?[0].options["where"].as_str(), Some("a=b"));
     assert_eq!(config.sinks("moments")?[0].options["rows"].as_integer(), Some(10));
     Ok(())

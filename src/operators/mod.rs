@@ -2,6 +2,7 @@
 //!
 //! Capabilities are held here and in `source/reader.rs`, nowhere else.
 
+pub mod checkpoints;
 pub mod differential;
 pub mod floors;
 pub mod shell;

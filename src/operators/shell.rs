@@ -4,7 +4,7 @@
 //! 1  read        epoch(message) <= open ─► apply          epoch(message) > open ─► stash
 //! 2  emit        updates, then what the watermark closes
 //! 3  while epoch(frontier) > open:      the open epoch is complete here
-//!        open the next, apply its stash, emit
+//!        save it, open the next, apply its stash, emit
 //! 4  downgrade the capabilities to the input frontier
 //! ```
 //!
@@ -26,6 +26,7 @@ use timely::order::Product;
 use timely::progress::frontier::MutableAntichain;
 
 use super::Event;
+use crate::checkpoint::At;
 use crate::letter::Letter;
 use crate::parcel::Parcel;
 use crate::row::{Change, Mark, Origin, Rows, oldest};
@@ -45,6 +46,7 @@ pub fn shell<'s>(
     let mut builder = OperatorBuilder::new(format!("window {}", operator.place), scope);
     let activator = scope.activator_for(builder.operator_info().address);
     context.operators.borrow_mut().push(activator);
+    let number = context.agent.as_ref().map_or(0, |agent| agent.expect_state());
     let mut handles: Vec<_> = inputs
         .into_iter()
         .map(|input| builder.new_input(input, Exchange::new(|parcel: &Parcel| parcel.to.into())))
@@ -61,7 +63,7 @@ pub fn shell<'s>(
     let context = context.clone();
     builder.build(move |capabilities| {
         let held = capabilities.into_iter().map(CapabilitySet::from_elem).collect();
-        let mut shell = Shell::new(operator, outputs, held, context);
+        let mut shell = Shell::new((number, operator), outputs, held, context);
         move |frontiers| {
             for (input, handle) in handles.iter_mut().enumerate() {
                 handle.for_each(|capability, parcels: &mut Vec<Parcel>| {
@@ -76,6 +78,8 @@ pub fn shell<'s>(
 }
 
 struct Shell {
+    /// Tells its files from those of other shells of this worker.
+    number: usize,
     operator: Operator,
     outputs: Vec<Output>,
     /// One set per output, as timely wants it; all hold the same times.
@@ -89,6 +93,8 @@ struct Shell {
     /// When the oldest record that was applied since the last emission was sent.
     sent: Option<Time>,
     reported: Option<u64>,
+    /// Whether its last state was saved.
+    ended: bool,
     /// The times of all input frontiers; kept for its memory.
     times: Vec<Event>,
 }
@@ -103,23 +109,27 @@ struct Stashed {
 
 impl Shell {
     fn new(
-        operator: Operator,
+        (number, operator): (usize, Operator),
         outputs: Vec<Output>,
         held: Vec<CapabilitySet<Event>>,
         context: Rc<Context>,
     ) -> Shell {
+        let open = context.first_epoch();
         Shell {
+            number,
             operator,
             outputs,
             held,
             context,
             stash: VecDeque::new(),
-            open: 0,
+            open,
             last_tick: 0,
             watermark: Millis::MIN,
-            applied: false,
+            // What was restored is shown again, as nobody remembers what was shown.
+            applied: 0 < open,
             sent: None,
             reported: None,
+            ended: false,
             times: Vec::new(),
         }
     }
@@ -163,6 +173,9 @@ impl Shell {
                     None => break,
                 },
             };
+            if epoch.is_some() {
+                self.save();
+            }
             self.open_epoch(next);
             self.emit(frontier);
         }
@@ -172,7 +185,29 @@ impl Shell {
         if self.reported != Some(self.open) || times.is_empty() {
             self.report();
         }
+        if times.is_empty() {
+            self.end();
+        }
         self.times = times;
+    }
+
+    /// The open epoch is complete: its state goes to the checkpoint.
+    fn save(&self) {
+        if let Some(agent) = &self.context.agent
+            && agent.wants(self.open)
+        {
+            let place = (self.number, &self.operator.place);
+            agent.state(At::Epoch(self.open), place, &self.operator.snapshot());
+        }
+    }
+
+    /// Nothing will come any more: the state holds for ever.
+    fn end(&mut self) {
+        if let Some(agent) = self.context.agent.as_ref().filter(|_| !self.ended) {
+            let place = (self.number, &self.operator.place);
+            agent.state(At::End(self.open), place, &self.operator.snapshot());
+            self.ended = true;
+        }
     }
 
     fn open_epoch(&mut self, epoch: u64) {

@@ -4,12 +4,13 @@
 //!
 //! - *flow*: only while the queue is full, so that the sources of every process stop reading;
 //! - *confirmed*: for every epoch with rows until its writer has confirmed it, so that the frontier
-//!   of this output tells what all sinks of all workers have written.
+//!   of this output tells what all sinks of all workers have written. With checkpoints, until the
+//!   one of that epoch is published.
 //!
 //! A third output carries the letters about rows that the sink refused. They come when the writer
-//! has answered, so their capability is held as long as that of *confirmed*; the sink of the dead
-//! letters takes them by an input of its own that does not touch its flow, or every sink would
-//! hold the flow of its job for an epoch.
+//! has answered, and their capability is held until then; the sink of the dead letters takes them
+//! by an input of its own that does not touch its flow, or every sink would hold the flow of its
+//! job for an epoch.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use timely::progress::Antichain;
 use timely::progress::frontier::MutableAntichain;
 
 use super::shell::letter_rows;
+use crate::checkpoint::Receipt;
 use crate::letter::Letter;
 use crate::row::{Origin, Position, Rows};
 use crate::runtime::Context;
@@ -35,6 +37,8 @@ use crate::text::Text;
 pub struct SinkPlan {
     /// Name of the view.
     pub view: Text,
+    /// Name of the sink in checkpoints.
+    pub name: Text,
     /// Who writes.
     pub placement: Placement,
     /// The writer of this worker, if it has one; made once the operator's address is known, so
@@ -73,6 +77,11 @@ pub fn sink<'s>(
         let _ = activator.activate();
     });
     let queue = plan.queue.and_then(|make| make(wake));
+    if let Some(agent) = context.agent.as_ref().filter(|_| queue.is_some()) {
+        agent.expect();
+        let activator = scope.activator_for(builder.operator_info().address);
+        agent.listen(move || activator.activate());
+    }
     let target = match plan.placement {
         Placement::EachWorker => context.worker as u64,
         Placement::One => 0,
@@ -86,18 +95,24 @@ pub fn sink<'s>(
     let (letters_output, letters) = builder.new_output();
     let context = context.clone();
     builder.build(move |capabilities| {
-        // Nothing is held before the first row.
-        drop(capabilities);
+        // Nothing is held before the first row; with checkpoints, one, or the operator would be
+        // gone before it hears that its writer has finished.
+        let stays = context.agent.is_some() && queue.is_some();
+        let standing = capabilities.into_iter().nth(2).filter(|_| stays);
         let _never_used = (flow_output, confirmed_output);
         let mut sink = Sink {
             view: plan.view,
+            name: plan.name,
             ordered: plan.placement == Placement::One,
             queue,
             letters: OutputBuilder::from(letters_output),
             waiting: VecDeque::new(),
             full: None,
             unconfirmed: BTreeMap::new(),
-            open: 0,
+            unanswered: BTreeMap::new(),
+            last: None,
+            standing,
+            open: context.first_epoch(),
             finished: false,
             context,
         };
@@ -120,6 +135,7 @@ pub fn sink<'s>(
 
 struct Sink {
     view: Text,
+    name: Text,
     /// Rows of a later epoch wait for it, so that the writer sees whole epochs in order.
     ordered: bool,
     queue: Option<Queue>,
@@ -128,8 +144,15 @@ struct Sink {
     waiting: VecDeque<(u64, Rows)>,
     /// Held while rows wait for room.
     full: Option<Capability<u64>>,
-    /// By epoch, until the writer has confirmed it.
-    unconfirmed: BTreeMap<u64, (Capability<u64>, Capability<u64>)>,
+    /// By epoch, until the writer has confirmed it, or the checkpoint that holds it is published.
+    unconfirmed: BTreeMap<u64, Capability<u64>>,
+    /// By epoch, until the writer can refuse none of its rows any more. A checkpoint waits for the
+    /// letters about them, so this must not wait for the checkpoint.
+    unanswered: BTreeMap<u64, Capability<u64>>,
+    /// The last epoch that was staged.
+    last: Option<(u64, Receipt)>,
+    /// Held, at the open epoch, until the writer has finished and the agent knows.
+    standing: Option<Capability<u64>>,
     open: u64,
     finished: bool,
     context: Rc<Context>,
@@ -144,8 +167,8 @@ impl Sink {
     fn take(&mut self, capability: &InputCapability<u64>, batches: Vec<Rows>) {
         let epoch = self.context.pace.epoch(*capability.time());
         self.waiting.extend(batches.into_iter().map(|rows| (epoch, rows)));
-        let held = || (capability.retain(1), capability.retain(2));
-        self.unconfirmed.entry(epoch).or_insert_with(held);
+        self.unconfirmed.entry(epoch).or_insert_with(|| capability.retain(1));
+        self.unanswered.entry(epoch).or_insert_with(|| capability.retain(2));
     }
 
     fn work(&mut self, frontiers: &[MutableAntichain<u64>]) {
@@ -160,7 +183,7 @@ impl Sink {
         // An epoch is told to the writer once all of its rows are in the queue.
         while self.can_close(reached) {
             if let Some(queue) = &self.queue
-                && self.unconfirmed.contains_key(&self.open)
+                && (self.unconfirmed.contains_key(&self.open) || self.context.agent.is_some())
             {
                 queue.epoch(self.open);
             }
@@ -168,6 +191,9 @@ impl Sink {
                 Some(_) => self.open + 1,
                 None => self.next_epoch(),
             };
+            if let Some(standing) = &mut self.standing {
+                standing.downgrade(&self.context.pace.first_tick(self.open));
+            }
             self.fill();
         }
         if reached.is_none() && self.waiting.is_empty() && !self.finished {
@@ -216,21 +242,41 @@ impl Sink {
 
     /// Takes the answers of the writer.
     fn hear(&mut self) {
+        let agent = self.context.agent.clone();
         while let Some(answer) = self.queue.as_ref().and_then(Queue::answer) {
             match answer {
+                Answer::Staged(epoch, receipt) => {
+                    self.unanswered = self.unanswered.split_off(&(epoch + 1));
+                    if let Some(agent) = &agent {
+                        self.last = Some((epoch, receipt.clone()));
+                        agent.contribute(epoch, agent.receipt(&self.name, receipt));
+                    }
+                }
                 Answer::Written(rows) => self.context.board.count_rows(&self.view, rows),
                 Answer::Confirmed(epoch) => {
                     self.unconfirmed = self.unconfirmed.split_off(&(epoch + 1));
+                    self.unanswered = self.unanswered.split_off(&(epoch + 1));
                 }
                 Answer::Refused(mark, refusal) => self.refused(mark.origin, refusal),
-                Answer::Finished => self.unconfirmed.clear(),
+                Answer::Finished => {
+                    self.unconfirmed.clear();
+                    self.unanswered.clear();
+                    self.standing = None;
+                    if let (Some(agent), Some((epoch, receipt))) = (&agent, self.last.take()) {
+                        agent.end(epoch + 1, agent.receipt(&self.name, receipt));
+                    }
+                }
                 Answer::Failed(error) => self.context.failure.set(error),
             }
+        }
+        // What is staged counts as written once the checkpoint that holds it is published.
+        if let Some(published) = agent.and_then(|agent| agent.published()) {
+            self.unconfirmed = self.unconfirmed.split_off(&(published + 1));
         }
     }
 
     fn refused(&mut self, origin: Origin, refusal: Refusal) {
-        let Some((_, (_, held))) = self.unconfirmed.first_key_value() else { return };
+        let Some((_, held)) = self.unanswered.first_key_value() else { return };
         let (position, about) = match origin {
             Origin::Record(position) => (position, String::new()),
             Origin::Window(window) => {
@@ -260,5 +306,6 @@ impl Sink {
         self.waiting.clear();
         self.full = None;
         self.unconfirmed.clear();
+        self.unanswered.clear();
     }
 }

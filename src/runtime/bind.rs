@@ -91,6 +91,7 @@ pub fn bind_all(
         sinks: BTreeMap::new(),
         letters,
         latency: around.latency,
+        checkpoints: None,
         board: Arc::new(JobBoard::default()),
     };
     for name in sketch.source_names() {
@@ -451,6 +452,7 @@ fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
         failure: None,
         latency: None,
         health: None,
+        stages: false,
     }
 }
 

@@ -25,6 +25,7 @@ use timely::worker::Worker;
 
 use super::context::Context;
 use super::job::{BoundSink, Job};
+use crate::checkpoint::{Checkpoints, sink_name};
 use crate::error::{Error, Result};
 use crate::operators::Event;
 use crate::operators::differential::{Announcement, Kept, differential};
@@ -39,6 +40,9 @@ use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
 use crate::stream::{From, Loose, Operator, Plan, Port, Unpack};
 use crate::text::Text;
+
+/// The name of the sink of dead letters.
+pub(super) const LETTERS: &str = "dead letters";
 
 /// The probes of a job that was built.
 pub struct Probes {
@@ -64,7 +68,10 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
         let sinks = job.sinks.get(view).into_iter().flatten();
         sinks.into_iter().any(|bound| bound.rows == Accepts::Updates)
     });
-    let operators = Operator::all(&mut plan, &job.settings.differential);
+    let mut operators = Operator::all(&mut plan, &job.settings.differential);
+    if let Some(checkpoints) = &job.checkpoints {
+        operators.iter_mut().try_for_each(|operator| restore(operator, checkpoints, context))?;
+    }
     let (kept, shelled): (Vec<Operator>, Vec<Operator>) =
         operators.into_iter().partition(|operator| !operator.erased.is_empty());
     let probes = Probes { flow: ProbeHandle::new(), confirmed: ProbeHandle::new() };
@@ -94,26 +101,34 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
         }
         let mut refusals = Vec::new();
         for (port, rows) in by_view(outer, &plan, ports) {
-            for bound in job.sinks.get(&port.view).into_iter().flatten() {
+            for (index, bound) in job.sinks.get(&port.view).into_iter().flatten().enumerate() {
                 let rows = with(rows.clone(), bound.rows, port.updates);
                 let mut bound = bound.clone();
                 if job.latency {
                     let sources = plan.sources_of_view(&port.view);
                     bound.queue.latency = Some(job.board.latency(&port.view, &sources));
                 }
-                let plan = sink_plan(&port.view, &bound, context);
+                let plan = sink_plan(&port.view, sink_name(&port.view, index), &bound, context);
                 let outputs = sink(rows, None, plan, context);
                 outputs.flow.probe_with(&probes.flow);
                 outputs.confirmed.probe_with(&probes.confirmed);
                 refusals.push(outputs.letters);
             }
         }
-        let plan = sink_plan(&"dead letters".into(), &job.letters, context);
+        let plan = sink_plan(&LETTERS.into(), LETTERS.into(), &job.letters, context);
         let outputs = sink(letters, Some(outer.concatenate(refusals)), plan, context);
         outputs.flow.probe_with(&probes.flow);
         outputs.confirmed.probe_with(&probes.confirmed);
     });
     Ok(probes)
+}
+
+/// Brings an operator to where it was when the checkpoint was made.
+fn restore(operator: &mut Operator, from: &Checkpoints, context: &Context) -> Result<()> {
+    for state in from.state(&operator.place, (context.worker, context.peers))? {
+        operator.restore(state.part.into(), &state.bytes);
+    }
+    Ok(())
 }
 
 /// The rows of each view, by its first port.
@@ -350,26 +365,30 @@ fn with<'s>(
     })
 }
 
-fn sink_plan(view: &Text, bound: &BoundSink, context: &Rc<Context>) -> SinkPlan {
+fn sink_plan(view: &Text, name: Text, bound: &BoundSink, context: &Rc<Context>) -> SinkPlan {
     let (count, writes) = match bound.placement {
         Placement::EachWorker => (context.peers, true),
         Placement::One => (1, context.worker == 0),
     };
     let shard = Shard { index: context.worker, count };
     let (bound, place, failure) = (bound.clone(), bound.placement, context.failure.clone());
-    let board = context.board.clone();
+    let (board, stages) = (context.board.clone(), context.agent.is_some());
     let make: MakeQueue = Box::new(move |wake| {
         let writer = {
             let mut sink = bound.sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             sink.open(shard)
         };
         let (failed, health) = (failure.clone(), board.writer(&bound.queue.view, &bound.kind));
-        let options =
-            QueueOptions { failure: Some(failed), health: Some(health), ..bound.queue.clone() };
+        let options = QueueOptions {
+            failure: Some(failed),
+            health: Some(health),
+            stages,
+            ..bound.queue.clone()
+        };
         let queue = writer.and_then(|writer| Queue::start(writer, options, wake));
         queue
             .map_err(|error| failure.set(error.within(format!("view `{}`", bound.queue.view))))
             .ok()
     });
-    SinkPlan { view: view.clone(), placement: place, queue: writes.then_some(make) }
+    SinkPlan { view: view.clone(), name, placement: place, queue: writes.then_some(make) }
 }

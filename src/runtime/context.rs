@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use timely::scheduling::Activator;
 
 use super::ticks::Pace;
+use crate::checkpoint::Agent;
 use crate::error::Error;
 use crate::observe::JobBoard;
 use crate::operators::floors::Floors;
@@ -20,11 +21,16 @@ pub trait Clock {
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug)]
-pub struct WallClock(pub Instant);
+pub struct WallClock {
+    /// When the process began.
+    pub start: Instant,
+    /// What the clock showed then: not zero, if a checkpoint was restored.
+    pub ahead: Duration,
+}
 
 impl Clock for WallClock {
     fn now(&self) -> Duration {
-        self.0.elapsed()
+        self.ahead + self.start.elapsed()
     }
 }
 
@@ -73,6 +79,8 @@ pub struct Context {
     pub failure: Failure,
     /// What readers say of idle partitions, and what was decided about them.
     pub floors: Rc<Floors>,
+    /// This worker's share in the checkpoints, if there are any.
+    pub agent: Option<Rc<Agent>>,
     /// Positions by epoch, until all sinks have confirmed it.
     pub positions: RefCell<Vec<EpochPositions>>,
 }
@@ -85,6 +93,16 @@ impl Context {
             true => self.pace.first_tick(self.pace.epoch(reached) + 1) - 1,
             false => reached,
         }
+    }
+
+    /// The first epoch of this attempt to run the job.
+    pub fn first_epoch(&self) -> u64 {
+        self.agent.as_ref().map_or(0, |agent| agent.checkpoints.first_epoch())
+    }
+
+    /// Whether an epoch is in a checkpoint, where there are any.
+    pub fn is_kept(&self, epoch: u64) -> bool {
+        self.agent.as_ref().is_none_or(|agent| Some(epoch) <= agent.published())
     }
 
     /// Moves on to a phase, and has every operator act on it.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::ticks::Pace;
+use crate::checkpoint::{Checkpoints, Shape};
 use crate::error::{Error, Result};
 use crate::observe::JobBoard;
 use crate::row::Schema;
@@ -13,7 +14,7 @@ use crate::sink::queue::QueueOptions;
 use crate::sink::{Accepts, Placement, Sink};
 use crate::source::limit::Rates;
 use crate::source::{BatchLimits, Connector, Start};
-use crate::stream::{Flow, Plan, Settings};
+use crate::stream::{Flow, Operator, Plan, Settings};
 use crate::text::Text;
 use crate::time::seconds;
 
@@ -37,6 +38,8 @@ pub struct Job {
     pub letters: BoundSink,
     /// Whether latencies are measured.
     pub latency: bool,
+    /// Its checkpoints, if there are any.
+    pub checkpoints: Option<Arc<Checkpoints>>,
     /// What others may see of it.
     pub board: Arc<JobBoard>,
 }
@@ -105,6 +108,7 @@ impl BoundSink {
             failure: None,
             latency: None,
             health: None,
+            stages: false,
         };
         let (rows, placement) = (sink.accepts(), sink.placement());
         let (sink, kind) = (Arc::new(Mutex::new(sink)), Text::default());
@@ -125,6 +129,7 @@ impl Job {
             sinks: BTreeMap::new(),
             letters: BoundSink::new("dead letters", Box::new(ShownLetters::default())),
             latency: false,
+            checkpoints: None,
             board: Arc::default(),
         }
     }
@@ -153,6 +158,17 @@ impl Job {
     pub fn schemas(&self) -> Result<BTreeMap<Text, Arc<Schema>>> {
         let plan = self.plan()?;
         Ok(plan.sunk().map(|port| (port.view.clone(), port.schema.clone())).collect())
+    }
+
+    /// What its operators keep, in words.
+    ///
+    /// # Errors
+    ///
+    /// As [`Job::plan`].
+    pub fn shapes(&self) -> Result<Vec<Shape>> {
+        let mut plan = self.plan()?;
+        let operators = Operator::all(&mut plan, &self.settings.differential);
+        Ok(operators.iter().map(Operator::shape).collect())
     }
 
     /// What a source is bound to.

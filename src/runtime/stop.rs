@@ -104,7 +104,9 @@ impl Stopper {
             let targets = self.targets.borrow();
             let mut all = contexts.iter().zip(&*targets);
             let is_confirmed = |(context, target): (&Rc<Context>, &u64)| {
-                *target < context.confirmed.get() && *target < context.completed.get()
+                *target < context.confirmed.get()
+                    && *target < context.completed.get()
+                    && context.is_kept(context.pace.epoch(*target))
             };
             if all.all(is_confirmed) {
                 contexts.iter().for_each(|context| context.enter(Phase::Confirmed));

@@ -75,9 +75,9 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// At tick zero.
-    pub fn new(pace: Pace) -> Ticker {
-        Ticker { pace, tick: 0, sent: 0, sent_at: Duration::ZERO }
+    /// At its first tick, the first of an epoch.
+    pub fn new(pace: Pace, tick: u64) -> Ticker {
+        Ticker { pace, tick, sent: 0, sent_at: Duration::ZERO }
     }
 
     /// The current tick.
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_tick_never_goes_back_and_skips_no_epoch() {
-        let mut ticker = Ticker::new(Pace::default());
+        let mut ticker = Ticker::new(Pace::default(), 0);
         assert_eq!(ticker.advance(seconds(60), u64::MAX), 399);
         assert_eq!(ticker.advance(seconds(1), u64::MAX), 399);
         assert_eq!(ticker.advance(seconds(60), u64::MAX), 599);
@@ -140,13 +140,13 @@ mod tests {
 
     #[test]
     fn a_tick_stays_near_what_is_complete() {
-        let mut ticker = Ticker::new(Pace::default());
+        let mut ticker = Ticker::new(Pace::default(), 0);
         assert_eq!(ticker.advance(millis(900), 0), 40);
     }
 
     #[test]
     fn a_source_stops_reading_when_what_it_sent_is_too_far_ahead() {
-        let mut ticker = Ticker::new(Pace::default());
+        let mut ticker = Ticker::new(Pace::default(), 0);
         ticker.advance(millis(900), 0);
         assert!(ticker.may_read(0), "nothing is in flight");
         ticker.sent(millis(900));
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_next_tick_is_near_under_load_and_an_epoch_away_when_idle() {
-        let mut ticker = Ticker::new(Pace::default());
+        let mut ticker = Ticker::new(Pace::default(), 0);
         ticker.advance(millis(50), 0);
         ticker.sent(millis(50));
         assert_eq!(ticker.next(millis(50), 0), millis(5));

@@ -11,6 +11,9 @@ use super::build::{Probes, build};
 use super::context::{Context, Failure, Phase, WallClock};
 use super::job::Job;
 use super::stop::{Stop, Stopper};
+use crate::checkpoint::Agent;
+use crate::error::Result;
+use crate::operators::checkpoints::CheckpointExchange;
 use crate::operators::floors::FloorExchange;
 
 /// How long a worker sleeps at most before it looks whether somebody asked for the end.
@@ -24,30 +27,18 @@ pub(super) fn work(
     failure: &Failure,
     (start, threads): (Instant, usize),
 ) {
-    let (index, peers) = (worker.index(), worker.peers());
     let mut contexts = Vec::with_capacity(jobs.len());
     let mut probes: Vec<Probes> = Vec::with_capacity(jobs.len());
     let mut floors = Vec::with_capacity(jobs.len());
     let mut stopper = Stopper::new(worker, stop.clone(), jobs.len());
+    let mut checkpoints = Vec::new();
     for job in jobs {
-        let context = Rc::new(Context {
-            clock: Box::new(WallClock(start)),
-            pace: job.pace,
-            completed: Cell::new(0),
-            confirmed: Cell::new(0),
-            phase: Cell::new(Phase::Running),
-            reached: Cell::new(0),
-            by_epoch: Cell::new(false),
-            operators: RefCell::default(),
-            worker: index,
-            peers,
-            speaks: index.is_multiple_of(threads.max(1)),
-            system: job.system.clone(),
-            board: job.board.clone(),
-            failure: failure.clone(),
-            floors: Rc::default(),
-            positions: RefCell::default(),
-        });
+        let exchange = match checkpoint_exchange(worker, job, failure) {
+            Ok(exchange) => exchange,
+            Err(error) => return failure.set(error),
+        };
+        let agent = exchange.as_ref().map(|exchange| exchange.agent().clone());
+        let context = Rc::new(context(worker, job, agent, failure, (start, threads)));
         if job.sources.values().any(|source| source.idle_timeout.is_some()) {
             floors.push(FloorExchange::new(worker, context.floors.clone()));
         }
@@ -56,6 +47,7 @@ pub(super) fn work(
             Err(error) => return failure.set(error),
         }
         contexts.push(context);
+        checkpoints.extend(exchange);
     }
     loop {
         worker.step_or_park(Some(SLEEP_MAX));
@@ -68,14 +60,60 @@ pub(super) fn work(
         }
         stopper.step(&contexts);
         floors.iter_mut().for_each(FloorExchange::step);
+        checkpoints.iter_mut().for_each(CheckpointExchange::step);
         if probes.iter().all(|probes| probes.flow.done() && probes.confirmed.done()) {
             stopper.close();
             floors.iter_mut().for_each(FloorExchange::close);
-            if stopper.is_done() {
+            let halted = contexts.iter().all(|context| context.phase.get() == Phase::Halted);
+            checkpoints.iter_mut().for_each(|kept| if halted { kept.close() } else { kept.end() });
+            if stopper.is_done() && checkpoints.iter().all(CheckpointExchange::is_done) {
                 break;
             }
         }
     }
+}
+
+/// What the operators of a job share on this worker.
+fn context(
+    worker: &Worker,
+    job: &Job,
+    agent: Option<Rc<Agent>>,
+    failure: &Failure,
+    (start, threads): (Instant, usize),
+) -> Context {
+    let first = agent.as_ref().map_or(0, |agent| agent.checkpoints.first_epoch());
+    let ahead = job.pace.time_of(job.pace.first_tick(first));
+    Context {
+        clock: Box::new(WallClock { start, ahead }),
+        pace: job.pace,
+        completed: Cell::new(0),
+        confirmed: Cell::new(0),
+        phase: Cell::new(Phase::Running),
+        reached: Cell::new(0),
+        by_epoch: Cell::new(agent.is_some()),
+        agent,
+        operators: RefCell::default(),
+        worker: worker.index(),
+        peers: worker.peers(),
+        speaks: worker.index().is_multiple_of(threads.max(1)),
+        system: job.system.clone(),
+        board: job.board.clone(),
+        failure: failure.clone(),
+        floors: Rc::default(),
+        positions: RefCell::default(),
+    }
+}
+
+/// What this worker says to others about the checkpoints of a job, if it has any.
+fn checkpoint_exchange(
+    worker: &mut Worker,
+    job: &Job,
+    failure: &Failure,
+) -> Result<Option<CheckpointExchange>> {
+    let Some(checkpoints) = &job.checkpoints else { return Ok(None) };
+    checkpoints.begin()?;
+    let (names, shapes) = ((&*job.system, &*job.name), job.shapes()?);
+    CheckpointExchange::new(worker, checkpoints, names, shapes, failure).map(Some)
 }
 
 /// The least tick that may still appear; the greatest of all, when none can.

@@ -3,6 +3,7 @@
 //! ```text
 //! write*  ─► rows of the open epoch, in memory
 //! epoch   ─► sorted, appended to NAME.partial        a failed append is cut off and tried again
+//! stage   ─► synced; the receipt is the length      a restart cuts it to that length
 //! finish  ─► synced, renamed to NAME
 //! ```
 //!
@@ -29,6 +30,7 @@ use serde::Deserialize;
 
 use super::text::{JsonNames, csv_line, csv_row};
 use super::{Accepts, Common, Guarantee, Placement, Refusal, Shard, Sink, View, Writer};
+use crate::checkpoint::{Receipt, SinkReceipt};
 use crate::error::{Error, Result};
 use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::time::Time;
@@ -68,7 +70,8 @@ pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Si
                 .hint("end the name in .csv or .jsonl, or set `format`"));
         }
     };
-    Ok(Box::new(FileSink { path, lines: Lines::new(format, view, common), common: *common }))
+    let lines = Lines::new(format, view, common);
+    Ok(Box::new(FileSink { path, lines, common: *common, past: Past::None }))
 }
 
 fn format_of(path: &Path) -> Option<Format> {
@@ -89,6 +92,18 @@ struct FileSink {
     path: PathBuf,
     lines: Lines,
     common: Common,
+    past: Past,
+}
+
+/// What earlier attempts to run the job have left of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    /// There was none.
+    None,
+    /// A preliminary file that was part of no checkpoint.
+    Begun,
+    /// A checkpoint with so many bytes of it.
+    Kept(u64),
 }
 
 impl FileSink {
@@ -113,8 +128,34 @@ impl Sink for FileSink {
         Placement::One
     }
 
+    /// A file that a stop has given its name goes on under its preliminary one.
+    fn resume(&mut self, receipts: &[SinkReceipt]) -> Result<()> {
+        let Some(SinkReceipt { receipt: Receipt(length), .. }) = receipts.first() else {
+            self.past = Past::Begun;
+            return Ok(());
+        };
+        let length: u64 = length.parse().map_err(|_| {
+            Error::config(format!("the checkpoint says `{length}` of it, not a length"))
+                .within(self.path.display())
+        })?;
+        let found = disk::length(&self.partial()).or_else(|| disk::length(&self.path));
+        match found {
+            _ if length == 0 => {}
+            Some(found) if length <= found => {}
+            _ => return Err(lost(&self.path, length, found.unwrap_or(0))),
+        }
+        self.past = Past::Kept(length);
+        Ok(())
+    }
+
     fn check(&mut self) -> Result<()> {
-        for path in [&self.path, &self.partial()] {
+        let partial = self.partial();
+        let others: &[&PathBuf] = match self.past {
+            Past::None => &[&self.path, &partial],
+            Past::Begun => &[&self.path],
+            Past::Kept(_) => &[],
+        };
+        for path in others {
             if path.is_dir() {
                 return Err(Error::config(format!("`{}` is a folder", path.display()))
                     .hint("`path` names the file itself"));
@@ -132,10 +173,24 @@ impl Sink for FileSink {
 
     fn open(&mut self, _shard: Shard) -> Result<Box<dyn Writer>> {
         self.check()?;
-        let disk = LocalDisk::create(&self.path, &self.partial(), self.common.overwrite)?;
-        let packs = is_packed(&self.path);
-        Ok(Box::new(FileWriter::new(Box::new(disk), self.lines.clone(), packs)))
+        let (partial, packs) = (self.partial(), is_packed(&self.path));
+        let create = || LocalDisk::create(&self.path, &partial, self.common.overwrite);
+        let (disk, length) = match self.past {
+            Past::None => (create()?, 0),
+            Past::Begun => {
+                disk::remove(&partial)?;
+                (create()?, 0)
+            }
+            Past::Kept(length) => (LocalDisk::resume(&self.path, &partial, length)?, length),
+        };
+        Ok(Box::new(FileWriter::new(Box::new(disk), self.lines.clone(), packs, length)))
     }
+}
+
+fn lost(path: &Path, length: u64, found: u64) -> Error {
+    let path = path.display();
+    Error::config(format!("`{path}` has {found} bytes, it had {length} at the checkpoint"))
+        .hint("bring the file back, or set another `checkpoint.path` to start anew")
 }
 
 fn exists(path: &Path) -> Error {
@@ -225,18 +280,22 @@ struct FileWriter {
     bytes: Vec<u8>,
     /// Length of the file up to the last append that succeeded.
     length: u64,
+    /// How much of it survives a power cut.
+    synced: u64,
     /// A failed append may have left some of its bytes behind `length`.
     torn: bool,
     published: bool,
 }
 
 impl FileWriter {
-    fn new(disk: Box<dyn Disk>, lines: Lines, packs: bool) -> FileWriter {
-        let header = lines.header();
+    /// Of a file that has a length already.
+    fn new(disk: Box<dyn Disk>, lines: Lines, packs: bool, length: u64) -> FileWriter {
+        let header = if length == 0 { lines.header() } else { vec![] };
         // A packed file has a member also if it has no line: without one it could not be read.
-        let bytes = if packs { gzip(&header) } else { header };
-        let (rows, length) = (Rows::default(), 0);
-        FileWriter { disk, lines, packs, rows, bytes, length, torn: false, published: false }
+        let bytes = if packs && length == 0 { gzip(&header) } else { header };
+        let rows = Rows::default();
+        let (synced, torn, published) = (length, false, false);
+        FileWriter { disk, lines, packs, rows, bytes, length, synced, torn, published }
     }
 
     /// Brings all lines of closed epochs into the file, once, however often it is called.
@@ -286,6 +345,14 @@ impl Writer for FileWriter {
 
     fn epoch(&mut self, _epoch: u64) -> Result<()> {
         self.close_epoch()
+    }
+
+    fn stage(&mut self, _epoch: u64) -> Result<Receipt> {
+        if self.synced < self.length {
+            self.disk.sync().map_err(|error| self.failed("sync", error))?;
+            self.synced = self.length;
+        }
+        Ok(Receipt(self.length.to_string()))
     }
 
     fn finish(&mut self) -> Result<()> {

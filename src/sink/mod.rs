@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::checkpoint::{Receipt, SinkReceipt};
 use crate::error::Result;
 use crate::row::{Rows, Schema};
 
@@ -83,6 +84,16 @@ pub trait Sink: Send {
     /// `://` in it, one of another store.
     fn claim(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// Tells it, before it is checked, that it goes on from a checkpoint, and what its shards had
+    /// written then.
+    ///
+    /// # Errors
+    ///
+    /// What it wrote is not there any more.
+    fn resume(&mut self, _receipts: &[SinkReceipt]) -> Result<()> {
+        Ok(())
     }
 
     /// Makes what is missing, as `check --create` asks; says what it made.
@@ -149,6 +160,16 @@ pub trait Writer: Send {
     /// As [`Writer::write`]; called again.
     fn epoch(&mut self, _epoch: u64) -> Result<()> {
         Ok(())
+    }
+
+    /// All rows up to the end of this epoch have been given and answered, and none is held: makes
+    /// them durable, and says what it needs to go on behind them after a crash.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::write`]; called again.
+    fn stage(&mut self, _epoch: u64) -> Result<Receipt> {
+        Ok(Receipt::default())
     }
 
     /// While rows of closed epochs are held back, to write more of them at once: when they have to

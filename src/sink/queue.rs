@@ -29,6 +29,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Refusal, Writer};
+use crate::checkpoint::Receipt;
 use crate::error::{Error, Result};
 use crate::observe::latency::ViewLatency;
 use crate::observe::writers::WriterHealth;
@@ -56,6 +57,9 @@ pub struct QueueOptions {
     pub latency: Option<Arc<ViewLatency>>,
     /// Where it is said how the writer fares.
     pub health: Option<Arc<WriterHealth>>,
+    /// Whether epochs are staged for a checkpoint instead of confirmed. Nothing is gathered over
+    /// the end of an epoch then.
+    pub stages: bool,
 }
 
 /// The operator's end.
@@ -71,6 +75,8 @@ pub struct Queue {
 pub enum Answer {
     /// Everything up to this epoch is written.
     Confirmed(u64),
+    /// The same, and what a checkpoint has to remember of it.
+    Staged(u64, Receipt),
     /// So many rows were written.
     Written(u64),
     /// A row was refused for good.

@@ -10,6 +10,8 @@
 //! anyway, and a tick then costs one change instead of one per partition. When sinks or exchanges
 //! lag, it stops reading but goes on ticking, or the frontier would stand still (rule eR10).
 
+mod checkpoint;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +26,7 @@ use timely::scheduling::Activator;
 
 use super::limit::{Rates, Taken};
 use super::{Batch, Partition, Poll, Source, Start, Wake};
+use crate::checkpoint::At;
 use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
 use crate::observe::latency::ReaderLog;
@@ -142,6 +145,10 @@ struct Reader {
     wake: Wake,
     ticker: Ticker,
     epoch: u64,
+    /// Tells its files with state from others, if it has any.
+    memory: Option<usize>,
+    /// Whether rows of the checkpoint wait in the outbox to be shown again.
+    recalled: bool,
     /// What the capabilities promise.
     watermark: Millis,
     partitions: Vec<Reading>,
@@ -198,7 +205,9 @@ impl Reader {
             rows: (0..ports).map(|_| Rows::default()).collect(),
             letters: Vec::new(),
         };
-        let ticker = Ticker::new(context.pace);
+        let epoch = context.first_epoch();
+        let ticker = Ticker::new(context.pace, context.pace.first_tick(epoch));
+        let memory = checkpoint::register(&plan, &context);
         let promises = context.board.watermarks().reader(plan.index);
         let batch = Batch { limits: plan.limits, ..Batch::default() };
         let mut reader = Reader {
@@ -209,7 +218,9 @@ impl Reader {
             activator,
             wake,
             ticker,
-            epoch: 0,
+            epoch,
+            memory,
+            recalled: false,
             watermark: Millis::MIN,
             partitions: Vec::new(),
             readers: 0,
@@ -250,6 +261,9 @@ impl Reader {
             self.end_epoch();
         }
         self.promise();
+        if std::mem::take(&mut self.recalled) {
+            self.send();
+        }
         let mut more = false;
         let running = self.context.phase.get() == Phase::Running;
         if running && self.ticker.may_read(completed) {
@@ -259,6 +273,7 @@ impl Reader {
             }
             self.promise();
             if self.is_finished() {
+                self.save(At::End(self.epoch));
                 self.end();
                 return;
             }
@@ -283,9 +298,9 @@ impl Reader {
             if id as usize % self.readers != self.context.worker {
                 continue;
             }
-            let start = if self.known == 0 { &self.plan.start } else { &Start::Earliest };
-            let partition = self.plan.source.open(id, start, self.wake.clone())?;
-            let mut state = PartitionState::new(id, self.plan.delay);
+            let (start, mut state) = self.begin(id);
+            self.recall(id)?;
+            let partition = self.plan.source.open(id, &start, self.wake.clone())?;
             state.dense = partition.offsets_are_dense();
             if self.watermark != Millis::MAX {
                 state.watermark.raise(self.watermark);
@@ -443,6 +458,7 @@ impl Reader {
         let (epoch, source, offsets) = (self.epoch, self.plan.index, self.offsets());
         let positions = EpochPositions { epoch, source, offsets };
         self.context.positions.borrow_mut().push(positions);
+        self.save(At::Epoch(epoch));
         if let Some(timeout) = self.plan.idle_timeout {
             self.floor(timeout);
         }
@@ -487,7 +503,10 @@ impl Reader {
 
     /// Tells the service the positions of the last epoch that the sinks of all workers confirmed.
     fn commit(&mut self) {
-        let confirmed = self.context.pace.epoch(self.context.confirmed.get());
+        let mut confirmed = self.context.pace.epoch(self.context.confirmed.get());
+        if let Some(agent) = &self.context.agent {
+            confirmed = confirmed.min(agent.published().map_or(0, |published| published + 1));
+        }
         let mut positions = self.context.positions.borrow_mut();
         let mine = |at: &EpochPositions| at.source == self.plan.index && at.epoch < confirmed;
         let newest = positions.iter().filter(|at| mine(at)).max_by_key(|at| at.epoch).cloned();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::chunk::Places;
 use super::judge::Judge;
 use super::node::caught;
+use super::view::{decode, encode};
 use crate::codec::{Options, json};
 use crate::hash::FixedMap;
 use crate::key::Key;
@@ -42,6 +43,16 @@ impl<E: 'static> Dedup<E> {
         Dedup { seen: Box::new(SeenKeys { key, memory, partitions, keys }) }
     }
 
+    /// The keys that are remembered, by partition.
+    pub(super) fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
+        self.seen.snapshot()
+    }
+
+    /// Remembers keys of a snapshot again.
+    pub(super) fn restore(&mut self, partition: u32, bytes: &[u8]) {
+        self.seen.restore(partition, bytes);
+    }
+
     /// Takes duplicates out of the accepted events of a batch, and those whose key cannot be told
     /// because the author's function panics: they replace the panics of the judge.
     pub(super) fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge) {
@@ -51,6 +62,10 @@ impl<E: 'static> Dedup<E> {
 
 trait Seen<E> {
     fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge);
+
+    fn snapshot(&self) -> Vec<(u32, Vec<u8>)>;
+
+    fn restore(&mut self, partition: u32, bytes: &[u8]);
 }
 
 struct SeenKeys<K, F> {
@@ -95,10 +110,7 @@ where
 {
     fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge) {
         self.read(places, events, judge);
-        let memory = self
-            .partitions
-            .entry(places.partition)
-            .or_insert_with(|| Memory { until: FixedMap::default(), order: BTreeMap::new() });
+        let memory = self.partitions.entry(places.partition).or_default();
         let mut accepted = self.keys.drain(..).zip(&judge.watermarks);
         let times = &judge.times;
         judge.kept.retain(|&index| {
@@ -113,6 +125,26 @@ where
             memory.forget(*watermark);
             first
         });
+    }
+
+    fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
+        let partitions = self.partitions.iter();
+        partitions.map(|(partition, memory)| (*partition, encode(&memory.order))).collect()
+    }
+
+    fn restore(&mut self, partition: u32, bytes: &[u8]) {
+        let memory = self.partitions.entry(partition).or_default();
+        for (until, keys) in decode::<BTreeMap<Time, Vec<K>>>(bytes) {
+            for key in keys {
+                memory.is_first(key, until);
+            }
+        }
+    }
+}
+
+impl<K> Default for Memory<K> {
+    fn default() -> Memory<K> {
+        Memory { until: FixedMap::default(), order: BTreeMap::new() }
     }
 }
 

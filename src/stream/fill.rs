@@ -187,6 +187,10 @@ impl<K: Key, A: Aggregate> Root for Filled<K, A> {
     fn restore(&mut self, bytes: &[u8]) {
         self.root.restore(bytes);
     }
+
+    fn shape(&self) -> String {
+        self.root.shape()
+    }
 }
 
 /// Where the panes of a root arrive: open ones pass, closed ones wait.

@@ -94,6 +94,15 @@ pub trait Intake {
 
     /// Values that had the wrong type and became NULL, by field.
     fn stats(&self) -> SourceStats;
+
+    /// Whether it remembers more of a partition than [`PartitionState`] holds.
+    fn remembers(&self) -> bool;
+
+    /// What it remembers, by partition.
+    fn snapshot(&self) -> Vec<(u32, Vec<u8>)>;
+
+    /// Takes in what it remembered of a partition; shows again what nobody else remembers.
+    fn restore(&mut self, partition: u32, bytes: &[u8], out: &mut Outbox);
 }
 
 /// What an intake counted beside the ledgers.
@@ -140,9 +149,7 @@ impl<E: Wire> Intake for SourceIntake<E> {
         if let Some(field) = &self.options.arrival {
             read_arrivals(batch, field, &self.options.codec);
         }
-        if let Some(asked) = self.options.dedup.take() {
-            self.dedup.replace(Some(self.dedup_of(asked)));
-        }
+        self.take_up_dedup();
         let batch = &*batch;
         let events: &[E] = match &batch.events {
             Some(ready) => {
@@ -198,9 +205,31 @@ impl<E: Wire> Intake for SourceIntake<E> {
     fn stats(&self) -> SourceStats {
         self.decoder.stats()
     }
+
+    fn remembers(&self) -> bool {
+        self.dedup.borrow().is_some() || self.options.dedup.is_some()
+    }
+
+    fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
+        self.dedup.borrow().as_ref().map_or(vec![], Dedup::snapshot)
+    }
+
+    fn restore(&mut self, partition: u32, bytes: &[u8], _: &mut Outbox) {
+        self.take_up_dedup();
+        if let Some(dedup) = &mut *self.dedup.borrow_mut() {
+            dedup.restore(partition, bytes);
+        }
+    }
 }
 
 impl<E: 'static> SourceIntake<E> {
+    /// Begins with the `dedup` that a binding asks for, once all consumers are known.
+    fn take_up_dedup(&mut self) {
+        if let Some(asked) = self.options.dedup.take() {
+            self.dedup.replace(Some(self.dedup_of(asked)));
+        }
+    }
+
     /// The `dedup` that a binding asks for.
     fn dedup_of(&self, (field, memory): (Text, Option<Duration>)) -> Dedup<E> {
         let reaches = self.reaches.borrow();

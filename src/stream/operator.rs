@@ -13,6 +13,7 @@ use super::panes::PaneNode;
 use super::plan::{OperatorPlan, Plan, RootPlan, Wanted};
 use crate::aggregate::Aggregate;
 use crate::alert;
+use crate::checkpoint::Shape;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::keyed::{Live, Open, Pane, Part, State};
@@ -50,6 +51,21 @@ pub trait Root {
 
     /// Takes in a key group.
     fn restore(&mut self, bytes: &[u8]);
+
+    /// What it keeps, in words: a snapshot is restored into nothing else.
+    fn shape(&self) -> String {
+        shape_of::<Self>()
+    }
+}
+
+/// A type without the paths of modules, which may change.
+fn shape_of<T: ?Sized>() -> String {
+    let name = std::any::type_name::<T>();
+    let mut shape = String::with_capacity(name.len());
+    for word in name.split_inclusive(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':')) {
+        shape.push_str(word.rsplit("::").next().unwrap_or(word));
+    }
+    shape
 }
 
 /// A join: waits until both sides have shown what they had.
@@ -71,6 +87,11 @@ pub trait Durable {
 
     /// Forgets what the watermark has made useless, if that is for the state to decide.
     fn forget(&mut self, _watermark: Millis) {}
+
+    /// As [`Root::shape`].
+    fn shape(&self) -> String {
+        shape_of::<Self>()
+    }
 }
 
 /// A snapshot of an operator: per part of it, by key group.
@@ -90,6 +111,8 @@ pub struct Operator {
     /// The view that allows the fewest groups, and how many.
     keys_max: Option<(Text, u64)>,
     roots: Vec<Box<dyn Root>>,
+    /// The windows of each root.
+    windows: Vec<Option<Windows>>,
     gaps: Option<Rc<RefCell<Gaps>>>,
     joins: Vec<Rc<RefCell<dyn Settle>>>,
     durables: Vec<Rc<RefCell<dyn Durable>>>,
@@ -170,6 +193,7 @@ impl Operator {
             ports,
             updates,
             erased: if wanted.differential { erased } else { BTreeMap::new() },
+            windows: makes.iter().map(|(_, root)| root.windows).collect(),
             roots: makes.into_iter().map(|(_, root)| (root.make)(wanted.clone())).collect(),
             joins: {
                 let joins = plan.joins.iter().filter(|join| mine(join.operator));
@@ -249,15 +273,30 @@ impl Operator {
         roots.chain(self.durables.iter().map(|durable| durable.borrow().snapshot())).collect()
     }
 
+    /// Takes in what one of its parts kept for a key group that this worker owns.
+    pub fn restore(&mut self, part: usize, bytes: &[u8]) {
+        match part.checked_sub(self.roots.len()) {
+            None => self.roots[part].restore(bytes),
+            Some(durable) => self.durables[durable].borrow_mut().restore(bytes),
+        }
+    }
+
     /// Takes in a snapshot, or the groups of it that this worker owns.
-    pub fn restore(&mut self, snapshot: &Snapshot) {
-        let (roots, durables) = snapshot.split_at(self.roots.len());
-        for (root, groups) in self.roots.iter_mut().zip(roots) {
-            groups.iter().for_each(|(_, bytes)| root.restore(bytes));
+    #[cfg(test)]
+    pub(super) fn restore_all(&mut self, snapshot: &Snapshot) {
+        for (part, groups) in snapshot.iter().enumerate() {
+            groups.iter().for_each(|(_, bytes)| self.restore(part, bytes));
         }
-        for (durable, groups) in self.durables.iter().zip(durables) {
-            groups.iter().for_each(|(_, bytes)| durable.borrow_mut().restore(bytes));
-        }
+    }
+
+    /// What it keeps, part by part, in words.
+    pub fn shape(&self) -> Shape {
+        let roots = self.roots.iter().zip(&self.windows).map(|(root, windows)| match windows {
+            Some(windows) => format!("{} in {windows:?}", root.shape()),
+            None => root.shape(),
+        });
+        let durables = self.durables.iter().map(|durable| durable.borrow().shape());
+        Shape { operator: self.place.clone(), parts: roots.chain(durables).collect() }
     }
 }
 

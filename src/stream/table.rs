@@ -13,7 +13,7 @@ use super::flow::Flow;
 use super::intake::{Decoder, Intake, PartitionState, SourceOptions, SourceStats};
 use super::node::{Outbox, caught};
 use super::plan::{From, SourcePlan};
-use super::view::{Arranged, Stored, View, ViewPlan, encode};
+use super::view::{Arranged, Stored, View, ViewPlan, decode, encode};
 use crate::codec::Wire;
 use crate::key::Key;
 use crate::lateness::Lateness;
@@ -104,6 +104,25 @@ impl<R: Wire + Stored> Intake for TableIntake<R> {
 
     fn stats(&self) -> SourceStats {
         self.decoder.stats()
+    }
+
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
+        let mut partitions = BTreeMap::<u32, Vec<_>>::new();
+        for ((partition, key), row) in &self.rows {
+            partitions.entry(*partition).or_default().push((key, row));
+        }
+        partitions.into_iter().map(|(partition, rows)| (partition, encode(&rows))).collect()
+    }
+
+    fn restore(&mut self, partition: u32, bytes: &[u8], out: &mut Outbox) {
+        for (key, row) in decode::<Vec<(Vec<u8>, Vec<u8>)>>(bytes) {
+            self.change(Change::Upsert, Some(row.clone()), out);
+            self.rows.insert((partition, key), row);
+        }
     }
 }
 
@@ -221,7 +240,7 @@ mod tests {
         assert!(partition.ledger.adds_up(), "{:?}", partition.ledger);
         let changes = out.rows[0].iter().map(|(mark, cells)| match cells {
             [Cell::Bytes(bytes)] => {
-                let event: Event = crate::stream::view::decode(bytes);
+                let event: Event = decode(bytes);
                 (mark.change, event.value)
             }
             other => panic!("{other:?}"),

@@ -177,6 +177,7 @@ impl Prepared {
             sinks,
             letters: bound("letters", &self.letters),
             latency: self.differential,
+            checkpoints: None,
             board: self.board.clone(),
         }
     }

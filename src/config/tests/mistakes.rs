@@ -214,10 +214,6 @@ fn what_is_not_built_is_refused_plainly() {
          not built yet",
     );
     check(
-        "[checkpoint]\npath = '/var/lib/highwater/chat'",
-        "over.toml:2: checkpoint: `path` cannot be used: checkpoints are not built yet",
-    );
-    check(
         "[http]\nlisten = '127.0.0.1:8080'",
         "over.toml:1: `http` cannot be used: the web interface is not built yet",
     );

@@ -123,13 +123,14 @@ fn counts() -> Operator {
 
 fn context() -> Context {
     Context {
-        clock: Box::new(WallClock(Instant::now())),
+        clock: Box::new(WallClock { start: Instant::now(), ahead: Duration::ZERO }),
         pace: PACE,
         completed: Default::default(),
         confirmed: Default::default(),
         phase: Phase::Running.into(),
         reached: Default::default(),
         by_epoch: Default::default(),
+        agent: None,
         operators: Default::default(),
         worker: 0,
         peers: 1,

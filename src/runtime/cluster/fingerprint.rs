@@ -56,5 +56,8 @@ fn describe(job: &Job, text: &mut String) -> Result<()> {
         }
     }
     let _ = writeln!(text, "letters {:?}", job.letters.placement);
+    // Those who go on from different checkpoints would count different epochs.
+    let first = job.checkpoints.as_ref().map(|kept| kept.first_epoch());
+    let _ = writeln!(text, "checkpoints from {first:?}");
     Ok(())
 }

@@ -56,6 +56,42 @@ impl LocalDisk {
     }
 }
 
+impl LocalDisk {
+    /// Goes on with a file behind its first so many bytes; it has its name or the preliminary one.
+    pub(super) fn resume(target: &Path, partial: &Path, length: u64) -> Result<LocalDisk> {
+        let failed = |error: io::Error| {
+            Error::config(format!("cannot go on with `{}`: {error}", target.display()))
+        };
+        if !partial.exists() && target.exists() {
+            std::fs::rename(target, partial).map_err(failed)?;
+        }
+        // Nobody misses a file of which the checkpoint has no byte.
+        let missing = length == 0;
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(missing).open(partial).map_err(failed)?;
+        file.set_len(length).map_err(failed)?;
+        file.seek(SeekFrom::Start(length)).map_err(failed)?;
+        // A file of that name is what a stop has left, before it went on under the other one.
+        let overwrite = true;
+        Ok(LocalDisk { file, partial: partial.into(), target: target.into(), overwrite })
+    }
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::config(format!("cannot remove `{}`: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The length of a file, if there is one.
+pub(super) fn length(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|found| found.len())
+}
+
 fn folder(path: &Path) -> Option<&Path> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty())
 }

@@ -264,7 +264,7 @@ fn what_a_full_disk_took_of_a_write_is_not_written_twice() {
     for room in 0..expect.len() {
         let disk = SmallDisk::new(room);
         let lines = Lines::new(Format::Csv, &view(), &Common::default());
-        let mut writer = FileWriter::new(Box::new(disk.clone()), lines, false);
+        let mut writer = FileWriter::new(Box::new(disk.clone()), lines, false, 0);
         let retried = |step: &mut dyn FnMut() -> Result<()>| {
             while let Err(error) = step() {
                 assert_eq!(error.kind(), Kind::Storage);

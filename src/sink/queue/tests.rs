@@ -105,6 +105,7 @@ fn options() -> QueueOptions {
         failure: None,
         latency: None,
         health: None,
+        stages: false,
     }
 }
 
@@ -119,6 +120,7 @@ fn answer(queue: &Queue) -> String {
     let answer = queue.answers.recv_timeout(seconds(20)).expect("the writer answers");
     match answer {
         Answer::Confirmed(epoch) => format!("confirmed {epoch}"),
+        Answer::Staged(epoch, receipt) => format!("staged {epoch} {}", receipt.0),
         Answer::Written(rows) => format!("written {rows}"),
         Answer::Refused(mark, refusal) => format!("refused {:?} {}", mark.origin, refusal.row),
         Answer::Finished => "finished".into(),

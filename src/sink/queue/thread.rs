@@ -89,6 +89,10 @@ impl<W: Fn()> Thread<W> {
             if let Some(epoch) = epoch {
                 self.patiently(|writer| writer.epoch(epoch))?;
                 self.unclosed = false;
+            }
+            if let Some(epoch) = epoch.filter(|_| self.options.stages) {
+                self.stage(epoch)?;
+            } else if let Some(epoch) = epoch {
                 match self.on_the_way.batches.back_mut() {
                     Some(last) => last.epoch = Some(epoch),
                     None => self.unconfirmed = Some(epoch),
@@ -109,6 +113,17 @@ impl<W: Fn()> Thread<W> {
                 return Ok(());
             }
         }
+    }
+
+    /// Everything of an epoch goes to where a checkpoint finds it again.
+    fn stage(&mut self, epoch: u64) -> Result<()> {
+        self.hear(0)?;
+        if self.writer.held_until().is_some() {
+            self.patiently(|writer| writer.flush())?;
+        }
+        let receipt = self.patiently(|writer| writer.stage(epoch))?;
+        self.tell(Answer::Staged(epoch, receipt));
+        Ok(())
     }
 
     /// Takes the answers that are there, and waits until at most so many rows are on their way.
@@ -195,8 +210,16 @@ impl<W: Fn()> Thread<W> {
         loop {
             // Rows behind a complete epoch must not replace rows of it before it is written.
             let open = |item: &Item| matches!(item, Item::Rows(..));
-            let complete = state.items.iter().rposition(|item| !open(item)).map_or(0, |at| at + 1);
+            let mut items = state.items.iter();
+            // Each epoch is staged by itself.
+            let last = match self.options.stages {
+                true => items.position(|item| !open(item)),
+                false => items.rposition(|item| !open(item)),
+            };
+            let complete = last.map_or(0, |at| at + 1);
+            let staging = self.options.stages && self.coalesced.behind.epoch.is_some();
             let ready = match self.coalesced.behind.epoch {
+                _ if staging => 0,
                 None if complete == 0 => state.items.len(),
                 _ => complete,
             };
@@ -213,7 +236,7 @@ impl<W: Fn()> Thread<W> {
             }
             let Coalesced { behind, since, .. } = &self.coalesced;
             let ends = behind.finish || behind.leave;
-            let presses = ends || state.hurry || self.options.rows_max <= state.rows;
+            let presses = ends || staging || state.hurry || self.options.rows_max <= state.rows;
             let left = match since {
                 Some(since) if !presses => Some(gather.saturating_sub(since.elapsed())),
                 None if !ends && behind.epoch.is_none() => {
@@ -248,6 +271,11 @@ impl<W: Fn()> Thread<W> {
         }
         while 0 < self.gathered && work.rows.len() < BATCH_ROWS_MAX {
             match state.items.pop_front() {
+                // Each epoch is staged by itself, and rows behind one are not part of it.
+                Some(item @ Item::Epoch(_)) if work.epoch.is_some() && self.options.stages => {
+                    state.items.push_front(item);
+                    break;
+                }
                 Some(item @ Item::Rows(..)) if work.epoch.is_some() => {
                     state.items.push_front(item);
                     break;

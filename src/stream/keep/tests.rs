@@ -82,10 +82,10 @@ fn a_snapshot_holds_the_events_by_key_group() {
     changes(&mut bench, 0);
     let mut snapshot = bench.operators[0].snapshot();
     let (mut restored, mut half) = (Bench::new(kept), Bench::new(kept));
-    restored.operators[0].restore(&snapshot);
+    restored.operators[0].restore_all(&snapshot);
     assert_eq!(changes(&mut restored, 0), (1..200).collect::<Vec<_>>());
     snapshot.iter_mut().for_each(|part| part.retain(|(group, _)| group % 2 == 0));
-    half.operators[0].restore(&snapshot);
+    half.operators[0].restore_all(&snapshot);
     let half = changes(&mut half, 0).len();
     assert!((50..150).contains(&half), "{half}");
 }

@@ -167,6 +167,7 @@ fn an_epoch_is_confirmed_and_a_writer_finishes_when_all_is_answered() {
         failure: None,
         latency: None,
         health: None,
+        stages: false,
     };
     let (begun, queue) = (Instant::now(), Queue::start(first, options, || ()).unwrap());
     queue.rows(batch(&["a", "b"], 1));

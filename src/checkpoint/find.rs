@@ -1,0 +1,253 @@
+//! Which checkpoint a job goes on from: the newest one that is whole.
+
+use super::block::{Blocks, Kind};
+use super::manifest::{Manifest, Shape, StateFile};
+use super::store::Store;
+use crate::error::{Error, Result};
+
+/// The newest manifest whose files are all there and sound; `None` if there never was one.
+///
+/// Those that are damaged are said and given another name, so that their epochs can be published
+/// again.
+///
+/// # Errors
+///
+/// Kind `Config`: it is that of another job, or there are manifests and none of them is whole.
+/// Kind `Storage`: the store cannot be read.
+pub(super) fn newest(store: &dyn Store, (system, job): (&str, &str)) -> Result<Option<Manifest>> {
+    let mut epochs: Vec<u64> =
+        store.list()?.iter().filter_map(|name| Manifest::epoch_of(name)).collect();
+    epochs.sort_unstable();
+    let mut damages = Vec::new();
+    for epoch in epochs.iter().rev() {
+        match whole(store, *epoch)? {
+            Ok(manifest) if (&*manifest.system, &*manifest.job) != (system, job) => {
+                let theirs = format!("job `{}` of `{}`", manifest.job, manifest.system);
+                return Err(Error::config(format!(
+                    "the checkpoints are those of {theirs}, not of job `{job}` of `{system}`"
+                ))
+                .hint("set another `checkpoint.path`")
+                .within(store.name()));
+            }
+            Ok(manifest) => {
+                set_aside(store, &damages)?;
+                return Ok(Some(manifest));
+            }
+            Err(damage) => damages.push((*epoch, damage)),
+        }
+    }
+    match damages.first() {
+        None => Ok(None),
+        Some((epoch, damage)) => {
+            let all = damages.len();
+            Err(Error::config(format!(
+                "none of {all} checkpoints is whole; the newest, of epoch {epoch}: {damage}"
+            ))
+            .hint("bring the files back, or set another `checkpoint.path` to start anew")
+            .within(store.name()))
+        }
+    }
+}
+
+/// Reads a manifest and all its files; the inner error says what is wrong with them.
+fn whole(store: &dyn Store, epoch: u64) -> Result<Result<Manifest, String>> {
+    let name = Manifest::name(epoch);
+    let Some(bytes) = store.get(&name)? else {
+        return Ok(Err(format!("`{name}` is gone")));
+    };
+    let manifest = match Manifest::read(&bytes) {
+        Ok(manifest) if manifest.epoch == epoch => manifest,
+        Ok(other) => return Ok(Err(format!("`{name}` holds epoch {}", other.epoch))),
+        Err(damage) => return Ok(Err(format!("`{name}`: {damage}"))),
+    };
+    for file in manifest.states.values().flatten() {
+        let Some(bytes) = store.get(&file.name)? else {
+            return Ok(Err(format!("`{}` is missing", file.name)));
+        };
+        if bytes.len() as u64 != file.bytes {
+            let (found, length) = (bytes.len(), file.bytes);
+            let damage = format!("`{}` has {found} bytes instead of {length}", file.name);
+            return Ok(Err(damage));
+        }
+        if let Err(damage) = Blocks::read(&bytes, Kind::State) {
+            return Ok(Err(format!("`{}`: {damage}", file.name)));
+        }
+    }
+    Ok(Ok(manifest))
+}
+
+/// Frees the names of damaged manifests and says so.
+fn set_aside(store: &dyn Store, damages: &[(u64, String)]) -> Result<()> {
+    for (epoch, damage) in damages {
+        tracing::warn!(
+            "checkpoint {epoch} of `{}` is damaged, going back to the one before it: {damage}",
+            store.name()
+        );
+        let name = Manifest::name(*epoch);
+        store.rename(&name, &format!("damaged-{name}"))?;
+    }
+    Ok(())
+}
+
+/// The bytes of a file with state.
+pub(super) fn state_file(store: &dyn Store, file: &StateFile) -> Result<Vec<u8>> {
+    let bytes = store.get(&file.name)?;
+    bytes.ok_or_else(|| damaged(store, &file.name, "it is missing"))
+}
+
+/// The error of a file that was whole when the job started.
+pub(super) fn damaged(store: &dyn Store, name: &str, damage: &str) -> Error {
+    Error::storage(format!("`{name}` has changed while the job started: {damage}"))
+        .hint("start the job again: it goes back to a checkpoint that is whole")
+        .within(store.name())
+}
+
+/// How two dataflows differ in what they keep: the first difference in words.
+pub(super) fn difference(kept: &[Shape], wanted: &[Shape]) -> Option<String> {
+    let find = |shapes: &'_ [Shape], name: &str| {
+        shapes.iter().find(|shape| shape.operator == name).cloned()
+    };
+    for shape in wanted {
+        let name = &shape.operator;
+        match find(kept, name) {
+            None => return Some(format!("it does not have view `{name}`")),
+            Some(other) if other.parts != shape.parts => {
+                let (other, parts) = (other.parts.join(", "), shape.parts.join(", "));
+                return Some(format!("view `{name}` kept [{other}] there and keeps [{parts}] now"));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = kept.iter().find(|shape| find(wanted, &shape.operator).is_none());
+    gone.map(|shape| format!("view `{}` of it is gone", shape.operator))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::super::{BlockWriter, Checkpoints, Directory, Options, State};
+    use super::*;
+    use crate::error::Kind as Failed;
+    use crate::testing::Scratch;
+    use crate::time::Time;
+
+    const NAMES: (&str, &str) = ("chat", "chat");
+
+    fn store() -> (Scratch, Directory) {
+        let scratch = Scratch::new("checkpoints");
+        let store = Directory::open(scratch.path()).unwrap();
+        (scratch, store)
+    }
+
+    /// A checkpoint with one file, whose one block is of key group 7.
+    fn write(store: &Directory, epoch: u64) {
+        let mut file = BlockWriter::new(Kind::State);
+        State::write(1, 7, &epoch.to_le_bytes(), &mut file);
+        let (name, bytes) = (format!("state-{epoch}"), file.finish());
+        store.put(&name, &bytes).unwrap();
+        let file = StateFile { name, bytes: bytes.len() as u64, worker: 0 };
+        let manifest = Manifest {
+            system: NAMES.0.into(),
+            job: NAMES.1.into(),
+            engine: "0".into(),
+            generation: epoch + 100,
+            epoch,
+            peers: 1,
+            written_at: Time::from_micros(0),
+            done: false,
+            shapes: vec![],
+            sources: BTreeMap::new(),
+            states: [("counts".into(), vec![file])].into(),
+            receipts: BTreeMap::new(),
+        };
+        assert!(store.publish(&Manifest::name(epoch), &manifest.to_bytes()).unwrap());
+    }
+
+    fn found(store: &Directory) -> Option<u64> {
+        newest(store, NAMES).unwrap().map(|manifest| manifest.epoch)
+    }
+
+    #[test]
+    fn the_newest_checkpoint_is_found_and_none_where_there_never_was_one() {
+        let (_scratch, store) = store();
+        assert_eq!(found(&store), None);
+        write(&store, 9);
+        write(&store, 10);
+        assert_eq!(found(&store), Some(10));
+    }
+
+    #[test]
+    fn a_checkpoint_with_a_file_that_is_missing_or_changed_is_passed_over() {
+        type Break = fn(&Directory);
+        let breaks: [Break; 4] = [
+            |store| store.delete("state-10").unwrap(),
+            |store| store.put("state-10", b"").unwrap(),
+            |store| {
+                let mut bytes = store.get("state-10").unwrap().unwrap();
+                *bytes.last_mut().unwrap() ^= 1;
+                store.put("state-10", &bytes).unwrap();
+            },
+            |store| {
+                let bytes = store.get(&Manifest::name(9)).unwrap().unwrap();
+                store.put(&Manifest::name(10), &bytes).unwrap();
+            },
+        ];
+        for (number, damage) in breaks.iter().enumerate() {
+            let (_scratch, store) = store();
+            write(&store, 9);
+            write(&store, 10);
+            damage(&store);
+            assert_eq!(found(&store), Some(9), "{number}");
+            write(&store, 10);
+            assert_eq!(found(&store), Some(10), "{number}: its name is free again");
+        }
+    }
+
+    #[test]
+    fn without_a_whole_one_and_with_those_of_another_job_it_is_an_error() {
+        let (_scratch, store) = store();
+        write(&store, 9);
+        let error = newest(&store, ("chat", "archive")).unwrap_err();
+        assert_eq!(error.kind(), Failed::Config);
+        assert!(error.message().contains("not of job `archive`"), "{error}");
+        store.delete("state-9").unwrap();
+        let error = newest(&store, NAMES).unwrap_err();
+        assert_eq!(error.kind(), Failed::Config);
+        assert!(error.message().contains("`state-9` is missing"), "{error}");
+        assert!(error.has_hint(), "{error}");
+        assert_eq!(store.list().unwrap(), [Manifest::name(9)], "nothing is moved away");
+    }
+
+    #[test]
+    fn each_worker_gets_the_key_groups_that_it_owns() {
+        let (scratch, store) = store();
+        write(&store, 9);
+        drop(store);
+        let store = Arc::new(Directory::open(scratch.path()).unwrap());
+        let kept = Checkpoints::open(store, NAMES, Options::default(), 5).unwrap();
+        assert_eq!((kept.first_epoch(), kept.generation), (10, 110));
+        let state = State { part: 1, group: 7, bytes: 9u64.to_le_bytes().to_vec() };
+        assert_eq!(kept.state("counts", (1, 2)).unwrap(), [state]);
+        assert_eq!(kept.state("counts", (0, 2)).unwrap(), []);
+        assert_eq!(kept.state("others", (1, 2)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_difference_names_the_view() {
+        let shape = |operator: &str, part: &str| Shape {
+            operator: operator.into(),
+            parts: vec![part.into()],
+        };
+        let check = |kept: &[Shape], wanted: &[Shape], expect: Option<&str>| {
+            assert_eq!(difference(kept, wanted).as_deref(), expect);
+        };
+        let one = [shape("one", "a")];
+        check(&one, &one, None);
+        check(&one, &[], Some("view `one` of it is gone"));
+        check(&[], &one, Some("it does not have view `one`"));
+        let changed = [shape("one", "b")];
+        check(&one, &changed, Some("view `one` kept [a] there and keeps [b] now"));
+    }
+}

@@ -1,0 +1,255 @@
+//! [`Keeper`]: the thread that brings the files of checkpoints to the store.
+//!
+//! It tries again while the store fails, for at most `checkpoint.age_max`: the job runs on
+//! meanwhile, with the last checkpoint that was published. After each manifest it removes what
+//! none of the last `checkpoint.keep` manifests names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::manifest::{Manifest, StateFile};
+use super::store::Store;
+use super::{At, Checkpoints};
+use crate::error::{Error, Kind, Result};
+use crate::runtime::Failure;
+use crate::text::Text;
+
+/// First and longest pause before another try.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// What a worker asks for.
+enum Task {
+    Put { at: At, operator: Text, name: String, bytes: Vec<u8> },
+    Publish(Box<Manifest>),
+}
+
+/// What has become durable.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The state of an operator.
+    State {
+        /// Its epoch.
+        epoch: u64,
+        /// The operator.
+        operator: Text,
+        /// Its file.
+        file: StateFile,
+        /// Whether the operator has ended.
+        last: bool,
+    },
+    /// The manifest of an epoch; whether it is the last one.
+    Published(u64, bool),
+}
+
+/// A worker's end of the thread.
+pub struct Keeper {
+    tasks: Option<Sender<Task>>,
+    answers: Receiver<Kept>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// States that are not durable yet.
+    waiting: AtomicUsize,
+    /// Nobody waits for anything any more.
+    leaving: AtomicBool,
+}
+
+impl Keeper {
+    /// Starts the thread; `wake` is called after each answer.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses another thread.
+    pub fn start(
+        checkpoints: Arc<Checkpoints>,
+        worker: usize,
+        failure: Failure,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Keeper> {
+        let (tasks, orders) = mpsc::channel();
+        let (answer, answers) = mpsc::channel();
+        let shared: Arc<Shared> = Arc::default();
+        let seen = shared.clone();
+        let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+            let kept = earlier(&checkpoints);
+            let mut thread = Thread { checkpoints, worker, failure, shared: seen, kept };
+            for task in orders {
+                let Some(kept) = thread.serve(task) else { return };
+                // Nobody listens any more when the job has ended with an error.
+                let _ = answer.send(kept);
+                wake();
+            }
+        });
+        let thread = thread
+            .map_err(|error| Error::unreachable(format!("no thread for checkpoints: {error}")))?;
+        Ok(Keeper { tasks: Some(tasks), answers, shared, thread: Some(thread) })
+    }
+
+    /// Hands over a file with the state of an operator.
+    pub fn put(&self, at: At, operator: Text, name: String, bytes: Vec<u8>) {
+        self.shared.waiting.fetch_add(1, Relaxed);
+        self.order(Task::Put { at, operator, name, bytes });
+    }
+
+    /// Hands over a manifest, all of whose files are durable.
+    pub fn publish(&self, manifest: Manifest) {
+        self.order(Task::Publish(Box::new(manifest)));
+    }
+
+    /// How many files with state are not durable yet.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Relaxed)
+    }
+
+    /// What has become durable since it was asked last.
+    pub fn answers(&self) -> impl Iterator<Item = Kept> {
+        self.answers.try_iter()
+    }
+
+    fn order(&self, task: Task) {
+        if let Some(tasks) = &self.tasks {
+            // A thread that has ended has set the failure of the job.
+            let _ = tasks.send(task);
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.shared.leaving.store(true, Relaxed);
+        self.tasks = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by the hook already.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Thread {
+    checkpoints: Arc<Checkpoints>,
+    worker: usize,
+    failure: Failure,
+    shared: Arc<Shared>,
+    /// The files of the manifests that are kept, by epoch.
+    kept: BTreeMap<u64, BTreeSet<String>>,
+}
+
+impl Thread {
+    /// `None` once the thread cannot go on.
+    fn serve(&mut self, task: Task) -> Option<Kept> {
+        match task {
+            Task::Put { at, operator, name, bytes } => {
+                self.patiently(|store| store.put(&name, &bytes))?;
+                self.shared.waiting.fetch_sub(1, Relaxed);
+                let (bytes, worker) = (bytes.len() as u64, self.worker);
+                let (file, last) = (StateFile { name, bytes, worker }, matches!(at, At::End(_)));
+                Some(Kept::State { epoch: at.epoch(), operator, file, last })
+            }
+            Task::Publish(manifest) => {
+                let (name, bytes) = (Manifest::name(manifest.epoch), manifest.to_bytes());
+                if !self.publish(&name, &bytes)? {
+                    self.failure.set(fenced(&*self.checkpoints.store, &name));
+                    return None;
+                }
+                let files = manifest.files().map(str::to_owned).collect();
+                self.kept.insert(manifest.epoch, files);
+                if let Err(error) = self.sweep() {
+                    tracing::warn!("old checkpoints stay: {error}");
+                }
+                Some(Kept::Published(manifest.epoch, manifest.done))
+            }
+        }
+    }
+
+    /// An attempt that failed may have published all the same.
+    fn publish(&self, name: &str, bytes: &[u8]) -> Option<bool> {
+        self.patiently(|store| {
+            Ok(store.publish(name, bytes)? || store.get(name)?.is_some_and(|found| found == bytes))
+        })
+    }
+
+    /// Tries until it succeeds, waiting is no use, or nobody waits any more.
+    fn patiently<T>(&self, call: impl Fn(&dyn Store) -> Result<T>) -> Option<T> {
+        let (begun, mut pause) = (Instant::now(), PAUSES.0);
+        loop {
+            let error = match call(&*self.checkpoints.store) {
+                Ok(done) => return Some(done),
+                Err(error) => error,
+            };
+            let over = self.checkpoints.options.age_max <= begun.elapsed();
+            if error.kind() != Kind::Storage || over {
+                self.failure.set(error.hint(
+                    "make room or mend the store, then start the job again: it goes on from the \
+                     last checkpoint",
+                ));
+                return None;
+            }
+            tracing::warn!(pause_ms = pause.as_millis() as u64, "{error}; trying again");
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                if self.shared.leaving.load(Relaxed) {
+                    return None;
+                }
+                std::thread::sleep(PAUSES.0);
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Removes what none of the manifests that are kept names. Manifests go first: one without
+    /// its files would be damaged.
+    fn sweep(&mut self) -> Result<()> {
+        while self.checkpoints.options.keep.max(1) < self.kept.len() {
+            self.kept.pop_first();
+        }
+        let Some((oldest, _)) = self.kept.first_key_value() else { return Ok(()) };
+        let store = &*self.checkpoints.store;
+        let (mut manifests, mut states) = (Vec::new(), Vec::new());
+        for name in store.list()? {
+            if Manifest::epoch_of(&name).is_some_and(|epoch| epoch < *oldest) {
+                manifests.push(name);
+            } else if state_epoch(&name).is_some_and(|epoch| epoch <= *oldest)
+                && !self.kept.values().any(|files| files.contains(&name))
+            {
+                states.push(name);
+            }
+        }
+        manifests.iter().chain(&states).try_for_each(|name| store.delete(name))
+    }
+}
+
+/// The manifests that are there when a job starts; what cannot be read is none.
+fn earlier(checkpoints: &Checkpoints) -> BTreeMap<u64, BTreeSet<String>> {
+    let Some(restored) = &checkpoints.restored else { return BTreeMap::new() };
+    let names = checkpoints.store.list().unwrap_or_default();
+    let read = |name: &String| {
+        let epoch = Manifest::epoch_of(name).filter(|epoch| *epoch <= restored.epoch)?;
+        let manifest = Manifest::read(&checkpoints.store.get(name).ok()??).ok()?;
+        Some((epoch, manifest.files().map(str::to_owned).collect()))
+    };
+    names.iter().filter_map(read).collect()
+}
+
+/// The name of a file with state. No two attempts write the same one.
+pub(super) fn state_name(epoch: u64, generation: u64, worker: usize, operator: usize) -> String {
+    format!("{STATE}{epoch:020}-{generation:x}-{worker}-{operator}")
+}
+
+fn state_epoch(name: &str) -> Option<u64> {
+    name.strip_prefix(STATE)?.get(..20)?.parse().ok()
+}
+
+const STATE: &str = "state-";
+
+fn fenced(store: &dyn Store, name: &str) -> Error {
+    Error::unreachable(format!("`{name}` was published by another process"))
+        .hint("the job runs twice with one `checkpoint.path`: this one ends")
+        .within(store.name())
+}

@@ -1,0 +1,219 @@
+//! Checkpoints: what a job has to remember to go on as if it had never been killed.
+//!
+//! ```text
+//! epoch k ends   shells  ─ snapshot ─┐
+//!                readers ─ positions ┼► agent of the worker ─ part ═► worker 0 ─► manifest k
+//!                sinks   ─ receipts ─┘        (operators/checkpoints.rs)            │
+//!                   ▲                                                               │
+//!                   └──────────────── epoch k is published ◄────────────────────────┘
+//! ```
+//!
+//! A file that no manifest names does not exist. The manifest is published last and by exclusive
+//! creation, so a checkpoint is there as a whole or not at all, and of two processes that believe
+//! to be worker 0 one is refused. All that touches the disk is done by the thread of a [`Keeper`];
+//! a worker never waits for it.
+
+mod agent;
+mod block;
+mod collect;
+mod find;
+mod keeper;
+mod manifest;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use agent::{Agent, At, Contribution};
+pub use block::{BlockWriter, Blocks, Damage, Kind, VERSION};
+pub use collect::{Note, Part};
+pub use keeper::{Keeper, Kept};
+pub use manifest::{Manifest, PartitionMark, Receipt, Shape, SinkReceipt, StateFile};
+pub use store::{Directory, Store};
+
+use crate::error::{Error, Result};
+use crate::hash;
+use crate::text::Text;
+
+/// How the checkpoints of a job are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `checkpoint.keep`: how many are kept.
+    pub keep: usize,
+    /// `checkpoint.age_max`: how long the store may fail before the job ends.
+    pub age_max: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { keep: 3, age_max: Duration::from_secs(600) }
+    }
+}
+
+/// The checkpoints of one job: where they are, and the one that the job goes on from.
+pub struct Checkpoints {
+    /// Where their files are.
+    pub store: Arc<dyn Store>,
+    /// How they are kept.
+    pub options: Options,
+    /// This attempt to run the job; a later one has a greater number.
+    pub generation: u64,
+    /// The checkpoint that the job goes on from.
+    pub restored: Option<Manifest>,
+    /// Whether an earlier attempt has begun, if only to be killed before its first checkpoint.
+    begun: bool,
+}
+
+/// The file that says that an attempt has begun.
+const BEGUN: &str = "begun";
+
+impl std::fmt::Debug for Checkpoints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let restored = self.restored.as_ref().map(|manifest| manifest.epoch);
+        write!(f, "Checkpoints {{ {}, restored: {restored:?} }}", self.store.name())
+    }
+}
+
+impl Checkpoints {
+    /// Looks for the newest checkpoint that is whole. `generation` must be greater than that of
+    /// every earlier attempt; the time is.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config`: there are checkpoints and none is whole, or they are those of another job.
+    pub fn open(
+        store: Arc<dyn Store>,
+        (system, job): (&str, &str),
+        options: Options,
+        generation: u64,
+    ) -> Result<Checkpoints> {
+        let restored = find::newest(&*store, (system, job))?;
+        let after = restored.as_ref().map_or(0, |manifest| manifest.generation + 1);
+        let begun = store.list()?.iter().any(|name| name == BEGUN);
+        Ok(Checkpoints { store, options, generation: generation.max(after), restored, begun })
+    }
+
+    /// Notes, before anything is written, that an attempt has begun.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Storage`.
+    pub fn begin(&self) -> Result<()> {
+        if self.begun { Ok(()) } else { self.store.put(BEGUN, b"") }
+    }
+
+    /// The last epoch of a job whose input has ended: nothing is left to do.
+    pub fn ended(&self) -> Option<u64> {
+        self.restored.as_ref().filter(|manifest| manifest.done).map(|manifest| manifest.epoch)
+    }
+
+    /// The first epoch of this attempt.
+    pub fn first_epoch(&self) -> u64 {
+        self.restored.as_ref().map_or(0, |manifest| manifest.epoch + 1)
+    }
+
+    /// Compares what the job keeps with what the checkpoint holds.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config`: an operator is new, gone or keeps something else.
+    pub fn check(&self, shapes: &[Shape]) -> Result<()> {
+        let Some(restored) = &self.restored else { return Ok(()) };
+        let Some(difference) = find::difference(&restored.shapes, shapes) else { return Ok(()) };
+        let epoch = restored.epoch;
+        Err(Error::config(format!("the dataflow is not that of checkpoint {epoch}: {difference}"))
+            .hint("run the program that wrote it, or set another `checkpoint.path` to start anew")
+            .within(self.store.name()))
+    }
+
+    /// Where the partitions of a source stood.
+    pub fn marks(&self, source: &str) -> Option<&[PartitionMark]> {
+        Some(self.restored.as_ref()?.sources.get(source).map_or(&[], Vec::as_slice))
+    }
+
+    /// Where a partition of a source stood.
+    pub fn mark(&self, source: &str, partition: u32) -> Option<PartitionMark> {
+        self.marks(source)?.iter().find(|mark| mark.partition == partition).copied()
+    }
+
+    /// What the shards of a sink had written; nothing if an attempt was killed before its first
+    /// checkpoint, `None` if this is the first attempt.
+    pub fn receipts(&self, sink: &str) -> Option<&[SinkReceipt]> {
+        let receipts = self.restored.as_ref().and_then(|manifest| manifest.receipts.get(sink));
+        self.begun.then(|| receipts.map_or(&[][..], Vec::as_slice))
+    }
+
+    /// The state of an operator: what the key groups of this worker held, by part and group.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read any more, or was changed since it was found whole.
+    pub fn state(&self, operator: &str, (worker, peers): (usize, usize)) -> Result<Vec<State>> {
+        self.states(operator, |group| hash::owner(group.into(), peers) == worker)
+    }
+
+    /// What a source remembers of one of its partitions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoints::state`].
+    pub fn memory(&self, source: &str, partition: u32) -> Result<Vec<State>> {
+        self.states(&memory_name(source), |group| group == partition)
+    }
+
+    fn states(&self, name: &str, owns: impl Fn(u32) -> bool) -> Result<Vec<State>> {
+        let restored = self.restored.as_ref().and_then(|manifest| manifest.states.get(name));
+        let mut states = Vec::new();
+        for file in restored.into_iter().flatten() {
+            let bytes = find::state_file(&*self.store, file)?;
+            let blocks = Blocks::read(&bytes, Kind::State)
+                .map_err(|damage| find::damaged(&*self.store, &file.name, &damage.to_string()))?;
+            let blocks = blocks.iter().filter_map(State::read);
+            states.extend(blocks.filter(|state| owns(state.group)));
+        }
+        Ok(states)
+    }
+}
+
+/// What one part of an operator keeps for one key group, or a source of one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Number of the part within the operator.
+    pub part: u16,
+    /// The key group, or the partition.
+    pub group: u32,
+    /// Its bytes, in the form of that part.
+    pub bytes: Vec<u8>,
+}
+
+impl State {
+    /// Adds a state to a file, as a block.
+    pub fn write(part: u16, group: u32, bytes: &[u8], file: &mut BlockWriter) {
+        file.block(|out| {
+            out.extend(part.to_le_bytes());
+            out.extend(group.to_le_bytes());
+            out.extend_from_slice(bytes);
+        });
+    }
+
+    fn read(block: &[u8]) -> Option<State> {
+        let (part, rest) = block.split_first_chunk()?;
+        let (group, bytes) = rest.split_first_chunk()?;
+        let (part, group) = (u16::from_le_bytes(*part), u32::from_le_bytes(*group));
+        Some(State { part, group, bytes: bytes.to_vec() })
+    }
+}
+
+/// The name under which a manifest keeps what a source remembers of its partitions.
+pub fn memory_name(source: &str) -> Text {
+    Text::from(format!("source {source}"))
+}
+
+/// The name under which a manifest keeps what a sink of a view has written: a view may have
+/// several.
+pub fn sink_name(view: &str, index: usize) -> Text {
+    match index {
+        0 => view.into(),
+        _ => Text::from(format!("{view} ({})", index + 1)),
+    }
+}

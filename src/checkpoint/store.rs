@@ -1,0 +1,247 @@
+//! [`Store`]: where the files of a job's checkpoints are, and [`Directory`], one on a file system.
+//!
+//! ```text
+//! put       temporary name ─► sync ─► rename ─► sync the folder      nobody else writes the name
+//! publish   temporary name ─► sync ─► link ─► unlink ─► sync         the first who links wins
+//! ```
+//!
+//! A rename would replace what another process has published, so it fences nothing; a link fails
+//! if the name is taken. After a sync that failed the bytes of a file may be gone though they can
+//! still be read, so another try writes another temporary file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::error::{Error, Result};
+
+/// The files of the checkpoints of one job, by name; shared by the processes that run it.
+pub trait Store: Send + Sync {
+    /// What messages call it.
+    fn name(&self) -> String;
+
+    /// Writes a file that nobody else writes; it survives a power cut once this returns.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Storage`; the file may be there or not.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Writes a file unless there is one of that name: then `false`, and nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Storage`; the file may be there or not, but never in part.
+    fn publish(&self, name: &str, bytes: &[u8]) -> Result<bool>;
+
+    /// The bytes of a file, `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Storage`.
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// The names of all files, in order.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Storage`.
+    fn list(&self) -> Result<Vec<String>>;
+
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Storage`.
+    fn delete(&self, name: &str) -> Result<()>;
+
+    /// Gives a file another name, so that its own is free; what had the other name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Storage`.
+    fn rename(&self, name: &str, other: &str) -> Result<()>;
+}
+
+/// What names begin with that are not whole files yet.
+const TEMPORARY: &str = "tmp-";
+
+/// A folder of a file system.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// Tells the temporary files of this process apart; those of others have another number.
+    process: u32,
+    attempts: AtomicU64,
+}
+
+impl Directory {
+    /// Makes the folder if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config`: it cannot be made or written.
+    pub fn open(path: &Path) -> Result<Directory> {
+        let (process, attempts) = (std::process::id(), AtomicU64::new(0));
+        let directory = Directory { path: path.into(), process, attempts };
+        let tried = fs::create_dir_all(path).and_then(|()| {
+            let name = directory.temporary();
+            File::create_new(path.join(&name))?;
+            fs::remove_file(path.join(name))
+        });
+        tried.map_err(|error| {
+            Error::config(format!("cannot write checkpoints to `{}`: {error}", path.display()))
+                .hint("set `checkpoint.path` to a folder that this user may write")
+        })?;
+        Ok(directory)
+    }
+
+    fn temporary(&self) -> String {
+        let attempt = self.attempts.fetch_add(1, Relaxed);
+        format!("{TEMPORARY}{}-{attempt}", self.process)
+    }
+
+    /// Writes a temporary file; `finish` gives it its name.
+    fn write<T>(&self, bytes: &[u8], finish: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+        let temporary = self.path.join(self.temporary());
+        let done = (|| {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            finish(&temporary)
+        })();
+        if done.is_err() {
+            // It is of no use any more, and cleaned away at the next start if it stays.
+            let _ = fs::remove_file(&temporary);
+        }
+        done
+    }
+
+    /// Makes the names of the folder survive a power cut.
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn failed(&self, what: &str, name: &str, error: &io::Error) -> Error {
+        Error::storage(format!("cannot {what} `{}`: {error}", self.path.join(name).display()))
+    }
+}
+
+impl Store for Directory {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let done = self.write(bytes, |temporary| {
+            fs::rename(temporary, self.path.join(name))?;
+            self.sync()
+        });
+        done.map_err(|error| self.failed("write", name, &error))
+    }
+
+    fn publish(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        let done = self.write(bytes, |temporary| {
+            let linked = fs::hard_link(temporary, self.path.join(name));
+            fs::remove_file(temporary)?;
+            match linked {
+                Ok(()) => self.sync().map(|()| true),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(error),
+            }
+        });
+        done.map_err(|error| self.failed("publish", name, &error))
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.path.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("read", name, &error)),
+        }
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        let names = || -> io::Result<Vec<String>> {
+            let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name()));
+            let names: io::Result<Vec<_>> = names.collect();
+            // Other names are none of ours.
+            Ok(names?.into_iter().filter_map(|name| name.into_string().ok()).collect())
+        };
+        let mut names = names().map_err(|error| self.failed("list", "", &error))?;
+        names.retain(|name| !name.starts_with(TEMPORARY));
+        names.sort();
+        Ok(names)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.failed("remove", name, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn rename(&self, name: &str, other: &str) -> Result<()> {
+        let done = fs::rename(self.path.join(name), self.path.join(other));
+        done.and_then(|()| self.sync()).map_err(|error| self.failed("rename", name, &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::testing::Scratch;
+
+    fn directory() -> (Scratch, Directory) {
+        let folder = Scratch::new("store");
+        let directory = Directory::open(&folder.path().join("job")).unwrap();
+        (folder, directory)
+    }
+
+    #[test]
+    fn what_was_put_is_there_and_nothing_else() {
+        let (_folder, store) = directory();
+        store.put("b", b"two").unwrap();
+        store.put("a", b"one").unwrap();
+        assert_eq!(store.list().unwrap(), ["a", "b"]);
+        assert_eq!(store.get("a").unwrap().as_deref(), Some(&b"one"[..]));
+        assert_eq!(store.get("c").unwrap(), None);
+        store.delete("a").unwrap();
+        store.delete("a").unwrap();
+        assert_eq!(store.list().unwrap(), ["b"]);
+        assert_eq!(fs::read_dir(&store.path).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn of_two_who_publish_one_name_the_first_wins() {
+        let (_folder, store) = directory();
+        let other = Directory::open(&store.path).unwrap();
+        assert!(store.publish("manifest", b"first").unwrap());
+        assert!(!other.publish("manifest", b"second").unwrap());
+        assert_eq!(store.get("manifest").unwrap().as_deref(), Some(&b"first"[..]));
+        assert_eq!(fs::read_dir(&store.path).unwrap().count(), 1, "nothing temporary is left");
+        store.rename("manifest", "manifest.damaged").unwrap();
+        assert!(other.publish("manifest", b"second").unwrap());
+    }
+
+    #[test]
+    fn what_is_temporary_is_not_listed() {
+        let (_folder, store) = directory();
+        fs::write(store.path.join(store.temporary()), b"half").unwrap();
+        assert!(store.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_a_matter_of_configuration() {
+        let folder = Scratch::new("store");
+        let path = folder.path().join("file");
+        fs::write(&path, b"").unwrap();
+        let error = Directory::open(&path.join("job")).unwrap_err();
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.has_hint(), "{error}");
+    }
+}

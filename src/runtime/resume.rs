@@ -1,0 +1,51 @@
+//! Takes up the checkpoints of a job: before it is checked and run.
+
+use std::sync::{Arc, PoisonError};
+
+use super::build::LETTERS;
+use super::job::{BoundSink, Job};
+use super::wall_time;
+use crate::checkpoint::{Checkpoints, Directory, Options, sink_name};
+use crate::config::Checkpoint;
+use crate::error::{Error, Result};
+
+/// Finds the checkpoint that a job goes on from, and tells its sinks; does nothing for a job
+/// without checkpoints.
+///
+/// # Errors
+///
+/// The store cannot be written; no checkpoint of several is whole; the dataflow is another one, or
+/// keeps what cannot be saved; what a sink wrote is gone.
+pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
+    let Some(path) = &config.path else { return Ok(()) };
+    if let Some(what) = unsaved(job) {
+        let message = format!("job `{}` keeps {what}, which no checkpoint can hold yet", job.name);
+        return Err(Error::config(message).hint("leave `checkpoint.path` out for this job"));
+    }
+    let store = Directory::open(&path.join(&job.name))?;
+    let options = Options { keep: config.keep, age_max: config.age_max };
+    let generation = wall_time().micros().unsigned_abs();
+    let names = (&*job.system, &*job.name);
+    let checkpoints = Checkpoints::open(Arc::new(store), names, options, generation)?;
+    checkpoints.check(&job.shapes()?)?;
+    for (view, sinks) in &job.sinks {
+        for (index, bound) in sinks.iter().enumerate() {
+            tell(bound, &sink_name(view, index), &checkpoints)?;
+        }
+    }
+    tell(&job.letters, LETTERS, &checkpoints)?;
+    job.checkpoints = Some(Arc::new(checkpoints));
+    Ok(())
+}
+
+fn tell(bound: &BoundSink, name: &str, checkpoints: &Checkpoints) -> Result<()> {
+    let Some(receipts) = checkpoints.receipts(name) else { return Ok(()) };
+    let mut sink = bound.sink.lock().unwrap_or_else(PoisonError::into_inner);
+    sink.resume(receipts).map_err(|error| error.within(format!("view `{name}`")))
+}
+
+/// What a job keeps outside of the states that are saved.
+fn unsaved(job: &Job) -> Option<String> {
+    let view = job.settings.differential.first();
+    view.map(|view| format!("view `{view}` with engine = \"differential\""))
+}

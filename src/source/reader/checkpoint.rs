@@ -1,0 +1,82 @@
+//! A reader's share in checkpoints: where its partitions stand, and where they begin again.
+
+use super::{Reader, ReaderPlan, Reading};
+use crate::checkpoint::{At, Contribution, PartitionMark};
+use crate::error::Result;
+use crate::lateness::Watermark;
+use crate::runtime::Context;
+use crate::source::Start;
+use crate::stream::PartitionState;
+
+/// Registers a reader with the agent of its worker; the number of its files, if it has any.
+pub(super) fn register(plan: &ReaderPlan, context: &Context) -> Option<usize> {
+    let agent = context.agent.as_ref()?;
+    agent.expect();
+    plan.intake.remembers().then(|| agent.expect_state())
+}
+
+impl Reader {
+    /// Where a partition begins: where the checkpoint left it, if there is one.
+    pub(super) fn begin(&self, id: u32) -> (Start, PartitionState) {
+        let agent = self.context.agent.as_ref();
+        let mark = agent.and_then(|agent| agent.checkpoints.mark(&self.plan.name, id));
+        let delay = self.plan.delay;
+        let mut state = PartitionState::new(id, delay);
+        let Some(PartitionMark { next_offset, greatest, floor, ledger, .. }) = mark else {
+            let kept = agent.and_then(|agent| agent.checkpoints.marks(&self.plan.name));
+            // One that is new since the checkpoint must not open windows again that are closed.
+            let others = kept.into_iter().flatten();
+            let others = others.map(|mark| Watermark::restore(delay, mark.greatest, mark.floor));
+            others.map(|other| other.get()).min().into_iter().for_each(|least| {
+                state.watermark.raise(least);
+            });
+            let first = self.known == 0 && kept.is_none();
+            let start = if first { self.plan.start.clone() } else { Start::Earliest };
+            return (start, state);
+        };
+        state.watermark = Watermark::restore(delay, greatest, floor);
+        (state.next_offset, state.ledger) = (next_offset, ledger);
+        let start = next_offset.map_or_else(|| self.plan.start.clone(), Start::Offset);
+        (start, state)
+    }
+
+    /// Remembers of a partition what the checkpoint says of it.
+    pub(super) fn recall(&mut self, id: u32) -> Result<()> {
+        let Some(agent) = &self.context.agent else { return Ok(()) };
+        for state in agent.checkpoints.memory(&self.plan.name, id)? {
+            self.plan.intake.restore(id, &state.bytes, &mut self.outbox);
+            self.recalled = true;
+        }
+        Ok(())
+    }
+
+    /// Where the partitions stand, for a checkpoint.
+    fn marks(&self) -> Contribution {
+        let marks = self.partitions.iter().map(|Reading { state, .. }| PartitionMark {
+            partition: state.id,
+            next_offset: state.next_offset,
+            greatest: state.watermark.greatest(),
+            floor: state.watermark.floor(),
+            ledger: state.ledger,
+        });
+        Contribution::Source(self.plan.name.clone(), marks.collect())
+    }
+
+    /// Says where the partitions stand at the end of an epoch, or at the end of all of them.
+    pub(super) fn save(&self, at: At) {
+        let Some(agent) = &self.context.agent else { return };
+        let wanted = match at {
+            At::Epoch(epoch) => {
+                agent.contribute(epoch, self.marks());
+                agent.wants(epoch)
+            }
+            At::End(from) => {
+                agent.end(from, self.marks());
+                true
+            }
+        };
+        if let Some(number) = self.memory.filter(|_| wanted) {
+            agent.memory(at, (number, &self.plan.name), &self.plan.intake.snapshot());
+        }
+    }
+}

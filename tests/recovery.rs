@@ -1,0 +1,259 @@
+//! Jobs that are killed with `kill -9` at any instant and go on from their last checkpoint with
+//! another number of workers: the same rows as without a fault, each once, and a ledger that adds
+//! up over all attempts.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use highwater::runtime::wall_time;
+use highwater::testing::Scratch;
+
+use crate::binary::highwater;
+use crate::cluster::support::{Ended, Running, hosts, ledger, process, sorted};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Sixty seconds of processing time would be too long for a test: this rate makes four of them.
+const RATE: &str = "source.\"*\".max_rate_per_partition=1500";
+
+const CHAT: &str = "source.chat.generator={dataset=\"chat.chat\",seed=7,burst=\"1m\",\
+                    disorder=\"3s\",late=0.02,bad_json=0.01,rate=100,keys=20,events=20000,\
+                    start=\"2026-01-01T00:00:00Z\"}";
+
+const VIEWERS: &str = "source.viewers.generator={dataset=\"chat.viewer\",rate=5,seed=7,events=1000,\
+                       start=\"2026-01-01T00:00:00Z\"}";
+
+const FILES: [&str; 3] = ["summary.csv", "moments.jsonl", "letters.csv"];
+
+/// Where rows and letters go.
+fn sinks(dir: &Path) -> [String; 3] {
+    let ports = ["sink.chat_summary_minute", "sink.moments", "dead_letters"];
+    let mut files = ports.iter().zip(FILES).map(|(port, name)| {
+        format!("{port}={{file={{path={:?}}}}}", dir.join(name).to_str().expect("a text"))
+    });
+    std::array::from_fn(|_| files.next().expect("as many files as ports"))
+}
+
+/// Chat into files of a folder, with a checkpoint every 100 ms.
+fn chat(mut command: Command, dir: &Path) -> Command {
+    let path = format!("checkpoint.path={:?}", dir.join("checkpoints").to_str().expect("a text"));
+    let sets = [CHAT, VIEWERS, RATE, "checkpoint.every=100ms", &path].map(String::from);
+    for set in sets.into_iter().chain(sinks(dir)) {
+        command.args(["--set", &set]);
+    }
+    command
+}
+
+fn run(dir: &Path, workers: u64) -> Command {
+    let mut command = highwater();
+    command.args(["run", "chat", "-w", &workers.to_string()]);
+    chat(command, dir)
+}
+
+/// The rows and letters that a run without a fault and without checkpoints writes, and its ledger.
+fn undisturbed(dir: &Path) -> ([Vec<String>; 3], Vec<u64>) {
+    let mut command = highwater();
+    command.args(["run", "chat", "-w", "2", "--set", CHAT, "--set", VIEWERS]);
+    for sink in sinks(dir) {
+        command.args(["--set", &sink]);
+    }
+    let ended = Running::start(command, dir, "undisturbed").end(LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    (FILES.map(|name| sorted(&dir.join(name))), counts(&ended))
+}
+
+fn counts(ended: &Ended) -> Vec<u64> {
+    let columns = ["chat", "viewers"].map(|source| (0..5).map(move |c| (source, c)));
+    columns.into_iter().flatten().map(|(source, c)| ledger(&ended.err, source, c)).collect()
+}
+
+/// Numbers from a seed that is printed: set `HIGHWATER_SEED` to see the same again.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Dice {
+        let given = std::env::var("HIGHWATER_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| wall_time().micros().unsigned_abs());
+        println!("HIGHWATER_SEED={seed}");
+        Dice(seed)
+    }
+
+    /// At least `low`, and below `high`.
+    fn between(&mut self, low: u64, high: u64) -> u64 {
+        self.0 = highwater::hash::of(&self.0);
+        low + self.0 % (high - low)
+    }
+}
+
+/// The epoch that an attempt went on from, as it said.
+fn resumed(err: &str) -> Option<u64> {
+    let rest = err.split("from checkpoint ").nth(1)?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+fn assert_same(dir: &Path, expected: &[Vec<String>; 3]) {
+    for (name, lines) in FILES.iter().zip(expected) {
+        let found = sorted(&dir.join(name));
+        let missing = lines.iter().filter(|line| found.binary_search(line).is_err());
+        let missing: Vec<_> = missing.take(3).collect();
+        assert!(found == *lines, "{name}: {} of {}; {missing:?}", found.len(), lines.len());
+    }
+}
+
+#[test]
+fn a_job_that_is_killed_again_and_again_writes_the_same_rows_once() {
+    let (calm, dir) = (Scratch::new("calm"), Scratch::new("killed"));
+    let (expected, ledger) = undisturbed(calm.path());
+    let mut dice = Dice::new();
+    let (mut kills, mut resumptions, mut last) = (0, 0, None);
+    let ended = loop {
+        let command = run(dir.path(), dice.between(1, 4));
+        let mut running = Running::start(command, dir.path(), &format!("attempt-{kills}"));
+        if 15 <= kills {
+            break running.end(LIMIT);
+        }
+        std::thread::sleep(Duration::from_millis(dice.between(150, 900)));
+        if running.has_ended() {
+            break running.end(LIMIT);
+        }
+        running.signal("KILL");
+        let ended = running.end(LIMIT);
+        assert_eq!(ended.code, None, "{}", ended.err);
+        kills += 1;
+        if let Some(epoch) = resumed(&ended.err) {
+            assert!(last <= Some(epoch), "attempt {kills} went back from {last:?} to {epoch}");
+            resumptions += 1;
+            last = Some(epoch);
+        }
+    };
+    println!("{kills} kills, {resumptions} times from a checkpoint, the last of epoch {last:?}");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(3 <= resumptions, "{kills} kills came too early or too late to test anything");
+    assert_same(dir.path(), &expected);
+    assert_eq!(counts(&ended), ledger, "{}", ended.err);
+}
+
+#[test]
+fn a_job_that_was_stopped_goes_on_and_one_that_has_ended_does_not_begin_again() {
+    let (calm, dir) = (Scratch::new("calm"), Scratch::new("stopped"));
+    let (expected, ledger) = undisturbed(calm.path());
+    for (attempt, workers) in [(0, 2), (1, 1), (2, 3)] {
+        let mut command = run(dir.path(), workers);
+        command.args(["--for", "700ms"]);
+        let running = Running::start(command, dir.path(), &format!("stopped-{attempt}"));
+        let ended = running.end(LIMIT);
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        assert_eq!(resumed(&ended.err).is_some(), 0 < attempt, "{}", ended.err);
+        assert!(dir.path().join(FILES[0]).exists(), "a stop gives the file its name");
+    }
+    let ended = Running::start(run(dir.path(), 2), dir.path(), "ended").end(LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_same(dir.path(), &expected);
+    assert_eq!(counts(&ended), ledger, "{}", ended.err);
+
+    let again = Running::start(run(dir.path(), 1), dir.path(), "again").end(LIMIT);
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    assert!(again.err.contains("was read to the end"), "{}", again.err);
+    assert_same(dir.path(), &expected);
+}
+
+#[test]
+fn processes_that_are_killed_go_on_with_another_number_of_them() {
+    let (calm, dir) = (Scratch::new("calm"), Scratch::new("processes"));
+    let (expected, _) = undisturbed(calm.path());
+    let mut dice = Dice::new();
+    let mut resumptions = 0;
+    for attempt in 0..4 {
+        let processes = dice.between(2, 4) as usize;
+        let hosts = hosts(dir.path(), processes);
+        let running: Vec<Running> = (0..processes)
+            .map(|index| {
+                let command = chat(process(&hosts, index, processes), dir.path());
+                Running::start(command, dir.path(), &format!("process-{attempt}-{index}"))
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(dice.between(500, 1_300)));
+        let victim = dice.between(0, processes as u64) as usize;
+        running[victim].signal("KILL");
+        for (index, running) in running.into_iter().enumerate() {
+            let ended = running.end(LIMIT);
+            let expected = if index == victim { None } else { Some(75) };
+            assert!(ended.code == expected || ended.code == Some(0), "{index}: {}", ended.err);
+            resumptions += usize::from(resumed(&ended.err).is_some());
+        }
+    }
+    assert!(0 < resumptions, "no attempt came as far as a checkpoint");
+    let ended = Running::start(run(dir.path(), 2), dir.path(), "last").end(LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_same(dir.path(), &expected);
+}
+
+/// A folder with the checkpoints of a job that was killed, and the epochs of its manifests.
+fn killed() -> (Scratch, Vec<u64>) {
+    let dir = Scratch::new("damaged");
+    let running = Running::start(run(dir.path(), 2), dir.path(), "first");
+    std::thread::sleep(Duration::from_millis(1_500));
+    running.signal("KILL");
+    running.end(LIMIT);
+    let epochs = manifests(dir.path());
+    assert!(2 <= epochs.len(), "{epochs:?}");
+    (dir, epochs)
+}
+
+fn manifests(dir: &Path) -> Vec<u64> {
+    let names = fs::read_dir(dir.join("checkpoints/chat")).expect("the folder of checkpoints");
+    let mut epochs: Vec<u64> = names
+        .filter_map(|name| {
+            let name = name.expect("a name").file_name().into_string().expect("a text");
+            name.strip_prefix("manifest-")?.parse().ok()
+        })
+        .collect();
+    epochs.sort_unstable();
+    epochs
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_and_said() {
+    let (expected, _) = undisturbed(Scratch::new("calm").path());
+    let (dir, epochs) = killed();
+    let newest = epochs[epochs.len() - 1];
+    let path = dir.path().join(format!("checkpoints/chat/manifest-{newest:020}"));
+    let mut bytes = fs::read(&path).expect("the manifest");
+    bytes[100] ^= 1;
+    fs::write(&path, bytes).expect("the manifest");
+
+    let ended = Running::start(run(dir.path(), 3), dir.path(), "second").end(LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(resumed(&ended.err), Some(epochs[epochs.len() - 2]), "{}", ended.err);
+    assert!(ended.err.contains(&format!("checkpoint {newest} ")), "{}", ended.err);
+    assert_same(dir.path(), &expected);
+}
+
+#[test]
+fn without_a_whole_checkpoint_a_job_does_not_start_anew() {
+    let (dir, epochs) = killed();
+    for epoch in &epochs {
+        let path = dir.path().join(format!("checkpoints/chat/manifest-{epoch:020}"));
+        let bytes = fs::read(&path).expect("the manifest");
+        fs::write(&path, &bytes[..bytes.len() / 2]).expect("the manifest");
+    }
+    let ended = Running::start(run(dir.path(), 2), dir.path(), "second").end(LIMIT);
+    assert_eq!(ended.code, Some(65), "{}", ended.err);
+    assert!(ended.err.contains("it is torn"), "{}", ended.err);
+    assert!(ended.err.contains("hint: "), "{}", ended.err);
+    assert_eq!(manifests(dir.path()), epochs, "nothing is moved away");
+}
+
+#[test]
+fn another_dataflow_does_not_take_up_a_checkpoint() {
+    let (dir, _) = killed();
+    let mut command = run(dir.path(), 2);
+    command.args(["--set", "parameters.window=2m"]);
+    let ended = Running::start(command, dir.path(), "second").end(LIMIT);
+    assert_eq!(ended.code, Some(65), "{}", ended.err);
+    assert!(ended.err.contains("the dataflow is not that of checkpoint"), "{}", ended.err);
+    assert!(ended.err.contains("view `chat_summary_minute` kept ["), "{}", ended.err);
+}
