@@ -76,7 +76,7 @@ impl Dice {
     fn new() -> Dice {
         let given = std::env::var("HIGHWATER_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| wall_time().micros().unsigned_abs());
-        println!("HIGHWATER_SEED={seed}");
+        eprintln!("HIGHWATER_SEED={seed}");
         Dice(seed)
     }
 
@@ -129,7 +129,7 @@ fn a_job_that_is_killed_again_and_again_writes_the_same_rows_once() {
             last = Some(epoch);
         }
     };
-    println!("{kills} kills, {resumptions} times from a checkpoint, the last of epoch {last:?}");
+    eprintln!("{kills} kills, {resumptions} times from a checkpoint, the last of epoch {last:?}");
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(3 <= resumptions, "{kills} kills came too early or too late to test anything");
     assert_same(dir.path(), &expected);

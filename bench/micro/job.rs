@@ -66,6 +66,7 @@ impl<'a> Bench<'a> {
             sinks: BTreeMap::new(),
             letters: BoundSink::new("dead letters", void("dead letters")?),
             latency: self.latency,
+            checkpoints: None,
             board: Arc::new(JobBoard::default()),
         };
         for (name, connector) in (self.sources)() {
