@@ -1,5 +1,5 @@
 //! The systems whole: all views of one over all its topics, in the dialect of the jobs that it
-//! replaces. What tells the five apart is a table, in [`about`].
+//! replaces. What tells the five apart is a table, in `about`.
 
 mod about;
 
