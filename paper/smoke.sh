@@ -14,7 +14,10 @@ own=(--engine highwater --engine single_thread --engine consume --engine decode)
 "$bench" list > "$results/list"
 for experiment in $(sed '/^$/q' "$results/list" | cut -d ' ' -f 1); do
     began=$SECONDS
-    "$bench" run "$experiment" "${own[@]}" --scale 0.001 --rounds 1 --results "$results"
+    engines=("${own[@]}")
+    # A grid of many points: one engine of them, as the answer is computed apart.
+    [ "$experiment" != windows ] || engines=(--engine highwater)
+    "$bench" run "$experiment" "${engines[@]}" --scale 0.001 --rounds 1 --results "$results"
     echo "$experiment: $((SECONDS - began)) s"
 done
 paper/build.sh "$results"
