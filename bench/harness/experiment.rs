@@ -27,7 +27,7 @@ pub const ALL: &[(&str, &str)] = &[
 
 /// The fewest events of a scaled backlog, and the fewest seconds of a scaled load.
 const EVENTS_MIN: u64 = 10_000;
-const SECONDS_MIN: u64 = 8;
+const SECONDS_MIN: u64 = 6;
 
 /// An experiment.
 #[derive(Clone, Debug, Deserialize)]
