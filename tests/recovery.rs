@@ -2,6 +2,8 @@
 //! another number of workers: the same rows as without a fault, each once, and a ledger that adds
 //! up over all attempts.
 
+mod views;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -19,8 +21,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 const RATE: &str = "source.\"*\".max_rate_per_partition=1500";
 
 const CHAT: &str = "source.chat.generator={dataset=\"chat.chat\",seed=7,burst=\"1m\",\
-                    disorder=\"3s\",late=0.02,bad_json=0.01,rate=100,keys=20,events=20000,\
-                    start=\"2026-01-01T00:00:00Z\"}";
+                    disorder=\"3s\",late=0.02,bad_json=0.01,duplicates=0.02,rate=100,keys=20,\
+                    events=20000,start=\"2026-01-01T00:00:00Z\"}";
+
+/// The keys that a source remembers are saved, too.
+const DEDUP: &str = "source.chat.dedup={field=\"message_id\",memory=\"1h\"}";
 
 const VIEWERS: &str = "source.viewers.generator={dataset=\"chat.viewer\",rate=5,seed=7,events=1000,\
                        start=\"2026-01-01T00:00:00Z\"}";
@@ -39,7 +44,7 @@ fn sinks(dir: &Path) -> [String; 3] {
 /// Chat into files of a folder, with a checkpoint every 100 ms.
 fn chat(mut command: Command, dir: &Path) -> Command {
     let path = format!("checkpoint.path={:?}", dir.join("checkpoints").to_str().expect("a text"));
-    let sets = [CHAT, VIEWERS, RATE, "checkpoint.every=100ms", &path].map(String::from);
+    let sets = [CHAT, DEDUP, VIEWERS, RATE, "checkpoint.every=100ms", &path].map(String::from);
     for set in sets.into_iter().chain(sinks(dir)) {
         command.args(["--set", &set]);
     }
@@ -55,13 +60,15 @@ fn run(dir: &Path, workers: u64) -> Command {
 /// The rows and letters that a run without a fault and without checkpoints writes, and its ledger.
 fn undisturbed(dir: &Path) -> ([Vec<String>; 3], Vec<u64>) {
     let mut command = highwater();
-    command.args(["run", "chat", "-w", "2", "--set", CHAT, "--set", VIEWERS]);
+    command.args(["run", "chat", "-w", "2", "--set", CHAT, "--set", DEDUP, "--set", VIEWERS]);
     for sink in sinks(dir) {
         command.args(["--set", &sink]);
     }
     let ended = Running::start(command, dir, "undisturbed").end(LIMIT);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    (FILES.map(|name| sorted(&dir.join(name))), counts(&ended))
+    let counts = counts(&ended);
+    assert!(counts[2..5].iter().all(|count| 0 < *count), "late, dead, duplicate: {counts:?}");
+    (FILES.map(|name| sorted(&dir.join(name))), counts)
 }
 
 fn counts(ended: &Ended) -> Vec<u64> {

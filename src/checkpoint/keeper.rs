@@ -31,16 +31,7 @@ enum Task {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kept {
     /// The state of an operator.
-    State {
-        /// Its epoch.
-        epoch: u64,
-        /// The operator.
-        operator: Text,
-        /// Its file.
-        file: StateFile,
-        /// Whether the operator has ended.
-        last: bool,
-    },
+    State(At, Text, StateFile),
     /// The manifest of an epoch; whether it is the last one.
     Published(u64, bool),
 }
@@ -78,7 +69,8 @@ impl Keeper {
         let shared: Arc<Shared> = Arc::default();
         let seen = shared.clone();
         let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
-            let kept = earlier(&checkpoints);
+            // Worker 0 alone publishes, and so removes.
+            let kept = if worker == 0 { earlier(&checkpoints) } else { BTreeMap::new() };
             let mut thread = Thread { checkpoints, worker, failure, shared: seen, kept };
             for task in orders {
                 let Some(kept) = thread.serve(task) else { return };
@@ -149,8 +141,7 @@ impl Thread {
                 self.patiently(|store| store.put(&name, &bytes))?;
                 self.shared.waiting.fetch_sub(1, Relaxed);
                 let (bytes, worker) = (bytes.len() as u64, self.worker);
-                let (file, last) = (StateFile { name, bytes, worker }, matches!(at, At::End(_)));
-                Some(Kept::State { epoch: at.epoch(), operator, file, last })
+                Some(Kept::State(at, operator, StateFile { name, bytes, worker }))
             }
             Task::Publish(manifest) => {
                 let (name, bytes) = (Manifest::name(manifest.epoch), manifest.to_bytes());
@@ -253,3 +244,6 @@ fn fenced(store: &dyn Store, name: &str) -> Error {
         .hint("the job runs twice with one `checkpoint.path`: this one ends")
         .within(store.name())
 }
+
+#[cfg(test)]
+mod tests;
