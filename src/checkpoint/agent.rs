@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::collect::{Collector, Council};
 pub use super::collect::{Contribution, Note};
 use super::keeper::{Keeper, Kept, state_name};
-use super::manifest::{Manifest, Receipt, Shape, SinkReceipt};
+use super::manifest::{Manifest, Receipt, SinkReceipt};
 use super::{BlockWriter, Checkpoints, Kind, State, memory_name};
 use crate::runtime::wall_time;
 use crate::stream::Snapshot;
@@ -65,29 +65,13 @@ impl Agent {
     /// Of a worker by its index, among so many.
     pub fn new(
         checkpoints: Arc<Checkpoints>,
-        (system, job): (&str, &str),
-        shapes: Vec<Shape>,
         (worker, peers): (usize, usize),
         keeper: Keeper,
     ) -> Agent {
-        let common = Manifest {
-            system: system.into(),
-            job: job.into(),
-            engine: env!("CARGO_PKG_VERSION").into(),
-            generation: checkpoints.generation,
-            epoch: checkpoints.first_epoch(),
-            peers,
-            written_at: wall_time(),
-            done: false,
-            shapes,
-            sources: BTreeMap::new(),
-            states: BTreeMap::new(),
-            receipts: BTreeMap::new(),
-        };
         let published = checkpoints.restored.as_ref().map(|manifest| manifest.epoch);
         let inner = Inner {
             collector: Collector::new(worker),
-            council: (worker == 0).then(|| Council::new(common)),
+            council: (worker == 0).then(|| Council::new(checkpoints.manifest(peers))),
             stateful: 0,
             wanted: BTreeMap::new(),
             outgoing: Vec::new(),
@@ -183,11 +167,11 @@ impl Agent {
     pub fn outgoing(&self) -> Vec<(usize, Note)> {
         for kept in self.keeper.answers() {
             match kept {
-                Kept::State { epoch, operator, file, last } => {
+                Kept::State(at, operator, file) => {
                     let contribution = Contribution::State(operator, file);
-                    match last {
-                        false => self.contribute(epoch, contribution),
-                        true => self.end(epoch, contribution),
+                    match at {
+                        At::Epoch(epoch) => self.contribute(epoch, contribution),
+                        At::End(from) => self.end(from, contribution),
                     }
                 }
                 Kept::Published(epoch, done) => {

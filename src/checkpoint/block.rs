@@ -76,16 +76,6 @@ impl BlockWriter {
         self.blocks += 1;
     }
 
-    /// How many bytes there are so far.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Whether there is no block.
-    pub fn is_empty(&self) -> bool {
-        self.blocks == 0
-    }
-
     /// The whole file.
     pub fn finish(mut self) -> Vec<u8> {
         let count = self.blocks.to_le_bytes();

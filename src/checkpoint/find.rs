@@ -20,7 +20,12 @@ pub(super) fn newest(store: &dyn Store, (system, job): (&str, &str)) -> Result<O
     epochs.sort_unstable();
     let mut damages = Vec::new();
     for epoch in epochs.iter().rev() {
-        match whole(store, *epoch)? {
+        let name = Manifest::name(*epoch);
+        let Some(bytes) = store.get(&name)? else {
+            // Another process that starts with this one has moved it aside.
+            continue;
+        };
+        match whole(store, (&name, *epoch), &bytes)? {
             Ok(manifest) if (&*manifest.system, &*manifest.job) != (system, job) => {
                 let theirs = format!("job `{}` of `{}`", manifest.job, manifest.system);
                 return Err(Error::config(format!(
@@ -49,13 +54,13 @@ pub(super) fn newest(store: &dyn Store, (system, job): (&str, &str)) -> Result<O
     }
 }
 
-/// Reads a manifest and all its files; the inner error says what is wrong with them.
-fn whole(store: &dyn Store, epoch: u64) -> Result<Result<Manifest, String>> {
-    let name = Manifest::name(epoch);
-    let Some(bytes) = store.get(&name)? else {
-        return Ok(Err(format!("`{name}` is gone")));
-    };
-    let manifest = match Manifest::read(&bytes) {
+/// Looks at a manifest and all its files; the inner error says what is wrong with them.
+fn whole(
+    store: &dyn Store,
+    (name, epoch): (&str, u64),
+    bytes: &[u8],
+) -> Result<Result<Manifest, String>> {
+    let manifest = match Manifest::read(bytes) {
         Ok(manifest) if manifest.epoch == epoch => manifest,
         Ok(other) => return Ok(Err(format!("`{name}` holds epoch {}", other.epoch))),
         Err(damage) => return Ok(Err(format!("`{name}`: {damage}"))),
@@ -127,7 +132,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use super::super::{BlockWriter, Checkpoints, Directory, Options, State};
+    use super::super::{BlockWriter, Checkpoints, Directory, Options, Owner, State};
     use super::*;
     use crate::error::Kind as Failed;
     use crate::testing::Scratch;
@@ -226,7 +231,9 @@ mod tests {
         write(&store, 9);
         drop(store);
         let store = Arc::new(Directory::open(scratch.path()).unwrap());
-        let kept = Checkpoints::open(store, NAMES, Options::default(), 5).unwrap();
+        let (system, job) = (NAMES.0.into(), NAMES.1.into());
+        let owner = Owner { system, job, shapes: vec![] };
+        let kept = Checkpoints::open(store, owner, Options::default(), 5).unwrap();
         assert_eq!((kept.first_epoch(), kept.generation), (10, 110));
         let state = State { part: 1, group: 7, bytes: 9u64.to_le_bytes().to_vec() };
         assert_eq!(kept.state("counts", (1, 2)).unwrap(), [state]);

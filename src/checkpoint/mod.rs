@@ -21,6 +21,7 @@ mod keeper;
 mod manifest;
 mod store;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use store::{Directory, Store};
 use crate::error::{Error, Result};
 use crate::hash;
 use crate::text::Text;
+use crate::time::Time;
 
 /// How the checkpoints of a job are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +52,22 @@ impl Default for Options {
     }
 }
 
+/// Whose checkpoints they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Name of the system.
+    pub system: String,
+    /// Name of the job.
+    pub job: String,
+    /// What its operators keep.
+    pub shapes: Vec<Shape>,
+}
+
 /// The checkpoints of one job: where they are, and the one that the job goes on from.
 pub struct Checkpoints {
     /// Where their files are.
     pub store: Arc<dyn Store>,
+    owner: Owner,
     /// How they are kept.
     pub options: Options,
     /// This attempt to run the job; a later one has a greater number.
@@ -75,22 +89,33 @@ impl std::fmt::Debug for Checkpoints {
 }
 
 impl Checkpoints {
-    /// Looks for the newest checkpoint that is whole. `generation` must be greater than that of
-    /// every earlier attempt; the time is.
+    /// Looks for the newest checkpoint that is whole, and compares what it holds with what the job
+    /// keeps. `generation` must be greater than that of every earlier attempt; the time is.
     ///
     /// # Errors
     ///
-    /// Kind `Config`: there are checkpoints and none is whole, or they are those of another job.
+    /// Kind `Config`: there are checkpoints and none is whole, they are those of another job, or of
+    /// another dataflow: an operator is new, gone or keeps something else.
     pub fn open(
         store: Arc<dyn Store>,
-        (system, job): (&str, &str),
+        owner: Owner,
         options: Options,
         generation: u64,
     ) -> Result<Checkpoints> {
-        let restored = find::newest(&*store, (system, job))?;
+        let restored = find::newest(&*store, (&owner.system, &owner.job))?;
+        if let Some(manifest) = &restored
+            && let Some(difference) = find::difference(&manifest.shapes, &owner.shapes)
+        {
+            let epoch = manifest.epoch;
+            let message = format!("the dataflow is not that of checkpoint {epoch}: {difference}");
+            return Err(Error::config(message)
+                .hint("run the program that wrote it, or set another `checkpoint.path`")
+                .within(store.name()));
+        }
         let after = restored.as_ref().map_or(0, |manifest| manifest.generation + 1);
         let begun = store.list()?.iter().any(|name| name == BEGUN);
-        Ok(Checkpoints { store, options, generation: generation.max(after), restored, begun })
+        let generation = generation.max(after);
+        Ok(Checkpoints { store, owner, options, generation, restored, begun })
     }
 
     /// Notes, before anything is written, that an attempt has begun.
@@ -112,18 +137,22 @@ impl Checkpoints {
         self.restored.as_ref().map_or(0, |manifest| manifest.epoch + 1)
     }
 
-    /// Compares what the job keeps with what the checkpoint holds.
-    ///
-    /// # Errors
-    ///
-    /// Kind `Config`: an operator is new, gone or keeps something else.
-    pub fn check(&self, shapes: &[Shape]) -> Result<()> {
-        let Some(restored) = &self.restored else { return Ok(()) };
-        let Some(difference) = find::difference(&restored.shapes, shapes) else { return Ok(()) };
-        let epoch = restored.epoch;
-        Err(Error::config(format!("the dataflow is not that of checkpoint {epoch}: {difference}"))
-            .hint("run the program that wrote it, or set another `checkpoint.path` to start anew")
-            .within(self.store.name()))
+    /// What all manifests of this attempt have in common.
+    fn manifest(&self, peers: usize) -> Manifest {
+        Manifest {
+            system: self.owner.system.clone(),
+            job: self.owner.job.clone(),
+            engine: env!("CARGO_PKG_VERSION").into(),
+            generation: self.generation,
+            epoch: self.first_epoch(),
+            peers,
+            written_at: Time::from_micros(0),
+            done: false,
+            shapes: self.owner.shapes.clone(),
+            sources: BTreeMap::new(),
+            states: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+        }
     }
 
     /// Where the partitions of a source stood.

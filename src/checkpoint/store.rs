@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -56,7 +57,8 @@ pub trait Store: Send + Sync {
     /// Kind `Storage`.
     fn delete(&self, name: &str) -> Result<()>;
 
-    /// Gives a file another name, so that its own is free; what had the other name is replaced.
+    /// Gives a file another name, so that its own is free, if it is there; what had the other name is
+    /// replaced.
     ///
     /// # Errors
     ///
@@ -66,6 +68,9 @@ pub trait Store: Send + Sync {
 
 /// What names begin with that are not whole files yet.
 const TEMPORARY: &str = "tmp-";
+
+/// No temporary file is written for so long.
+const OLD: Duration = Duration::from_secs(3_600);
 
 /// A folder of a file system.
 #[derive(Debug)]
@@ -90,11 +95,26 @@ impl Directory {
             File::create_new(path.join(&name))?;
             fs::remove_file(path.join(name))
         });
+        directory.sweep();
         tried.map_err(|error| {
             Error::config(format!("cannot write checkpoints to `{}`: {error}", path.display()))
                 .hint("set `checkpoint.path` to a folder that this user may write")
         })?;
         Ok(directory)
+    }
+
+    /// Removes temporary files that nobody can be writing any more. What stays does no harm.
+    fn sweep(&self) {
+        let is_old = |entry: &fs::DirEntry| {
+            let temporary = entry.file_name().to_str().is_some_and(|n| n.starts_with(TEMPORARY));
+            let changed = entry.metadata().and_then(|found| found.modified()).ok();
+            let age = changed.and_then(|changed| changed.elapsed().ok());
+            temporary && age.is_some_and(|age| OLD <= age)
+        };
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in entries.filter(is_old) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 
     fn temporary(&self) -> String {
@@ -112,7 +132,7 @@ impl Directory {
             finish(&temporary)
         })();
         if done.is_err() {
-            // It is of no use any more, and cleaned away at the next start if it stays.
+            // It is of no use any more; if it stays, a later start removes it.
             let _ = fs::remove_file(&temporary);
         }
         done
@@ -185,8 +205,12 @@ impl Store for Directory {
     }
 
     fn rename(&self, name: &str, other: &str) -> Result<()> {
-        let done = fs::rename(self.path.join(name), self.path.join(other));
-        done.and_then(|()| self.sync()).map_err(|error| self.failed("rename", name, &error))
+        match fs::rename(self.path.join(name), self.path.join(other)) {
+            // Another process that starts with this one was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.and_then(|()| self.sync()),
+        }
+        .map_err(|error| self.failed("rename", name, &error))
     }
 }
 
@@ -225,14 +249,21 @@ mod tests {
         assert_eq!(store.get("manifest").unwrap().as_deref(), Some(&b"first"[..]));
         assert_eq!(fs::read_dir(&store.path).unwrap().count(), 1, "nothing temporary is left");
         store.rename("manifest", "manifest.damaged").unwrap();
+        other.rename("manifest", "manifest.damaged").unwrap();
+        assert_eq!(store.list().unwrap(), ["manifest.damaged"]);
         assert!(other.publish("manifest", b"second").unwrap());
     }
 
     #[test]
-    fn what_is_temporary_is_not_listed() {
+    fn what_is_temporary_is_not_listed_and_goes_once_it_is_old() {
         let (_folder, store) = directory();
-        fs::write(store.path.join(store.temporary()), b"half").unwrap();
+        let [old, new] = [(); 2].map(|()| store.path.join(store.temporary()));
+        fs::write(&new, b"half").unwrap();
+        let file = File::create_new(&old).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * OLD).unwrap();
         assert!(store.list().unwrap().is_empty());
+        Directory::open(&store.path).unwrap();
+        assert_eq!((old.exists(), new.exists()), (false, true));
     }
 
     #[test]

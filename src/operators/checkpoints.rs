@@ -7,8 +7,9 @@
 //! It has one input and one operator that routes by the index of a worker; its time counts the
 //! steps and means nothing.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
@@ -17,10 +18,9 @@ use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
-use crate::checkpoint::{Agent, Checkpoints, Keeper, Note, Shape};
+use crate::checkpoint::{Agent, Checkpoints, Keeper, Note};
 use crate::error::Result;
 use crate::runtime::Failure;
-use std::sync::Arc;
 
 type Notes = InputHandle<u64, CapacityContainerBuilder<Vec<(usize, Note)>>>;
 
@@ -40,14 +40,13 @@ impl CheckpointExchange {
     pub fn new(
         worker: &mut Worker,
         checkpoints: &Arc<Checkpoints>,
-        names: (&str, &str),
-        shapes: Vec<Shape>,
         failure: &Failure,
     ) -> Result<CheckpointExchange> {
         let seat = (worker.index(), worker.peers());
         let (mut input, probe) = (InputHandle::new_with_builder(), ProbeHandle::new());
-        let heard: Rc<Cell<Option<Rc<Agent>>>> = Rc::default();
-        let (hear, mut address) = (heard.clone(), Vec::new());
+        // Set once the keeper of the agent can wake the operator.
+        let agent: Rc<OnceCell<Rc<Agent>>> = Rc::default();
+        let (hears, mut address) = (agent.clone(), Vec::new());
         worker.dataflow_named("checkpoints", |scope| {
             let notes = scope.input_from(&mut input);
             let route = Exchange::new(|(to, _): &(usize, Note)| *to as u64);
@@ -56,11 +55,8 @@ impl CheckpointExchange {
                     address = info.address.to_vec();
                     move |input, _| {
                         input.for_each(|_, notes: &mut Vec<(usize, Note)>| {
-                            let agent = hear.take();
-                            if let Some(agent) = &agent {
-                                notes.drain(..).for_each(|(_, note)| agent.hear(note));
-                            }
-                            hear.set(agent);
+                            let agent = hears.get().expect("set before the first step");
+                            notes.drain(..).for_each(|(_, note)| agent.hear(note));
                         });
                     }
                 })
@@ -72,8 +68,8 @@ impl CheckpointExchange {
             let _ = activator.activate();
         };
         let keeper = Keeper::start(checkpoints.clone(), seat.0, failure.clone(), wake)?;
-        let agent = Rc::new(Agent::new(checkpoints.clone(), names, shapes, seat, keeper));
-        heard.set(Some(agent.clone()));
+        let own = Rc::new(Agent::new(checkpoints.clone(), seat, keeper));
+        let agent = agent.get_or_init(|| own).clone();
         Ok(CheckpointExchange { agent, input: Some(input), probe })
     }
 

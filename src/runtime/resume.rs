@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::build::LETTERS;
 use super::job::{BoundSink, Job};
 use super::wall_time;
-use crate::checkpoint::{Checkpoints, Directory, Options, sink_name};
+use crate::checkpoint::{Checkpoints, Directory, Options, Owner, sink_name};
 use crate::config::Checkpoint;
 use crate::error::{Error, Result};
 
@@ -25,9 +25,9 @@ pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
     let store = Directory::open(&path.join(&job.name))?;
     let options = Options { keep: config.keep, age_max: config.age_max };
     let generation = wall_time().micros().unsigned_abs();
-    let names = (&*job.system, &*job.name);
-    let checkpoints = Checkpoints::open(Arc::new(store), names, options, generation)?;
-    checkpoints.check(&job.shapes()?)?;
+    let (system, name) = (job.system.clone(), job.name.clone());
+    let owner = Owner { system, job: name, shapes: job.shapes()? };
+    let checkpoints = Checkpoints::open(Arc::new(store), owner, options, generation)?;
     for (view, sinks) in &job.sinks {
         for (index, bound) in sinks.iter().enumerate() {
             tell(bound, &sink_name(view, index), &checkpoints)?;

@@ -112,8 +112,7 @@ fn checkpoint_exchange(
 ) -> Result<Option<CheckpointExchange>> {
     let Some(checkpoints) = &job.checkpoints else { return Ok(None) };
     checkpoints.begin()?;
-    let (names, shapes) = ((&*job.system, &*job.name), job.shapes()?);
-    CheckpointExchange::new(worker, checkpoints, names, shapes, failure).map(Some)
+    CheckpointExchange::new(worker, checkpoints, failure).map(Some)
 }
 
 /// The least tick that may still appear; the greatest of all, when none can.

@@ -115,6 +115,12 @@ pub trait Partition {
         None
     }
 
+    /// Offset of the next record, where it is known before one is read: a partition that begins at
+    /// its end has to begin at the same place after a restart.
+    fn position(&self) -> Option<i64> {
+        None
+    }
+
     /// Whether offsets count records, so that a jump is a gap.
     fn offsets_are_dense(&self) -> bool {
         false

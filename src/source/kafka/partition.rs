@@ -101,6 +101,10 @@ impl KafkaPartition {
 }
 
 impl Partition for KafkaPartition {
+    fn position(&self) -> Option<i64> {
+        self.position
+    }
+
     fn poll(&mut self, batch: &mut Batch) -> Result<Poll> {
         self.obey()?;
         let mut trouble = None;

@@ -167,6 +167,7 @@ fn reading_begins_where_it_is_told() {
 
     let mut source = connect(server, "starts", "");
     let mut latest = source.open(0, &Start::Latest, nobody()).unwrap();
+    assert_eq!(latest.position(), Some(10), "a checkpoint before its first record needs it");
     write(&producer, "starts", 0, 10..12);
     let read = poll_until(&mut *latest, |all, _, _| all.len() == 2).unwrap();
     assert_eq!(numbers(&read), [10, 11]);

@@ -52,9 +52,9 @@ impl Reader {
 
     /// Where the partitions stand, for a checkpoint.
     fn marks(&self) -> Contribution {
-        let marks = self.partitions.iter().map(|Reading { state, .. }| PartitionMark {
+        let marks = self.partitions.iter().map(|Reading { state, partition, .. }| PartitionMark {
             partition: state.id,
-            next_offset: state.next_offset,
+            next_offset: state.next_offset.or_else(|| partition.position()),
             greatest: state.watermark.greatest(),
             floor: state.watermark.floor(),
             ledger: state.ledger,
