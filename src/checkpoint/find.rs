@@ -5,16 +5,22 @@ use super::manifest::{Manifest, Shape, StateFile};
 use super::store::Store;
 use crate::error::{Error, Result};
 
-/// The newest manifest whose files are all there and sound; `None` if there never was one.
-///
-/// Those that are damaged are said and given another name, so that their epochs can be published
-/// again.
+/// What was found; nothing is changed by finding it.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The newest manifest whose files are all there and sound; `None` if there never was one.
+    pub(super) newest: Option<Manifest>,
+    /// The epochs of newer ones that are damaged.
+    pub(super) damaged: Vec<u64>,
+}
+
+/// Looks for the newest manifest that is whole, and says which ones are damaged.
 ///
 /// # Errors
 ///
 /// Kind `Config`: it is that of another job, or there are manifests and none of them is whole.
 /// Kind `Storage`: the store cannot be read.
-pub(super) fn newest(store: &dyn Store, (system, job): (&str, &str)) -> Result<Option<Manifest>> {
+pub(super) fn newest(store: &dyn Store, (system, job): (&str, &str)) -> Result<Found> {
     let mut epochs: Vec<u64> =
         store.list()?.iter().filter_map(|name| Manifest::epoch_of(name)).collect();
     epochs.sort_unstable();
@@ -35,14 +41,21 @@ pub(super) fn newest(store: &dyn Store, (system, job): (&str, &str)) -> Result<O
                 .within(store.name()));
             }
             Ok(manifest) => {
-                set_aside(store, &damages)?;
-                return Ok(Some(manifest));
+                for (epoch, damage) in &damages {
+                    tracing::warn!(
+                        "checkpoint {epoch} of `{}` is damaged, going back to the one before it: \
+                         {damage}",
+                        store.name()
+                    );
+                }
+                let damaged = damages.into_iter().map(|(epoch, _)| epoch).collect();
+                return Ok(Found { newest: Some(manifest), damaged });
             }
             Err(damage) => damages.push((*epoch, damage)),
         }
     }
     match damages.first() {
-        None => Ok(None),
+        None => Ok(Found { newest: None, damaged: vec![] }),
         Some((epoch, damage)) => {
             let all = damages.len();
             Err(Error::config(format!(
@@ -81,17 +94,10 @@ fn whole(
     Ok(Ok(manifest))
 }
 
-/// Frees the names of damaged manifests and says so.
-fn set_aside(store: &dyn Store, damages: &[(u64, String)]) -> Result<()> {
-    for (epoch, damage) in damages {
-        tracing::warn!(
-            "checkpoint {epoch} of `{}` is damaged, going back to the one before it: {damage}",
-            store.name()
-        );
-        let name = Manifest::name(*epoch);
-        store.rename(&name, &format!("damaged-{name}"))?;
-    }
-    Ok(())
+/// Gives a damaged manifest another name, so that its epoch can be published again.
+pub(super) fn set_aside(store: &dyn Store, epoch: u64) -> Result<()> {
+    let name = Manifest::name(epoch);
+    store.rename(&name, &format!("damaged-{name}"))
 }
 
 /// The bytes of a file with state.
@@ -171,7 +177,9 @@ mod tests {
     }
 
     fn found(store: &Directory) -> Option<u64> {
-        newest(store, NAMES).unwrap().map(|manifest| manifest.epoch)
+        let Found { newest, damaged } = newest(store, NAMES).unwrap();
+        damaged.iter().for_each(|epoch| set_aside(store, *epoch).unwrap());
+        newest.map(|manifest| manifest.epoch)
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Checkpoints {
     pub generation: u64,
     /// The checkpoint that the job goes on from.
     pub restored: Option<Manifest>,
+    /// The epochs of newer ones that are damaged.
+    damaged: Vec<u64>,
     /// Whether an earlier attempt has begun, if only to be killed before its first checkpoint.
     begun: bool,
 }
@@ -102,7 +104,8 @@ impl Checkpoints {
         options: Options,
         generation: u64,
     ) -> Result<Checkpoints> {
-        let restored = find::newest(&*store, (&owner.system, &owner.job))?;
+        let found = find::newest(&*store, (&owner.system, &owner.job))?;
+        let find::Found { newest: restored, damaged } = found;
         if let Some(manifest) = &restored
             && let Some(difference) = find::difference(&manifest.shapes, &owner.shapes)
         {
@@ -115,15 +118,17 @@ impl Checkpoints {
         let after = restored.as_ref().map_or(0, |manifest| manifest.generation + 1);
         let begun = store.list()?.iter().any(|name| name == BEGUN);
         let generation = generation.max(after);
-        Ok(Checkpoints { store, owner, options, generation, restored, begun })
+        Ok(Checkpoints { store, owner, options, generation, restored, damaged, begun })
     }
 
-    /// Notes, before anything is written, that an attempt has begun.
+    /// Notes, before anything is written, that an attempt has begun, and moves damaged manifests
+    /// aside. Until then nothing in the store is changed.
     ///
     /// # Errors
     ///
     /// Kind `Storage`.
     pub fn begin(&self) -> Result<()> {
+        self.damaged.iter().try_for_each(|epoch| find::set_aside(&*self.store, *epoch))?;
         if self.begun { Ok(()) } else { self.store.put(BEGUN, b"") }
     }
 

@@ -57,8 +57,8 @@ pub trait Store: Send + Sync {
     /// Kind `Storage`.
     fn delete(&self, name: &str) -> Result<()>;
 
-    /// Gives a file another name, so that its own is free, if it is there; what had the other name is
-    /// replaced.
+    /// Gives a file, if it is there, another name, so that its own is free; what had the other name
+    /// is replaced.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use super::{Registry, log, plan, run};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::runtime::{
-    BoundSink, Dataflow, Job, Surroundings, bind_all, check_claims, notices, wall_time,
+    BoundSink, Dataflow, Job, Surroundings, bind_all, check_claims, notices, resume, wall_time,
 };
 
 #[derive(Debug, Args)]
@@ -72,7 +72,8 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
         };
         let (job, problems) = bind_all(dataflow, &config, &around);
         findings.problems.extend(problems);
-        if let Some(job) = job {
+        if let Some(mut job) = job {
+            findings.problems.extend(look_back(&mut job, &config).err());
             findings.look(&job, &config, registry);
             findings.describe(dataflow, &job, &config, &mut text);
             jobs.push(job);
@@ -85,6 +86,14 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| Error::storage(format!("cannot write to standard output: {error}")))
+}
+
+/// Looks at the checkpoints that are there, as they say what the sinks go on with.
+fn look_back(job: &mut Job, config: &Config) -> Result<()> {
+    match &config.checkpoint.path {
+        Some(path) if path.join(&job.name).is_dir() => resume(job, &config.checkpoint),
+        _ => Ok(()),
+    }
 }
 
 /// What was found, and made.

@@ -1,3 +1,5 @@
+//! The thread against a store that fails, and against another process.
+
 use std::sync::Mutex;
 
 use super::*;
