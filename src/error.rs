@@ -15,6 +15,8 @@ pub enum Kind {
     Storage,
     /// Something is unreachable or a peer was lost: start again later. Exit code 75.
     Unreachable,
+    /// A later attempt to run the same job has taken over; waiting is no use. Exit code 75.
+    Fenced,
 }
 
 impl Kind {
@@ -25,7 +27,7 @@ impl Kind {
             Kind::Config => 65,
             Kind::Bug => 70,
             Kind::Storage => 74,
-            Kind::Unreachable => 75,
+            Kind::Unreachable | Kind::Fenced => 75,
         }
     }
 }
@@ -84,6 +86,12 @@ impl Error {
     /// Something does not answer (exit 75).
     pub fn unreachable(message: impl fmt::Display) -> Error {
         Error::new(Kind::Unreachable, message)
+    }
+
+    /// Another attempt to run the job has taken over (exit 75).
+    pub fn fenced(message: impl fmt::Display) -> Error {
+        Error::new(Kind::Fenced, message)
+            .hint("the job runs twice with one `checkpoint.path`: this one ends")
     }
 
     /// Adds the way out; a later hint replaces an earlier one.

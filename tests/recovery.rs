@@ -2,6 +2,7 @@
 //! another number of workers: the same rows as without a fault, each once, and a ledger that adds
 //! up over all attempts.
 
+mod postgres;
 mod views;
 
 use std::fs;
@@ -42,11 +43,16 @@ fn sinks(dir: &Path) -> [String; 3] {
 }
 
 /// Chat into files of a folder, with a checkpoint every 100 ms.
-fn chat(mut command: Command, dir: &Path) -> Command {
+fn chat(command: Command, dir: &Path) -> Command {
+    kept(command, dir, &sinks(dir))
+}
+
+/// Chat into some sinks, with a checkpoint every 100 ms in a folder.
+fn kept(mut command: Command, dir: &Path, sinks: &[String]) -> Command {
     let path = format!("checkpoint.path={:?}", dir.join("checkpoints").to_str().expect("a text"));
-    let sets = [CHAT, DEDUP, VIEWERS, RATE, "checkpoint.every=100ms", &path].map(String::from);
-    for set in sets.into_iter().chain(sinks(dir)) {
-        command.args(["--set", &set]);
+    let sets = [CHAT, DEDUP, VIEWERS, RATE, "checkpoint.every=100ms", &path];
+    for set in sets.into_iter().chain(sinks.iter().map(String::as_str)) {
+        command.args(["--set", set]);
     }
     command
 }
@@ -110,16 +116,17 @@ fn assert_same(dir: &Path, expected: &[Vec<String>; 3]) {
     }
 }
 
-#[test]
-fn a_job_that_is_killed_again_and_again_writes_the_same_rows_once() {
-    let (calm, dir) = (Scratch::new("calm"), Scratch::new("killed"));
-    let (expected, ledger) = undisturbed(calm.path());
-    let mut dice = Dice::new();
+/// A job that is killed at random instants, so many times at most, and then left to end; `start`
+/// makes it with so many workers. Returns what the last attempt said.
+fn killed_until_it_ends(
+    (dir, dice, kills_max): (&Path, &mut Dice, u32),
+    start: impl Fn(u64) -> Command,
+) -> Ended {
     let (mut kills, mut resumptions, mut last) = (0, 0, None);
     let ended = loop {
-        let command = run(dir.path(), dice.between(1, 4));
-        let mut running = Running::start(command, dir.path(), &format!("attempt-{kills}"));
-        if 15 <= kills {
+        let command = start(dice.between(1, 4));
+        let mut running = Running::start(command, dir, &format!("attempt-{kills}"));
+        if kills_max <= kills {
             break running.end(LIMIT);
         }
         std::thread::sleep(Duration::from_millis(dice.between(150, 900)));
@@ -139,7 +146,16 @@ fn a_job_that_is_killed_again_and_again_writes_the_same_rows_once() {
     eprintln!("{kills} kills, {resumptions} times from a checkpoint, the last of epoch {last:?}");
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(3 <= resumptions, "{kills} kills came too early or too late to test anything");
-    assert_same(dir.path(), &expected);
+    ended
+}
+
+#[test]
+fn a_job_that_is_killed_again_and_again_writes_the_same_rows_once() {
+    let (calm, dir) = (Scratch::new("calm"), Scratch::new("killed"));
+    let (expected, ledger) = undisturbed(calm.path());
+    let (path, mut dice) = (dir.path(), Dice::new());
+    let ended = killed_until_it_ends((path, &mut dice, 15), |workers| run(path, workers));
+    assert_same(path, &expected);
     assert_eq!(counts(&ended), ledger, "{}", ended.err);
 }
 

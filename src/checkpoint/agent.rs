@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::collect::{Collector, Council};
+use super::collect::{Collector, Council, Ended, Part};
 pub use super::collect::{Contribution, Note};
 use super::keeper::{Keeper, Kept, state_name};
 use super::manifest::{Manifest, Receipt, SinkReceipt};
@@ -153,9 +153,16 @@ impl Agent {
     /// one on.
     pub fn end(&self, from: u64, contribution: Contribution) {
         let mut inner = self.inner.borrow_mut();
-        let (parts, last) = inner.collector.end(from, contribution);
-        inner.outgoing.extend(parts.into_iter().map(|part| (0, Note::Part(part))));
-        inner.outgoing.extend(last.map(|part| (0, Note::Ended(part))));
+        let (parts, ended) = inner.collector.end(from, contribution);
+        inner.say(parts, ended);
+    }
+
+    /// Takes what a sink says that has staged everything and waits for the checkpoint: as
+    /// [`Agent::end`], until it ends.
+    pub fn stand(&self, from: u64, contribution: Contribution) {
+        let mut inner = self.inner.borrow_mut();
+        let (parts, ended) = inner.collector.stand(from, contribution);
+        inner.say(parts, ended);
     }
 
     /// What a sink's shard says of an epoch.
@@ -189,7 +196,7 @@ impl Agent {
         let council = &mut inner.council;
         let manifest = match note {
             Note::Part(part) => council.as_mut().and_then(|council| council.hear(part)),
-            Note::Ended(part) => council.as_mut().and_then(|council| council.end(part)),
+            Note::Ended(part, done) => council.as_mut().and_then(|council| council.end(part, done)),
             Note::Published(epoch, done) => {
                 self.published.set(Some(epoch));
                 self.over.set(done);
@@ -202,5 +209,12 @@ impl Agent {
         if let Some(manifest) = manifest {
             self.keeper.publish(Manifest { written_at: wall_time(), ..manifest });
         }
+    }
+}
+
+impl Inner {
+    fn say(&mut self, parts: Vec<Part>, ended: Ended) {
+        self.outgoing.extend(parts.into_iter().map(|part| (0, Note::Part(part))));
+        self.outgoing.extend(ended.map(|(part, done)| (0, Note::Ended(part, done))));
     }
 }

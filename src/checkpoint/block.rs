@@ -21,6 +21,8 @@ pub enum Kind {
     Manifest,
     /// The state of an operator.
     State,
+    /// Rows that a sink has to deliver.
+    Outbox,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Kind::Manifest => 1,
             Kind::State => 2,
+            Kind::Outbox => 3,
         }
     }
 }
@@ -35,7 +38,7 @@ impl Kind {
 const MAGIC: [u8; 4] = *b"HWCP";
 
 /// Version of this form, and of what is in the blocks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const HEADER_BYTES: usize = 12;
 

@@ -18,6 +18,16 @@ pub enum Contribution {
     Receipt(Text, SinkReceipt),
 }
 
+impl Contribution {
+    /// Whether another is that of the same sink; nobody else says more than one last word.
+    fn is_of(&self, other: &Contribution) -> bool {
+        match (self, other) {
+            (Contribution::Receipt(name, _), Contribution::Receipt(other, _)) => name == other,
+            _ => false,
+        }
+    }
+}
+
 /// All that one worker has to say about an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -48,11 +58,16 @@ impl Part {
 pub enum Note {
     /// To worker 0: all that a worker has to say about an epoch.
     Part(Part),
-    /// To worker 0: all operators of a worker have ended, and this holds for ever.
-    Ended(Part),
+    /// To worker 0: all operators of a worker have ended, and this holds from its epoch on; for ever
+    /// if nothing is left to do, else until a sink has delivered what was staged last.
+    Ended(Part, bool),
     /// From worker 0: the manifest of this epoch is durable; whether it is the last one.
     Published(u64, bool),
 }
+
+/// What a worker says from now on, once all of its operators have ended, and whether nothing is
+/// left to do.
+pub(super) type Ended = Option<(Part, bool)>;
 
 /// Gathers what the operators of one worker contribute.
 #[derive(Debug, Default)]
@@ -61,7 +76,16 @@ pub(super) struct Collector {
     operators: usize,
     epochs: BTreeMap<u64, (usize, Part)>,
     /// What operators say that have ended, for each epoch from one on.
-    ended: Vec<(u64, Contribution)>,
+    ended: Vec<Last>,
+}
+
+/// The last contribution of an operator.
+#[derive(Debug)]
+struct Last {
+    from: u64,
+    contribution: Contribution,
+    /// Whether nothing is left to do.
+    settled: bool,
 }
 
 impl Collector {
@@ -86,34 +110,54 @@ impl Collector {
         self.whole(epoch)
     }
 
+    /// Takes what a sink says that has staged everything and waits for the checkpoint: it holds for
+    /// each epoch from this one on, up to that from which on the sink has ended.
+    pub(super) fn stand(&mut self, from: u64, contribution: Contribution) -> (Vec<Part>, Ended) {
+        self.ended.push(Last { from, contribution, settled: false });
+        self.completed(from)
+    }
+
     /// Takes the last contribution of an operator, which holds for each epoch from this one on.
-    /// What is whole by it comes out, and what this worker says for ever, if it was the last
+    /// What is whole by it comes out, and what this worker says from now on, if it was the last
     /// operator.
-    pub(super) fn end(
-        &mut self,
-        from: u64,
-        contribution: Contribution,
-    ) -> (Vec<Part>, Option<Part>) {
-        self.ended.push((from, contribution));
+    pub(super) fn end(&mut self, from: u64, contribution: Contribution) -> (Vec<Part>, Ended) {
+        self.ended.push(Last { from, contribution, settled: true });
+        self.completed(from)
+    }
+
+    /// The last contributions that hold for an epoch: of a sink that has stood and ended, one.
+    fn last(&self, epoch: u64) -> impl Iterator<Item = &Last> {
+        let holds = move |last: &&Last| last.from <= epoch;
+        self.ended.iter().enumerate().filter(move |(_, last)| holds(last)).filter_map(
+            move |(index, last)| {
+                let mut later = self.ended[index + 1..].iter().filter(holds);
+                let replaced = later.any(|later| later.contribution.is_of(&last.contribution));
+                (!replaced).then_some(last)
+            },
+        )
+    }
+
+    fn completed(&mut self, from: u64) -> (Vec<Part>, Ended) {
         let open: Vec<u64> = self.epochs.range(from..).map(|(epoch, _)| *epoch).collect();
         let parts = open.into_iter().filter_map(|epoch| self.whole(epoch)).collect();
-        if self.ended.len() < self.operators {
+        let all: Vec<&Last> = self.last(u64::MAX).collect();
+        if all.len() < self.operators {
             return (parts, None);
         }
-        let epoch = self.ended.iter().map(|(from, _)| *from).max().unwrap_or(0);
-        let mut last = Part { epoch, worker: self.worker, ..Part::default() };
-        self.ended.drain(..).for_each(|(_, contribution)| last.take(contribution));
-        (parts, Some(last))
+        let epoch = all.iter().map(|last| last.from).max().unwrap_or(0);
+        let mut part = Part { epoch, worker: self.worker, ..Part::default() };
+        all.iter().for_each(|last| part.take(last.contribution.clone()));
+        (parts, Some((part, all.iter().all(|last| last.settled))))
     }
 
     /// Takes a part out if all operators have contributed to it.
     fn whole(&mut self, epoch: u64) -> Option<Part> {
-        let ended = || self.ended.iter().filter(|(from, _)| *from <= epoch);
+        let ended = || self.last(epoch);
         let (heard, _) = self.epochs.get(&epoch)?;
         if heard + ended().count() < self.operators {
             return None;
         }
-        let more: Vec<Contribution> = ended().map(|(_, last)| last.clone()).collect();
+        let more: Vec<Contribution> = ended().map(|last| last.contribution.clone()).collect();
         let (_, mut part) = self.epochs.remove(&epoch)?;
         more.into_iter().for_each(|contribution| part.take(contribution));
         Some(part)
@@ -134,8 +178,8 @@ pub(super) struct Council {
     /// The newest epoch of which a manifest was made.
     made: Option<u64>,
     epochs: BTreeMap<u64, Vec<Part>>,
-    /// What workers say for each epoch from that of the part on.
-    ended: Vec<Part>,
+    /// What workers say for each epoch from that of the part on, and whether they have done all.
+    ended: Vec<(Part, bool)>,
 }
 
 impl Council {
@@ -155,11 +199,11 @@ impl Council {
     }
 
     fn whole(&mut self, epoch: u64) -> Option<Manifest> {
-        let ended = || self.ended.iter().filter(|part| part.epoch <= epoch);
-        if self.epochs.get(&epoch)?.len() + ended().count() < self.peers {
+        let ended = self.last(epoch);
+        if self.epochs.get(&epoch)?.len() + ended.len() < self.peers {
             return None;
         }
-        let more: Vec<Part> = ended().cloned().collect();
+        let more: Vec<Part> = ended.into_values().map(|(part, _)| part.clone()).collect();
         let mut parts = self.epochs.remove(&epoch)?;
         parts.extend(more);
         // What is older and incomplete will not be completed in time to be of use.
@@ -169,19 +213,32 @@ impl Council {
     }
 
     /// Takes the part of a worker whose operators have all ended; it holds for each epoch from its
-    /// own on. The last manifest comes out with the last worker.
-    pub(super) fn end(&mut self, part: Part) -> Option<Manifest> {
+    /// own on. With the last worker a manifest comes out, the last one once all have done all.
+    pub(super) fn end(&mut self, part: Part, done: bool) -> Option<Manifest> {
         let from = part.epoch;
-        self.ended.push(part);
-        if self.ended.len() < self.peers {
+        self.ended.push((part, done));
+        let all = self.last(u64::MAX);
+        if all.len() < self.peers {
             let newest = self.epochs.range(from..).next_back().map(|(epoch, _)| *epoch);
             return newest.and_then(|epoch| self.whole(epoch));
         }
-        let parts = std::mem::take(&mut self.ended);
-        let last = self.made.map_or(0, |made| made + 1);
-        let epoch = parts.iter().map(|part| part.epoch).max().unwrap_or(0).max(last);
+        let epoch = all.values().map(|(part, _)| part.epoch).max().unwrap_or(0);
+        let done = all.values().all(|(_, done)| *done);
+        let parts = all.into_values().map(|(part, _)| part.clone()).collect();
+        let next = self.made.map_or(0, |made| made + 1);
+        // What only waits for a checkpoint has it, if one of its epoch was made.
+        if !done && epoch < next {
+            return None;
+        }
+        let epoch = epoch.max(next);
         self.made = Some(epoch);
-        Some(self.manifest(epoch, parts, true))
+        Some(self.manifest(epoch, parts, done))
+    }
+
+    /// What workers say that have ended and that holds for an epoch: the last of each.
+    fn last(&self, epoch: u64) -> BTreeMap<usize, &(Part, bool)> {
+        let holds = self.ended.iter().filter(|(part, _)| part.epoch <= epoch);
+        holds.map(|ended| (ended.0.worker, ended)).collect()
     }
 
     fn manifest(&self, epoch: u64, mut parts: Vec<Part>, done: bool) -> Manifest {
@@ -206,6 +263,7 @@ impl Council {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Receipt;
     use super::*;
     use crate::lateness::Ledger;
     use crate::time::{Millis, Time};
@@ -232,6 +290,7 @@ mod tests {
             generation: 1,
             epoch: first,
             peers,
+            life: 1,
             written_at: Time::from_micros(0),
             done: false,
             shapes: vec![],
@@ -275,7 +334,7 @@ mod tests {
         assert!(collector.hear(4, source(0, 10)).is_some(), "it had spoken for that itself");
         let (parts, last) = collector.end(7, state(1));
         assert!(parts.is_empty());
-        assert!(last.is_some_and(|part| part.epoch == 7 && part.sources.len() == 1));
+        assert!(last.is_some_and(|(part, all)| all && part.epoch == 7 && part.sources.len() == 1));
     }
 
     #[test]
@@ -283,12 +342,51 @@ mod tests {
         let mut council = council(2, 0);
         assert_eq!(council.hear(part(0, 3)), None);
         assert_eq!(council.hear(part(0, 4)), None);
-        let manifest = council.end(part(1, 4)).expect("all of epoch 4");
+        let manifest = council.end(part(1, 4), true).expect("all of epoch 4");
         assert_eq!((manifest.epoch, manifest.done), (4, false));
         assert!(
             council.hear(part(0, 5)).is_some_and(|manifest| manifest.sources["chat"].len() == 2)
         );
-        assert!(council.end(part(0, 6)).is_some_and(|manifest| manifest.done));
+        assert!(council.end(part(0, 6), true).is_some_and(|manifest| manifest.done));
+    }
+
+    fn receipt(words: &str) -> Contribution {
+        let receipt = Receipt { words: words.into(), ..Receipt::default() };
+        Contribution::Receipt("counts".into(), SinkReceipt { shard: 1, receipt })
+    }
+
+    #[test]
+    fn a_sink_that_waits_for_its_last_checkpoint_speaks_until_it_has_delivered() {
+        let mut collector = Collector::new(1);
+        (0..2).for_each(|_| collector.expect());
+        assert_eq!(collector.stand(4, receipt("staged")), (vec![], None));
+        let (parts, ended) = collector.end(5, source(0, 99));
+        let (part, all) = ended.expect("both have ended");
+        assert!(parts.is_empty() && part.epoch == 5 && !all);
+        let (_, ended) = collector.end(6, receipt("delivered"));
+        let (part, all) = ended.expect("both have ended");
+        let words: Vec<&str> = part.receipts.iter().map(|r| &*r.1.receipt.words).collect();
+        assert!(all && part.epoch == 6 && words == ["delivered"], "{part:?}");
+        // Of an epoch before, it has not delivered: the letters about it may be missing there.
+        let last = collector.last(5).map(|last| last.contribution.clone());
+        assert_eq!(last.collect::<Vec<_>>(), [receipt("staged"), source(0, 99)]);
+    }
+
+    #[test]
+    fn the_last_manifest_waits_for_what_has_to_be_delivered() {
+        let mut council = council(2, 0);
+        assert_eq!(council.end(part(0, 3), false), None);
+        let staged = council.end(part(1, 4), true).expect("all have staged");
+        assert_eq!((staged.epoch, staged.done), (4, false));
+        let last = council.end(part(0, 3), true).expect("all have delivered");
+        assert_eq!((last.epoch, last.done), (5, true));
+        // A worker that stages more meanwhile gets a checkpoint of that, too.
+        let mut council = self::council(2, 0);
+        council.end(part(0, 3), false);
+        council.end(part(1, 3), false);
+        assert_eq!(council.end(part(1, 3), true), None, "epoch 3 was made");
+        assert!(council.end(part(0, 7), false).is_some_and(|m| (m.epoch, m.done) == (7, false)));
+        assert!(council.end(part(0, 7), true).is_some_and(|m| (m.epoch, m.done) == (8, true)));
     }
 
     #[test]
@@ -329,9 +427,9 @@ mod tests {
             parts.into_iter().for_each(|part| drop(council.hear(part)));
             for worker in 1..peers {
                 let last = Part { worker, ..Part::default() };
-                assert_eq!(council.end(last), None);
+                assert_eq!(council.end(last, true), None);
             }
-            let manifest = council.end(Part::default()).expect("all have ended");
+            let manifest = council.end(Part::default(), true).expect("all have ended");
             assert_eq!((manifest.epoch, manifest.done), (expect, true));
         };
         check(1, 0, vec![], 0);

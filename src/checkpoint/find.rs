@@ -78,17 +78,19 @@ fn whole(
         Ok(other) => return Ok(Err(format!("`{name}` holds epoch {}", other.epoch))),
         Err(damage) => return Ok(Err(format!("`{name}`: {damage}"))),
     };
-    for file in manifest.states.values().flatten() {
-        let Some(bytes) = store.get(&file.name)? else {
-            return Ok(Err(format!("`{}` is missing", file.name)));
+    let states = manifest.states.values().flatten();
+    let states = states.map(|file| (&file.name, file.bytes, Kind::State));
+    let outbox = manifest.outbox().map(|file| (&file.name, file.bytes, Kind::Outbox));
+    for (name, length, kind) in states.chain(outbox) {
+        let Some(bytes) = store.get(name)? else {
+            return Ok(Err(format!("`{name}` is missing")));
         };
-        if bytes.len() as u64 != file.bytes {
-            let (found, length) = (bytes.len(), file.bytes);
-            let damage = format!("`{}` has {found} bytes instead of {length}", file.name);
-            return Ok(Err(damage));
+        if bytes.len() as u64 != length {
+            let found = bytes.len();
+            return Ok(Err(format!("`{name}` has {found} bytes instead of {length}")));
         }
-        if let Err(damage) = Blocks::read(&bytes, Kind::State) {
-            return Ok(Err(format!("`{}`: {damage}", file.name)));
+        if let Err(damage) = Blocks::read(&bytes, kind) {
+            return Ok(Err(format!("`{name}`: {damage}")));
         }
     }
     Ok(Ok(manifest))
@@ -164,6 +166,7 @@ mod tests {
             job: NAMES.1.into(),
             engine: "0".into(),
             generation: epoch + 100,
+            life: 100,
             epoch,
             peers: 1,
             written_at: Time::from_micros(0),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::manifest::{Manifest, StateFile};
 use super::store::Store;
-use super::{At, Checkpoints};
+use super::{At, Checkpoints, outbox};
 use crate::error::{Error, Kind, Result};
 use crate::runtime::Failure;
 use crate::text::Text;
@@ -202,17 +202,17 @@ impl Thread {
         }
         let Some((oldest, _)) = self.kept.first_key_value() else { return Ok(()) };
         let store = &*self.checkpoints.store;
-        let (mut manifests, mut states) = (Vec::new(), Vec::new());
+        let (mut manifests, mut files) = (Vec::new(), Vec::new());
         for name in store.list()? {
             if Manifest::epoch_of(&name).is_some_and(|epoch| epoch < *oldest) {
                 manifests.push(name);
-            } else if state_epoch(&name).is_some_and(|epoch| epoch <= *oldest)
+            } else if file_epoch(&name).is_some_and(|epoch| epoch <= *oldest)
                 && !self.kept.values().any(|files| files.contains(&name))
             {
-                states.push(name);
+                files.push(name);
             }
         }
-        manifests.iter().chain(&states).try_for_each(|name| store.delete(name))
+        manifests.iter().chain(&files).try_for_each(|name| store.delete(name))
     }
 }
 
@@ -233,16 +233,16 @@ pub(super) fn state_name(epoch: u64, generation: u64, worker: usize, operator: u
     format!("{STATE}{epoch:020}-{generation:x}-{worker}-{operator}")
 }
 
-fn state_epoch(name: &str) -> Option<u64> {
-    name.strip_prefix(STATE)?.get(..20)?.parse().ok()
+/// The epoch of a file with state, or with rows that are to be delivered.
+fn file_epoch(name: &str) -> Option<u64> {
+    let name = name.strip_prefix(STATE).or_else(|| name.strip_prefix(outbox::PREFIX))?;
+    name.get(..20)?.parse().ok()
 }
 
 const STATE: &str = "state-";
 
 fn fenced(store: &dyn Store, name: &str) -> Error {
-    Error::unreachable(format!("`{name}` was published by another process"))
-        .hint("the job runs twice with one `checkpoint.path`: this one ends")
-        .within(store.name())
+    Error::fenced(format!("`{name}` was published by another process")).within(store.name())
 }
 
 #[cfg(test)]

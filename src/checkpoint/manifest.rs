@@ -24,6 +24,9 @@ pub struct Manifest {
     pub engine: String,
     /// The attempt to run the job that wrote it; a later one has a greater number.
     pub generation: u64,
+    /// The generation that started from nothing: what sinks remember of another life of a job with
+    /// this name has nothing to say about this one.
+    pub life: u64,
     /// Its epoch: everything of it and of all before is in the checkpoint, and nothing else.
     pub epoch: u64,
     /// How many workers there were.
@@ -86,9 +89,28 @@ pub struct SinkReceipt {
     pub receipt: Receipt,
 }
 
-/// What a sink has staged, in its own words; empty where there is nothing to remember.
+/// What a sink has staged; empty where there is nothing to remember.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt(pub String);
+pub struct Receipt {
+    /// In its own words.
+    pub words: String,
+    /// The rows that it has to deliver once the checkpoint is published: one file an epoch, the
+    /// oldest first.
+    pub outbox: Vec<OutboxFile>,
+}
+
+/// A file with rows that are to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxFile {
+    /// The epoch that the rows belong to.
+    pub epoch: u64,
+    /// Its name in the store.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// How many rows it has.
+    pub rows: usize,
+}
 
 impl Manifest {
     /// Its file.
@@ -127,9 +149,15 @@ impl Manifest {
         sound.then(|| digits.parse().ok()).flatten()
     }
 
+    /// The files with rows that are to be delivered.
+    pub fn outbox(&self) -> impl Iterator<Item = &OutboxFile> {
+        self.receipts.values().flatten().flat_map(|receipt| &receipt.receipt.outbox)
+    }
+
     /// The names of all files that it needs.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.states.values().flatten().map(|file| file.name.as_str())
+        let states = self.states.values().flatten().map(|file| file.name.as_str());
+        states.chain(self.outbox().map(|file| file.name.as_str()))
     }
 }
 
@@ -149,12 +177,15 @@ mod tests {
         };
         let file = StateFile { name: "state-1".into(), bytes: 12, worker: 1 };
         let shape = Shape { operator: "counts".into(), parts: vec!["a window".into()] };
-        let receipt = SinkReceipt { shard: 0, receipt: Receipt("412".into()) };
+        let outbox = vec![OutboxFile { epoch: 411, name: "outbox-1".into(), bytes: 99, rows: 3 }];
+        let receipt = Receipt { words: "412".into(), outbox };
+        let receipt = SinkReceipt { shard: 0, receipt };
         Manifest {
             system: "chat".into(),
             job: "viewers".into(),
             engine: "0.1.0".into(),
             generation: u64::MAX,
+            life: 7,
             epoch: 412,
             peers: 2,
             written_at: Time::from_micros(1),

@@ -19,6 +19,7 @@ mod collect;
 mod find;
 mod keeper;
 mod manifest;
+mod outbox;
 mod store;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,8 @@ pub use agent::{Agent, At, Contribution};
 pub use block::{BlockWriter, Blocks, Damage, Kind, VERSION};
 pub use collect::{Note, Part};
 pub use keeper::{Keeper, Kept};
-pub use manifest::{Manifest, PartitionMark, Receipt, Shape, SinkReceipt, StateFile};
+pub use manifest::{Manifest, OutboxFile, PartitionMark, Receipt, Shape, SinkReceipt, StateFile};
+pub use outbox::Outbox;
 pub use store::{Directory, Store};
 
 use crate::error::{Error, Result};
@@ -142,6 +144,21 @@ impl Checkpoints {
         self.restored.as_ref().map_or(0, |manifest| manifest.epoch + 1)
     }
 
+    /// The generation that started from nothing.
+    pub fn life(&self) -> u64 {
+        self.restored.as_ref().map_or(self.generation, |manifest| manifest.life)
+    }
+
+    /// Name of the job.
+    pub fn job(&self) -> &str {
+        &self.owner.job
+    }
+
+    /// Where a shard of a sink keeps the rows that it has to deliver.
+    pub fn outbox(&self, sink: &str, shard: usize) -> Outbox {
+        Outbox::new(self.store.clone(), self.generation, (sink, shard))
+    }
+
     /// What all manifests of this attempt have in common.
     fn manifest(&self, peers: usize) -> Manifest {
         Manifest {
@@ -149,6 +166,7 @@ impl Checkpoints {
             job: self.owner.job.clone(),
             engine: env!("CARGO_PKG_VERSION").into(),
             generation: self.generation,
+            life: self.life(),
             epoch: self.first_epoch(),
             peers,
             written_at: Time::from_micros(0),

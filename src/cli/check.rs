@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::runtime::{
     BoundSink, Dataflow, Job, Surroundings, bind_all, check_claims, notices, resume, wall_time,
+    will_keep,
 };
 
 #[derive(Debug, Args)]
@@ -92,7 +93,8 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
 fn look_back(job: &mut Job, config: &Config) -> Result<()> {
     match &config.checkpoint.path {
         Some(path) if path.join(&job.name).is_dir() => resume(job, &config.checkpoint),
-        _ => Ok(()),
+        Some(_) => will_keep(job),
+        None => Ok(()),
     }
 }
 
@@ -204,7 +206,7 @@ fn badness(kind: Kind) -> u8 {
         Kind::Usage => 1,
         Kind::Config => 2,
         Kind::Storage => 3,
-        Kind::Unreachable => 4,
+        Kind::Unreachable | Kind::Fenced => 4,
     }
 }
 

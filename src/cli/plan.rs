@@ -241,7 +241,7 @@ pub(super) fn guarantee(guarantee: Guarantee) -> &'static str {
     match guarantee {
         Guarantee::AtLeastOnce => "at least once",
         Guarantee::Idempotent => "at least once, with the effect of once",
-        Guarantee::Transactional => "exactly once",
+        Guarantee::ExactlyOnce => "exactly once",
     }
 }
 

@@ -23,12 +23,13 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::Antichain;
 use timely::progress::frontier::MutableAntichain;
+use timely::scheduling::Activator;
 
 use super::shell::letter_rows;
 use crate::checkpoint::Receipt;
 use crate::letter::Letter;
 use crate::row::{Origin, Position, Rows};
-use crate::runtime::Context;
+use crate::runtime::{Context, Phase};
 use crate::sink::queue::{Answer, Queue};
 use crate::sink::{Placement, Refusal};
 use crate::text::Text;
@@ -71,6 +72,7 @@ pub fn sink<'s>(
     let scope = rows.scope();
     let mut builder = OperatorBuilder::new(format!("sink {}", plan.view), scope);
     let address = builder.operator_info().address.to_vec();
+    let waker = scope.activator_for(builder.operator_info().address);
     let activator = scope.worker().sync_activator_for(address);
     let wake = Box::new(move || {
         // When the worker has ended, nobody needs waking.
@@ -79,8 +81,10 @@ pub fn sink<'s>(
     let queue = plan.queue.and_then(|make| make(wake));
     if let Some(agent) = context.agent.as_ref().filter(|_| queue.is_some()) {
         agent.expect();
-        let activator = scope.activator_for(builder.operator_info().address);
-        agent.listen(move || activator.activate());
+        let activator = || scope.activator_for(builder.operator_info().address);
+        let (on_published, on_phase) = (activator(), activator());
+        agent.listen(move || on_published.activate());
+        context.operators.borrow_mut().push(on_phase);
     }
     let target = match plan.placement {
         Placement::EachWorker => context.worker as u64,
@@ -103,7 +107,8 @@ pub fn sink<'s>(
         let mut sink = Sink {
             view: plan.view,
             name: plan.name,
-            ordered: plan.placement == Placement::One,
+            ordered: plan.placement == Placement::One
+                || queue.as_ref().is_some_and(Queue::delivers),
             queue,
             letters: OutputBuilder::from(letters_output),
             waiting: VecDeque::new(),
@@ -112,8 +117,9 @@ pub fn sink<'s>(
             unanswered: BTreeMap::new(),
             last: None,
             standing,
+            waker,
             open: context.first_epoch(),
-            finished: false,
+            end: End::Not,
             context,
         };
         move |frontiers| {
@@ -136,7 +142,8 @@ pub fn sink<'s>(
 struct Sink {
     view: Text,
     name: Text,
-    /// Rows of a later epoch wait for it, so that the writer sees whole epochs in order.
+    /// Rows of a later epoch wait for it, so that the writer sees whole epochs in order. What is
+    /// delivered has to be: the rows of an epoch are part of its checkpoint, and no others.
     ordered: bool,
     queue: Option<Queue>,
     letters: Letters,
@@ -151,11 +158,26 @@ struct Sink {
     unanswered: BTreeMap<u64, Capability<u64>>,
     /// The last epoch that was staged.
     last: Option<(u64, Receipt)>,
-    /// Held, at the open epoch, until the writer has finished and the agent knows.
+    /// Held, at the first epoch that is not staged, until the writer has finished and the agent
+    /// knows. Letters about rows that are delivered later leave by it, so a checkpoint that calls
+    /// them delivered holds the letters as well.
     standing: Option<Capability<u64>>,
+    /// Wakes the operator while it waits for a checkpoint and nothing comes any more.
+    waker: Activator,
     open: u64,
-    finished: bool,
+    end: End,
     context: Rc<Context>,
+}
+
+/// How far the end of the input has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// More may come.
+    Not,
+    /// This was the last epoch; what it has left may need its checkpoint.
+    Staging(u64),
+    /// The writer has been told.
+    Told,
 }
 
 impl Sink {
@@ -191,17 +213,45 @@ impl Sink {
                 Some(_) => self.open + 1,
                 None => self.next_epoch(),
             };
-            if let Some(standing) = &mut self.standing {
-                standing.downgrade(&self.context.pace.first_tick(self.open));
-            }
             self.fill();
         }
-        if reached.is_none() && self.waiting.is_empty() && !self.finished {
-            self.finished = true;
-            if let Some(queue) = &self.queue {
+        if reached.is_none() && self.waiting.is_empty() {
+            self.finish();
+        }
+    }
+
+    /// Nothing will come any more. With checkpoints the writer finishes when the last one holds
+    /// everything, or a crash would find it finished too early; not if the job is stopped, as none
+    /// will come.
+    fn finish(&mut self) {
+        let Some(queue) = &self.queue else { return };
+        let halted = self.context.phase.get() == Phase::Halted;
+        match self.end {
+            End::Not => {
                 queue.epoch(self.open);
-                queue.finish();
+                self.end = End::Staging(self.open);
+                self.finish();
             }
+            End::Staging(epoch) if halted || self.context.is_kept(epoch) => {
+                queue.finish();
+                self.end = End::Told;
+            }
+            End::Staging(epoch) => self.wait(epoch),
+            End::Told => {}
+        }
+    }
+
+    /// Lets the letters' sink go on, an epoch at a time: it has to say something about one that
+    /// everybody has said something about, and which that is nobody knows here.
+    fn wait(&mut self, epoch: u64) {
+        let pace = self.context.pace;
+        let now = pace.epoch(pace.tick_at(self.context.clock.now()));
+        if let (Some(standing), Some((staged, _))) = (&mut self.standing, &self.last)
+            && *staged == epoch
+        {
+            let next = pace.first_tick(now.max(epoch + 1));
+            standing.downgrade(&next.max(*standing.time()));
+            self.waker.activate_after(pace.time_of(pace.ticks_per_epoch));
         }
     }
 
@@ -227,7 +277,7 @@ impl Sink {
         while let Some((epoch, rows)) = self.waiting.pop_front() {
             if self.ordered && self.open < epoch {
                 later.push_back((epoch, rows));
-            } else if stuck || queue.is_full() {
+            } else if stuck || !queue.delivers() && queue.is_full() {
                 stuck = true;
                 later.push_back((epoch, rows));
             } else {
@@ -235,7 +285,8 @@ impl Sink {
             }
         }
         self.waiting = later;
-        if !stuck {
+        let has_room = !queue.delivers() || !queue.is_full();
+        if !stuck && has_room {
             self.full = None;
         }
     }
@@ -245,38 +296,56 @@ impl Sink {
         let agent = self.context.agent.clone();
         while let Some(answer) = self.queue.as_ref().and_then(Queue::answer) {
             match answer {
-                Answer::Staged(epoch, receipt) => {
-                    self.unanswered = self.unanswered.split_off(&(epoch + 1));
-                    if let Some(agent) = &agent {
-                        self.last = Some((epoch, receipt.clone()));
-                        agent.contribute(epoch, agent.receipt(&self.name, receipt));
-                    }
-                }
+                Answer::Staged(epoch, receipt) => self.staged(epoch, receipt),
                 Answer::Written(rows) => self.context.board.count_rows(&self.view, rows),
                 Answer::Confirmed(epoch) => {
                     self.unconfirmed = self.unconfirmed.split_off(&(epoch + 1));
                     self.unanswered = self.unanswered.split_off(&(epoch + 1));
                 }
                 Answer::Refused(mark, refusal) => self.refused(mark.origin, refusal),
-                Answer::Finished => {
-                    self.unconfirmed.clear();
-                    self.unanswered.clear();
-                    self.standing = None;
-                    if let (Some(agent), Some((epoch, receipt))) = (&agent, self.last.take()) {
-                        agent.end(epoch + 1, agent.receipt(&self.name, receipt));
-                    }
-                }
+                Answer::Finished => self.finished(),
                 Answer::Failed(error) => self.context.failure.set(error),
             }
         }
-        // What is staged counts as written once the checkpoint that holds it is published.
-        if let Some(published) = agent.and_then(|agent| agent.published()) {
-            self.unconfirmed = self.unconfirmed.split_off(&(published + 1));
+        let Some(published) = agent.and_then(|agent| agent.published()) else { return };
+        match &self.queue {
+            Some(queue) if queue.delivers() => queue.published(published),
+            // What is staged counts as written once the checkpoint that holds it is published.
+            _ => self.unconfirmed = self.unconfirmed.split_off(&(published + 1)),
+        }
+    }
+
+    fn staged(&mut self, epoch: u64, receipt: Receipt) {
+        self.unanswered = self.unanswered.split_off(&(epoch + 1));
+        let Some(agent) = &self.context.agent else { return };
+        self.last = Some((epoch, receipt.clone()));
+        let contribution = agent.receipt(&self.name, receipt);
+        match self.end {
+            End::Staging(last) if last == epoch => agent.stand(epoch, contribution),
+            _ => agent.contribute(epoch, contribution),
+        }
+        if let Some(standing) = &mut self.standing {
+            standing.downgrade(&self.context.pace.first_tick(epoch + 1));
+        }
+    }
+
+    /// The writer has finished: what it has staged last holds for ever, or has been delivered.
+    fn finished(&mut self) {
+        self.unconfirmed.clear();
+        self.unanswered.clear();
+        let standing = self.standing.take().map(|held| self.context.pace.epoch(*held.time()));
+        let delivers = self.queue.as_ref().is_some_and(Queue::delivers);
+        if let (Some(agent), Some((epoch, receipt))) = (&self.context.agent, self.last.take()) {
+            let receipt = if delivers { Receipt::default() } else { receipt };
+            // Before that, a checkpoint may lack letters about what was delivered last.
+            let from = standing.unwrap_or(0).max(epoch + 1);
+            agent.end(from, agent.receipt(&self.name, receipt));
         }
     }
 
     fn refused(&mut self, origin: Origin, refusal: Refusal) {
-        let Some((_, held)) = self.unanswered.first_key_value() else { return };
+        let held = self.unanswered.first_key_value().map(|(_, held)| held);
+        let Some(held) = held.or(self.standing.as_ref()) else { return };
         let (position, about) = match origin {
             Origin::Record(position) => (position, String::new()),
             Origin::Window(window) => {

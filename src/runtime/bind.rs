@@ -396,7 +396,8 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
             return refuse(&format!("key column `{column}` is none"), &hint);
         }
     }
-    let common = common(binding, rows);
+    let takes_back = rows == Accepts::Updates && port.takes_back;
+    let common = Common { takes_back, ..common(binding, rows) };
     let sink = (kind.bind)(binding, &view, &common)?;
     let mut queue = queue(binding, &port.view);
     if rows == Accepts::Updates {
@@ -437,6 +438,7 @@ fn shown_letters() -> BoundSink {
 fn common(binding: &SinkBinding, rows: Accepts) -> Common {
     Common {
         updates: rows == Accepts::Updates,
+        takes_back: false,
         overwrite: binding.overwrite,
         formula_guard: binding.formula_guard,
     }

@@ -35,7 +35,8 @@ use crate::operators::views::{ViewSink, views};
 use crate::operators::watch::{WatchPlan, watch};
 use crate::parcel::Parcel;
 use crate::row::{Change, Rows};
-use crate::sink::queue::{Queue, QueueOptions};
+use crate::sink::courier::Route;
+use crate::sink::queue::{Post, Queue, QueueOptions};
 use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
 use crate::stream::{From, Loose, Operator, Plan, Port, Unpack};
@@ -372,23 +373,60 @@ fn sink_plan(view: &Text, name: Text, bound: &BoundSink, context: &Rc<Context>) 
     };
     let shard = Shard { index: context.worker, count };
     let (bound, place, failure) = (bound.clone(), bound.placement, context.failure.clone());
-    let (board, stages) = (context.board.clone(), context.agent.is_some());
+    let (board, agent, sink) = (context.board.clone(), context.agent.clone(), name.clone());
     let make: MakeQueue = Box::new(move |wake| {
-        let writer = {
-            let mut sink = bound.sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            sink.open(shard)
-        };
         let (failed, health) = (failure.clone(), board.writer(&bound.queue.view, &bound.kind));
         let options = QueueOptions {
             failure: Some(failed),
             health: Some(health),
-            stages,
+            stages: agent.is_some(),
             ..bound.queue.clone()
         };
-        let queue = writer.and_then(|writer| Queue::start(writer, options, wake));
-        queue
+        let start = || {
+            let post = match &agent {
+                Some(agent) => post(&bound, (&sink, shard), &agent.checkpoints)?,
+                None => None,
+            };
+            match post {
+                Some(post) => Queue::start_post(post, options, wake),
+                None => Queue::start(bound.lock().open(shard)?, options, wake),
+            }
+        };
+        start()
             .map_err(|error| failure.set(error.within(format!("view `{}`", bound.queue.view))))
             .ok()
     });
     SinkPlan { view: view.clone(), name, placement: place, queue: writes.then_some(make) }
+}
+
+/// What a worker needs to deliver the rows of a sink, if that delivers: its own couriers and those
+/// of shards that are no more and fall to it.
+fn post(
+    bound: &BoundSink,
+    (sink, shard): (&Text, Shard),
+    checkpoints: &Checkpoints,
+) -> Result<Option<Post>> {
+    let restored = checkpoints.restored.as_ref();
+    let courier = |shard| {
+        bound.lock().courier(Route {
+            job: checkpoints.job().into(),
+            sink: sink.to_string(),
+            shard,
+            generation: checkpoints.generation,
+            life: checkpoints.life(),
+            restored: restored.map(|manifest| manifest.epoch),
+        })
+    };
+    let Some(own) = courier(shard.index)? else { return Ok(None) };
+    let undelivered = restored.map(|manifest| manifest.undelivered(sink)).unwrap_or_default();
+    let (mut pending, mut former) = (Vec::new(), Vec::new());
+    for (index, files) in undelivered {
+        if index == shard.index {
+            pending = files.to_vec();
+        } else if shard.count <= index && index % shard.count == shard.index {
+            former.extend(courier(index)?.map(|courier| (courier, files.to_vec())));
+        }
+    }
+    let outbox = checkpoints.outbox(sink, shard.index);
+    Ok(Some(Post { outbox, own: (own, pending), former }))
 }

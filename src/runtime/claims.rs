@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::PoisonError;
 
 use super::{BoundSink, Job};
 use crate::error::{Error, Result};
@@ -35,7 +34,7 @@ pub fn check_claims<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Result<()> {
 }
 
 fn claim(bound: &BoundSink) -> Option<PathBuf> {
-    let path = bound.sink.lock().unwrap_or_else(PoisonError::into_inner).claim()?;
+    let path = bound.lock().claim()?;
     if path.to_str().is_some_and(|path| path.contains("://")) {
         return Some(path);
     }

@@ -1,7 +1,7 @@
 //! [`Job`]: a dataflow with everything that it is bound to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::ticks::Pace;
@@ -113,6 +113,11 @@ impl BoundSink {
         let (rows, placement) = (sink.accepts(), sink.placement());
         let (sink, kind) = (Arc::new(Mutex::new(sink)), Text::default());
         BoundSink { sink, kind, rows, placement, queue }
+    }
+
+    /// The sink, for one worker at a time.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Box<dyn Sink>> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -18,7 +18,7 @@ pub use claims::check_claims;
 pub use context::{Clock, Context, EpochPositions, Failure, OnFailure, Phase, WallClock};
 pub use dataflow::Dataflow;
 pub use job::{BoundSink, BoundSource, Job};
-pub use resume::resume;
+pub use resume::{resume, will_keep};
 pub use run::{Patience, Workers, check, run, run_among};
 pub use stop::Stop;
 pub use ticks::{Pace, Ticker};

@@ -1,6 +1,6 @@
 //! Takes up the checkpoints of a job: before it is checked and run.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::build::LETTERS;
 use super::job::{BoundSink, Job};
@@ -38,10 +38,21 @@ pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
     Ok(())
 }
 
+/// Tells the sinks of a job that it will keep checkpoints; it has begun none yet.
+///
+/// # Errors
+///
+/// A sink cannot be part of such a job.
+pub fn will_keep(job: &Job) -> Result<()> {
+    let sinks = job.sinks.values().flatten();
+    sinks.chain([&job.letters]).try_for_each(|bound| bound.lock().resume(None))
+}
+
 fn tell(bound: &BoundSink, name: &str, checkpoints: &Checkpoints) -> Result<()> {
-    let Some(receipts) = checkpoints.receipts(name) else { return Ok(()) };
-    let mut sink = bound.sink.lock().unwrap_or_else(PoisonError::into_inner);
-    sink.resume(receipts).map_err(|error| error.within(format!("view `{name}`")))
+    bound
+        .lock()
+        .resume(checkpoints.receipts(name))
+        .map_err(|error| error.within(format!("view `{name}`")))
 }
 
 /// What a job keeps outside of the states that are saved.

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use timely::communication::Hooks;
@@ -150,14 +150,9 @@ pub fn check(job: &Job, patience: Patience, stop: &Stop) -> Result<()> {
     let views = job.sinks.iter().flat_map(|(view, sinks)| sinks.iter().map(move |s| (view, s)));
     for (view, bound) in views {
         let place = format!("view `{view}`");
-        patiently(patience, stop, &place, || {
-            bound.sink.lock().unwrap_or_else(PoisonError::into_inner).check()
-        })?;
+        patiently(patience, stop, &place, || bound.lock().check())?;
     }
-    let letters = &job.letters.sink;
-    patiently(patience, stop, "dead letters", || {
-        letters.lock().unwrap_or_else(PoisonError::into_inner).check()
-    })
+    patiently(patience, stop, "dead letters", || job.letters.lock().check())
 }
 
 /// Tries again while something is unreachable.

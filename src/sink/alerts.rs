@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::courier::{Courier, Delivered, Delivery, Route};
 use super::{Accepts, Guarantee, Placement, Refusal, Shard, Sink, Writer};
 use crate::alert::Raised;
+use crate::checkpoint::{Receipt, SinkReceipt};
 use crate::error::Result;
 use crate::row::{Cell, Rows};
 use crate::text::Text;
@@ -60,6 +62,16 @@ impl Sink for LoggedAlerts {
         self.sink().create()
     }
 
+    fn resume(&mut self, receipts: Option<&[SinkReceipt]>) -> Result<()> {
+        self.sink().resume(receipts)
+    }
+
+    fn courier(&mut self, route: Route) -> Result<Option<Box<dyn Courier>>> {
+        let courier = self.sink().courier(route)?;
+        let logging = |courier| LoggingCourier { courier, log: Log::default(), again: false };
+        Ok(courier.map(|courier| Box::new(logging(courier)) as Box<dyn Courier>))
+    }
+
     fn open(&mut self, shard: Shard) -> Result<Box<dyn Writer>> {
         let writer = self.sink().open(shard)?;
         Ok(Box::new(Logging { writer, log: Log::default(), again: false }))
@@ -88,6 +100,18 @@ impl Writer for Logging {
         self.writer.epoch(epoch)
     }
 
+    fn answers_later(&self) -> Option<Duration> {
+        self.writer.answers_later()
+    }
+
+    fn answer(&mut self, until: Instant) -> Result<Option<Vec<Refusal>>> {
+        self.writer.answer(until)
+    }
+
+    fn stage(&mut self, epoch: u64) -> Result<Receipt> {
+        self.writer.stage(epoch)
+    }
+
     fn held_until(&self) -> Option<Instant> {
         self.writer.held_until()
     }
@@ -98,6 +122,35 @@ impl Writer for Logging {
 
     fn finish(&mut self) -> Result<()> {
         self.writer.finish()
+    }
+}
+
+struct LoggingCourier {
+    courier: Box<dyn Courier>,
+    log: Log,
+    /// The last rows could not be delivered, and come again.
+    again: bool,
+}
+
+impl Courier for LoggingCourier {
+    fn begin(&mut self) -> Result<Delivered> {
+        self.courier.begin()
+    }
+
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<Vec<Refusal>> {
+        self.log.count(Instant::now().checked_sub(SECOND));
+        if !self.again {
+            delivery.rows.iter().for_each(|(_, cells)| self.log.take(cells, Instant::now()));
+        }
+        let delivered = self.courier.deliver(delivery);
+        self.again = delivered.is_err();
+        delivered
+    }
+}
+
+impl Drop for LoggingCourier {
+    fn drop(&mut self) {
+        self.log.count(Some(Instant::now()));
     }
 }
 

@@ -121,7 +121,7 @@ impl Sink for FileSink {
 
     /// The file appears once and whole, by its rename.
     fn guarantee(&self) -> Guarantee {
-        Guarantee::Transactional
+        Guarantee::ExactlyOnce
     }
 
     fn placement(&self) -> Placement {
@@ -129,8 +129,10 @@ impl Sink for FileSink {
     }
 
     /// A file that a stop has given its name goes on under its preliminary one.
-    fn resume(&mut self, receipts: &[SinkReceipt]) -> Result<()> {
-        let Some(SinkReceipt { receipt: Receipt(length), .. }) = receipts.first() else {
+    fn resume(&mut self, receipts: Option<&[SinkReceipt]>) -> Result<()> {
+        let Some(receipts) = receipts else { return Ok(()) };
+        let Some(SinkReceipt { receipt: Receipt { words: length, .. }, .. }) = receipts.first()
+        else {
             self.past = Past::Begun;
             return Ok(());
         };
@@ -352,7 +354,7 @@ impl Writer for FileWriter {
             self.disk.sync().map_err(|error| self.failed("sync", error))?;
             self.synced = self.length;
         }
-        Ok(Receipt(self.length.to_string()))
+        Ok(Receipt { words: self.length.to_string(), ..Receipt::default() })
     }
 
     fn finish(&mut self) -> Result<()> {

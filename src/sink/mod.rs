@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod blackhole;
 pub mod coalesce;
 pub mod console;
+pub mod courier;
 pub mod file;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use crate::checkpoint::{Receipt, SinkReceipt};
 use crate::error::Result;
 use crate::row::{Rows, Schema};
+use courier::{Courier, Route};
 
 /// Which rows a sink takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub enum Guarantee {
     /// A row may be written again, with the same effect.
     Idempotent,
     /// A row appears once.
-    Transactional,
+    ExactlyOnce,
 }
 
 /// Which worker's share of a view a writer gets.
@@ -86,14 +88,25 @@ pub trait Sink: Send {
         None
     }
 
-    /// Tells it, before it is checked, that it goes on from a checkpoint, and what its shards had
-    /// written then.
+    /// Tells it, before it is checked, that its job keeps checkpoints; with what its shards had
+    /// written at the one that the job goes on from, nothing if earlier attempts made none. `None`
+    /// if this is the first attempt.
     ///
     /// # Errors
     ///
     /// What it wrote is not there any more.
-    fn resume(&mut self, _receipts: &[SinkReceipt]) -> Result<()> {
+    fn resume(&mut self, _receipts: Option<&[SinkReceipt]>) -> Result<()> {
         Ok(())
+    }
+
+    /// Opens what delivers the rows of a shard, if rows of an epoch must not be seen before its
+    /// checkpoint is published; asked in a job with checkpoints, and then no writer is opened.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::check`].
+    fn courier(&mut self, _route: Route) -> Result<Option<Box<dyn Courier>>> {
+        Ok(None)
     }
 
     /// Makes what is missing, as `check --create` asks; says what it made.
@@ -231,6 +244,8 @@ impl View {
 pub struct Common {
     /// `rows = "updates"`: the sink gets rows that replace or delete earlier ones.
     pub updates: bool,
+    /// Of updates: whether a row that was shown may go again.
+    pub takes_back: bool,
     /// `overwrite`: replace a file that is there.
     pub overwrite: bool,
     /// `formula_guard`: keep spreadsheets from running texts of a CSV file as formulas.

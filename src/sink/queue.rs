@@ -13,11 +13,18 @@
 //! A writer that answers later is given rows while others are on their way; an epoch is confirmed
 //! when all rows up to its end are answered, and nothing waits for that but the end.
 //!
+//! With checkpoints a sink may deliver instead of write (`courier.rs`): its rows wait here and in the
+//! outbox of the checkpoint until that is published.
+//!
 //! With a `trigger_interval` rows are gathered. Of a sink that takes updates, what was gathered is
 //! coalesced (`coalesce.rs`), over as many epochs as are complete; the last of them is told behind
 //! it. Rows of the epoch that is open then stay for the next time, so at each epoch that a writer
 //! is told of a keyed store holds what it would hold if every row had been written.
+
+mod delivering;
+mod desk;
 mod pending;
+mod post;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -35,6 +42,9 @@ use crate::observe::latency::ViewLatency;
 use crate::observe::writers::WriterHealth;
 use crate::row::{Mark, Rows};
 use crate::runtime::Failure;
+use delivering::Delivering;
+use desk::Desk;
+pub use post::Post;
 use thread::Thread;
 
 /// How a queue behaves.
@@ -68,6 +78,7 @@ pub struct Queue {
     answers: Receiver<Answer>,
     thread: Option<JoinHandle<()>>,
     options: QueueOptions,
+    delivers: bool,
 }
 
 /// What the thread tells.
@@ -96,6 +107,8 @@ struct Shared {
 struct State {
     items: VecDeque<Item>,
     rows: usize,
+    /// The newest epoch whose checkpoint is published.
+    published: Option<u64>,
     /// The process wants to end: what cannot be written now is given up.
     hurry: bool,
 }
@@ -127,15 +140,47 @@ impl Queue {
         options: QueueOptions,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Queue> {
+        Queue::spawn(options, wake, false, |desk| Thread::new(writer, desk).serve())
+    }
+
+    /// As [`Queue::start`], of rows that are delivered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Queue::start`].
+    pub fn start_post(
+        post: Post,
+        options: QueueOptions,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Queue> {
+        Queue::spawn(options, wake, true, |desk| Delivering::serve(post, desk))
+    }
+
+    fn spawn<W: Fn() + Send + 'static>(
+        options: QueueOptions,
+        wake: W,
+        delivers: bool,
+        serve: impl FnOnce(&Desk<W>) -> Result<()> + Send + 'static,
+    ) -> Result<Queue> {
         let shared =
             Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
         let (answer, answers) = mpsc::channel();
-        let worker = Thread::new(writer, options.clone(), shared.clone(), answer, wake);
+        let desk = Desk { options: options.clone(), shared: shared.clone(), answer, wake };
         let thread = std::thread::Builder::new()
             .name(format!("sink {}", options.view))
-            .spawn(move || worker.run())
+            .spawn(move || {
+                if let Err(error) = serve(&desk) {
+                    desk.fail(error);
+                }
+            })
             .map_err(|error| Error::unreachable(format!("no thread for a sink: {error}")))?;
-        Ok(Queue { shared, answers, thread: Some(thread), options })
+        Ok(Queue { shared, answers, thread: Some(thread), options, delivers })
+    }
+
+    /// Whether rows are delivered once their checkpoint is published. Such a queue has to take all
+    /// rows of an epoch, full or not: they leave after the epoch is complete.
+    pub fn delivers(&self) -> bool {
+        self.delivers
     }
 
     /// Whether rows have to wait.
@@ -161,6 +206,12 @@ impl Queue {
     /// Says that an epoch is complete.
     pub fn epoch(&self, epoch: u64) {
         self.push(Item::Epoch(epoch));
+    }
+
+    /// Says that the checkpoint of an epoch is published.
+    pub fn published(&self, epoch: u64) {
+        self.shared.state().published = Some(epoch);
+        self.shared.changed.notify_all();
     }
 
     /// Says that nothing more will come.

@@ -459,6 +459,6 @@ impl<K: Key, E: 'static> KeyedWindows<K, E> {
             key_bytes_max: flow.key_bytes_max(),
         };
         self.stream.node.push(shared.place.clone(), Box::new(step));
-        Windowed { flow: flow.clone(), operator, windows, panes }
+        Windowed::new(flow, operator, windows, panes)
     }
 }

@@ -212,7 +212,8 @@ impl Flow {
         self.with(|plan| {
             let (view, schema) = (view.into(), Schema::of::<R>());
             let (inner, retained, rows) = (false, None, rows.clone());
-            let port = Port { view, schema, from, updates, inner, retained, rows };
+            let takes_back = matches!(from, From::View(_));
+            let port = Port { view, schema, from, updates, takes_back, inner, retained, rows };
             plan.errors.extend(plan.clash(&port));
             plan.ports.push(port);
         });
@@ -224,7 +225,8 @@ impl Flow {
         let rows: Rc<RefCell<Rows>> = Rc::default();
         let (view, schema) = (Text::default(), Arc::default());
         let (inner, retained) = (true, None);
-        let port = Port { view, schema, from, updates, inner, retained, rows: rows.clone() };
+        let (takes_back, rows_of) = (false, rows.clone());
+        let port = Port { view, schema, from, updates, takes_back, inner, retained, rows: rows_of };
         let port = self.with(|plan| {
             plan.ports.push(port);
             plan.ports.len() - 1

@@ -91,8 +91,8 @@ impl<K: Key, Q: Stored + Clone + Send> Keyed<K, Q> {
         let windows = Windows::Session(Session::new(limit));
         Pending {
             waiting: View::of(&flow, ViewPlan::Port(port)),
-            answered: Windowed { flow: flow.clone(), operator, windows, panes: answered },
-            expired: Windowed { flow, operator, windows, panes: expired },
+            answered: Windowed::new(&flow, operator, windows, answered),
+            expired: Windowed::new(&flow, operator, windows, expired),
         }
     }
 }

@@ -140,6 +140,9 @@ pub struct Port {
     pub from: From,
     /// Whether it declares updates.
     pub updates: bool,
+    /// Whether a row that was shown may go again, so that another attempt to run the job, which
+    /// cuts the time elsewhere, may never take back what this one has shown.
+    pub takes_back: bool,
     /// Whether it feeds views instead of sinks.
     pub inner: bool,
     /// What views hold of it until it is forgotten, if it comes from windows.

@@ -42,6 +42,8 @@ pub struct Windowed<K, R> {
     pub(super) operator: usize,
     pub(super) windows: Windows,
     pub(super) panes: Rc<PaneNode<K, R>>,
+    /// Whether a row that was shown while its window is open may go again.
+    takes_back: bool,
 }
 
 impl<K, R> Clone for Windowed<K, R> {
@@ -51,14 +53,31 @@ impl<K, R> Clone for Windowed<K, R> {
             operator: self.operator,
             windows: self.windows,
             panes: self.panes.clone(),
+            takes_back: self.takes_back,
         }
     }
 }
 
 impl<K: Key, R: Clone + 'static> Windowed<K, R> {
+    /// The panes of an operator. Sessions grow and merge, so what was shown of them goes again.
+    pub(super) fn new(
+        flow: &Flow,
+        operator: usize,
+        windows: Windows,
+        panes: Rc<PaneNode<K, R>>,
+    ) -> Windowed<K, R> {
+        let takes_back = matches!(windows, Windows::Session(_));
+        Windowed { flow: flow.clone(), operator, windows, panes, takes_back }
+    }
+
     pub(super) fn below<S: Clone + 'static>(&self, panes: Rc<PaneNode<K, S>>) -> Windowed<K, S> {
-        let (flow, operator, windows) = (self.flow.clone(), self.operator, self.windows);
-        Windowed { flow, operator, windows, panes }
+        let takes_back = self.takes_back;
+        Windowed { takes_back, ..Windowed::new(&self.flow, self.operator, self.windows, panes) }
+    }
+
+    /// As [`Windowed::below`], of a step that may make no row of a pane that had one.
+    fn below_filter<S: Clone + 'static>(&self, panes: Rc<PaneNode<K, S>>) -> Windowed<K, S> {
+        Windowed { takes_back: true, ..self.below(panes) }
     }
 
     /// Names the columns: makes a row of each key, window and aggregate.
@@ -116,7 +135,7 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
         let below = PaneNode::new();
         let make = move |pane: Pane<K, R>| keep(&pane.value).then_some(pane);
         self.panes.push(Transform { make, vanishes: true, below: below.clone() });
-        self.below(below)
+        self.below_filter(below)
     }
 
     /// Makes another row of each, or none.
@@ -145,7 +164,7 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
             make(value).map(|value| Pane { key, window, value })
         };
         self.panes.push(Transform { make, vanishes: true, below: below.clone() });
-        self.below(below)
+        self.below_filter(below)
     }
 
     /// Pairs each row with the row of the same key and window on the other side, if there is one.
@@ -238,7 +257,8 @@ impl<K: Key, R: Clone + 'static> Windowed<K, R> {
             plan.joins.push(JoinPlan { operator, settle: join });
             operator
         });
-        Windowed { flow: self.flow.clone(), operator, windows: self.windows, panes: below }
+        let takes_back = self.takes_back || right.takes_back;
+        Windowed { takes_back, ..Windowed::new(&self.flow, operator, self.windows, below) }
     }
 
     /// Shows each final row the last `count` rows of its key before it, oldest first, and takes
@@ -354,6 +374,9 @@ impl<K: Key, R: Row + Clone + 'static> Windowed<K, R> {
         let from = From::Operator(self.operator);
         let rows = self.flow.add_port::<R>(view, from, updates);
         let letters = self.flow.with(|plan| {
+            if let Some(port) = plan.ports.last_mut() {
+                port.takes_back = self.takes_back;
+            }
             let operator = plan.operator(self.operator);
             plan.operators[operator].letters.clone()
         });

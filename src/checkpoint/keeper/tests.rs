@@ -145,6 +145,6 @@ fn an_epoch_that_another_process_has_published_ends_the_job_with_75() {
     other.publish(Manifest { epoch: 7, done: true, ..second.manifest(1) });
     assert_eq!(answer(&other), None);
     let error = failure.get().expect("the job ends");
-    assert_eq!(error.kind(), Kind::Unreachable);
+    assert_eq!((error.kind(), error.kind().exit_code()), (Kind::Fenced, 75));
     assert!(error.message().contains("published by another process"), "{error}");
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::ToSql;
@@ -114,6 +115,8 @@ pub(super) enum Failure {
     Away(String),
     /// It will never work like this: password, missing table, missing column.
     Setup(String),
+    /// A later attempt to run the job has taken over.
+    Fenced(String),
 }
 
 /// A connection, made at first use and again after it was lost. Blocks the thread that owns it.
@@ -154,9 +157,11 @@ impl Connection {
                 Ok(done)
             }
             Err(failure) => {
-                drop(session);
-                // The task of the connection says goodbye now, so that no lock outlives the error.
-                self.runtime.block_on(tokio::task::yield_now());
+                let Session { client, farewell, .. } = session;
+                drop(client);
+                // The task of the connection says goodbye now, so that no lock outlives the error;
+                // a server that hangs is not waited for.
+                let _ = self.runtime.block_on(async { timeout(FAREWELL, farewell).await });
                 Err(self.error(failure))
             }
         }
@@ -167,6 +172,7 @@ impl Connection {
             Failure::Away(words) => Error::unreachable(words)
                 .hint("is it running, and are `url`, `user` and `password` right?"),
             Failure::Setup(words) | Failure::Row(words) => Error::config(words),
+            Failure::Fenced(words) => Error::fenced(words),
         };
         error.within(self.server.place())
     }
@@ -175,6 +181,8 @@ impl Connection {
 /// A live connection.
 pub(super) struct Session {
     client: Client,
+    /// The task of the connection, which ends with its client.
+    farewell: JoinHandle<()>,
     /// How long to wait for an answer: a server that hangs does not keep its own time.
     limit: Duration,
     prepared: RefCell<BTreeMap<String, Statement>>,
@@ -186,8 +194,9 @@ impl Session {
         let connected = within(wait, config.connect(NoTls)).await?;
         let (client, connection) = connected;
         // It ends with the connection; what went wrong comes out of the client's own calls.
-        tokio::spawn(async move { drop(connection.await) });
-        let session = Session { client, limit: limit + GRACE, prepared: RefCell::default() };
+        let farewell = tokio::spawn(async move { drop(connection.await) });
+        let session =
+            Session { client, farewell, limit: limit + GRACE, prepared: RefCell::default() };
         let millis = limit.as_millis();
         session.batch(&format!("SET TIME ZONE 'UTC'; SET statement_timeout = {millis}")).await?;
         Ok(session)
@@ -225,6 +234,9 @@ impl Session {
         within(self.limit, self.client.query(sql, parameters)).await
     }
 }
+
+/// How long a connection that is given up may take to close.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The server's own limit comes first, so that it says what took so long.
 const GRACE: Duration = Duration::from_secs(5);

@@ -41,8 +41,7 @@ pub(super) struct FoundColumn {
 
 impl Table {
     pub(super) fn new(name: &str, view: &View) -> Result<Table> {
-        let parts: Vec<&str> = name.split('.').collect();
-        if 2 < parts.len() || !parts.iter().all(|part| is_identifier(part)) {
+        if !Table::is_name(name) {
             return Err(Error::config(format!("`{name}` is no name of a table")).hint(NAMES));
         }
         let columns = view.schema.columns.clone();
@@ -64,13 +63,19 @@ impl Table {
         Ok(Table { name: name.into(), columns, key, stamp: view.stamp.clone() })
     }
 
+    /// Whether a name may be that of a table.
+    pub(super) fn is_name(name: &str) -> bool {
+        let parts: Vec<&str> = name.split('.').collect();
+        parts.len() <= 2 && parts.iter().all(|part| is_identifier(part))
+    }
+
     pub(super) fn has_key(&self) -> bool {
         !self.key.is_empty()
     }
 
     /// The name for a statement.
     pub(super) fn quoted(&self) -> String {
-        self.name.split('.').map(quote).collect::<Vec<_>>().join(".")
+        quote_all(&self.name)
     }
 
     fn key_names(&self) -> impl Iterator<Item = &str> {
@@ -195,7 +200,7 @@ impl Table {
     }
 }
 
-const NAMES: &str = "names are made of a-z, 0-9 and _, and do not begin with a digit";
+pub(super) const NAMES: &str = "names are made of a-z, 0-9 and _, and do not begin with a digit";
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
@@ -205,6 +210,11 @@ fn is_identifier(name: &str) -> bool {
     let legal = |b: u8| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit();
     // The server cuts names at 63 bytes without a word.
     (1..64).contains(&name.len()) && name.bytes().all(legal) && !name.as_bytes()[0].is_ascii_digit()
+}
+
+/// Quotes `name` or `schema.name`.
+pub(super) fn quote_all(name: &str) -> String {
+    name.split('.').map(quote).collect::<Vec<_>>().join(".")
 }
 
 /// Quotes a checked identifier: `timestamp` and `user` are words of SQL.

@@ -1,6 +1,8 @@
 //! The first half needs no server. The second takes one from `HIGHWATER_TEST_POSTGRES` and each
 //! of its tests has a table of its own.
 
+mod delivered;
+
 use std::sync::Arc;
 
 use super::connection::Failure;

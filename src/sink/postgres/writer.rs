@@ -19,7 +19,12 @@ const STATEMENT_BYTES_MAX: usize = 8 << 20;
 /// Writes to one table.
 pub(super) struct PostgresWriter {
     connection: Connection,
-    table: Table,
+    statements: Statements,
+}
+
+/// What is said to one table.
+pub(super) struct Statements {
+    pub(super) table: Table,
     insert: Sql,
     delete: Sql,
 }
@@ -31,33 +36,49 @@ struct Sql {
 }
 
 /// Rows for one statement, as indices of the batch.
-struct Chunk<'a> {
+pub(super) struct Chunk<'a> {
     sql: &'a Sql,
     rows: Vec<usize>,
 }
 
-impl PostgresWriter {
-    pub(super) fn new(connection: Connection, table: Table) -> PostgresWriter {
+impl Statements {
+    pub(super) fn new(table: Table) -> Statements {
         let insert = Sql { text: insert_sql(&table), columns: (0..table.columns.len()).collect() };
         let delete = match table.has_key() {
             true => Sql { text: delete_sql(&table), columns: table.key.clone() },
             false => Sql { text: String::new(), columns: vec![] },
         };
-        PostgresWriter { connection, table, insert, delete }
+        Statements { table, insert, delete }
+    }
+
+    /// Cuts rows into statements; those without a key are refused.
+    pub(super) fn chunks(
+        &self,
+        rows: &Rows,
+        cells: &[&[Cell]],
+    ) -> Result<(Vec<Chunk<'_>>, Vec<Refusal>)> {
+        let (kept, refused) = keep(&self.table, rows, cells)?;
+        let (gone, there): (Vec<usize>, Vec<usize>) =
+            kept.into_iter().partition(|row| rows.marks[*row].change == Change::Delete);
+        let mut chunks = chunks(&self.delete, gone, cells);
+        chunks.extend(self::chunks(&self.insert, there, cells));
+        Ok((chunks, refused))
+    }
+}
+
+impl PostgresWriter {
+    pub(super) fn new(connection: Connection, table: Table) -> PostgresWriter {
+        PostgresWriter { connection, statements: Statements::new(table) }
     }
 }
 
 impl Writer for PostgresWriter {
     fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>> {
-        let PostgresWriter { connection, table, insert, delete } = self;
+        let PostgresWriter { connection, statements } = self;
         let cells: Vec<&[Cell]> = rows.iter().map(|(_, cells)| cells).collect();
-        let (kept, mut refused) = keep(table, rows, &cells)?;
-        let (gone, there): (Vec<usize>, Vec<usize>) =
-            kept.into_iter().partition(|row| rows.marks[*row].change == Change::Delete);
-        let mut chunks = chunks(delete, gone, &cells);
-        chunks.extend(self::chunks(insert, there, &cells));
+        let (chunks, mut refused) = statements.chunks(rows, &cells)?;
         if !chunks.is_empty() {
-            let batch = Batch { table, cells: &cells, chunks: &chunks };
+            let batch = Batch { table: &statements.table, cells: &cells, chunks: &chunks };
             refused.extend(connection.run(async |session| batch.write(session).await)?);
         }
         refused.sort_by_key(|refusal| refusal.row);
@@ -137,11 +158,11 @@ fn cell_bytes(cell: &Cell) -> usize {
     }
 }
 
-/// What one call of `write` sends.
-struct Batch<'a> {
-    table: &'a Table,
-    cells: &'a [&'a [Cell]],
-    chunks: &'a [Chunk<'a>],
+/// What is sent together.
+pub(super) struct Batch<'a> {
+    pub(super) table: &'a Table,
+    pub(super) cells: &'a [&'a [Cell]],
+    pub(super) chunks: &'a [Chunk<'a>],
 }
 
 impl Batch<'_> {
@@ -152,7 +173,7 @@ impl Batch<'_> {
                 Err(Failure::Row(_)) => {}
                 done => return done.map(|()| vec![]),
             },
-            chunks => match self.execute_all(session, chunks).await {
+            _ => match self.transaction(session).await {
                 Err(Failure::Row(_)) => session.batch("ROLLBACK").await?,
                 done => return done.map(|()| vec![]),
             },
@@ -160,19 +181,35 @@ impl Batch<'_> {
         // STEP 2. Something was refused: the same once more, looking for it.
         session.batch("BEGIN; SET CONSTRAINTS ALL IMMEDIATE").await?;
         let mut refused = Vec::new();
-        for chunk in self.chunks {
-            self.search(session, chunk, &mut refused).await?;
-        }
+        self.search_all(session, &mut refused).await?;
         session.batch("COMMIT").await?;
         Ok(refused)
     }
 
-    async fn execute_all(&self, session: &Session, chunks: &[Chunk<'_>]) -> Result<(), Failure> {
+    async fn transaction(&self, session: &Session) -> Result<(), Failure> {
         session.batch("BEGIN").await?;
-        for chunk in chunks {
+        self.execute_all(session).await?;
+        session.batch("COMMIT").await
+    }
+
+    /// Writes all, within a transaction.
+    pub(super) async fn execute_all(&self, session: &Session) -> Result<(), Failure> {
+        for chunk in self.chunks {
             self.execute(session, chunk.sql, &chunk.rows).await?;
         }
-        session.batch("COMMIT").await
+        Ok(())
+    }
+
+    /// Writes all but for the rows that are refused, within a transaction.
+    pub(super) async fn search_all(
+        &self,
+        session: &Session,
+        refused: &mut Vec<Refusal>,
+    ) -> Result<(), Failure> {
+        for chunk in self.chunks {
+            self.search(session, chunk, refused).await?;
+        }
+        Ok(())
     }
 
     /// Writes a chunk but for the rows that are refused, halving it until they stand alone.

@@ -2,6 +2,7 @@
 //! hears of rows and epochs.
 
 mod coalesced;
+mod delivered;
 mod later;
 
 use super::thread::{BATCH_ROWS_MAX, ON_THE_WAY_MAX};
@@ -120,7 +121,7 @@ fn answer(queue: &Queue) -> String {
     let answer = queue.answers.recv_timeout(seconds(20)).expect("the writer answers");
     match answer {
         Answer::Confirmed(epoch) => format!("confirmed {epoch}"),
-        Answer::Staged(epoch, receipt) => format!("staged {epoch} {}", receipt.0),
+        Answer::Staged(epoch, receipt) => format!("staged {epoch} {}", receipt.words),
         Answer::Written(rows) => format!("written {rows}"),
         Answer::Refused(mark, refusal) => format!("refused {:?} {}", mark.origin, refusal.row),
         Answer::Finished => "finished".into(),

@@ -1,15 +1,13 @@
 //! The thread of a writer: what it is given, and when; what is tried again; what is told.
 
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
+use super::desk::Desk;
 use super::pending::{Coalesced, OnTheWay, Sent, Work};
-use super::{Answer, Item, QueueOptions, Shared, State};
-use crate::error::{Kind, Result};
-use crate::row::Rows;
-use crate::runtime::wall_time;
-use crate::sink::{Refusal, Writer};
+use super::{Answer, Item, State};
+use crate::error::Result;
+use crate::sink::Writer;
 
 /// Rows handed to a writer at once, at most: a batch of a database.
 pub(super) const BATCH_ROWS_MAX: usize = 5_000;
@@ -21,15 +19,9 @@ pub(super) const ON_THE_WAY_MAX: usize = 2 * BATCH_ROWS_MAX;
 /// How long one call waits for answers where nothing else can be done.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
-/// First and longest pause before another try.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-
-pub(super) struct Thread<W> {
+pub(super) struct Thread<'d, W> {
     writer: Box<dyn Writer>,
-    options: QueueOptions,
-    shared: Arc<Shared>,
-    answer: Sender<Answer>,
-    wake: W,
+    desk: &'d Desk<W>,
     /// How many items of the queue have been gathered and are not yet taken.
     gathered: usize,
     /// What has been taken from the queue to be coalesced.
@@ -42,22 +34,13 @@ pub(super) struct Thread<W> {
     unconfirmed: Option<u64>,
 }
 
-impl<W: Fn()> Thread<W> {
+impl<'d, W: Fn()> Thread<'d, W> {
     /// Serves a queue with a writer, once it runs.
-    pub(super) fn new(
-        writer: Box<dyn Writer>,
-        options: QueueOptions,
-        shared: Arc<Shared>,
-        answer: Sender<Answer>,
-        wake: W,
-    ) -> Thread<W> {
+    pub(super) fn new(writer: Box<dyn Writer>, desk: &'d Desk<W>) -> Thread<'d, W> {
         Thread {
             writer,
-            coalesced: Coalesced::new(options.key.clone()),
-            options,
-            shared,
-            answer,
-            wake,
+            coalesced: Coalesced::new(desk.options.key.clone()),
+            desk,
             gathered: 0,
             on_the_way: OnTheWay::default(),
             unclosed: false,
@@ -66,16 +49,7 @@ impl<W: Fn()> Thread<W> {
     }
 
     /// Until the end, or an error that waiting does not cure.
-    pub(super) fn run(mut self) {
-        if let Err(error) = self.serve() {
-            if let Some(failure) = &self.options.failure {
-                failure.set(error.clone());
-            }
-            self.tell(Answer::Failed(error));
-        }
-    }
-
-    fn serve(&mut self) -> Result<()> {
+    pub(super) fn serve(&mut self) -> Result<()> {
         loop {
             let Work { rows, epoch, finish, leave } = self.next();
             if !rows.is_empty() {
@@ -83,14 +57,14 @@ impl<W: Fn()> Thread<W> {
                 self.unclosed = true;
                 match self.writer.answers_later() {
                     Some(_) => self.on_the_way.push(rows),
-                    None => self.written(&rows, refusals),
+                    None => self.desk.written(&rows, refusals),
                 }
             }
             if let Some(epoch) = epoch {
                 self.patiently(|writer| writer.epoch(epoch))?;
                 self.unclosed = false;
             }
-            if let Some(epoch) = epoch.filter(|_| self.options.stages) {
+            if let Some(epoch) = epoch.filter(|_| self.desk.options.stages) {
                 self.stage(epoch)?;
             } else if let Some(epoch) = epoch {
                 match self.on_the_way.batches.back_mut() {
@@ -99,7 +73,7 @@ impl<W: Fn()> Thread<W> {
                 }
             }
             // Rows that are gathered are not in a hurry.
-            let waits = finish || leave || self.options.gather.is_some();
+            let waits = finish || leave || self.desk.options.gather.is_some();
             self.hear(if waits { 0 } else { ON_THE_WAY_MAX })?;
             if self.due().is_some_and(|due| due <= Instant::now()) {
                 self.patiently(|writer| writer.flush())?;
@@ -107,7 +81,7 @@ impl<W: Fn()> Thread<W> {
             self.confirm();
             if finish {
                 self.patiently(|writer| writer.finish())?;
-                self.tell(Answer::Finished);
+                self.desk.tell(Answer::Finished);
             }
             if finish || leave {
                 return Ok(());
@@ -122,7 +96,7 @@ impl<W: Fn()> Thread<W> {
             self.patiently(|writer| writer.flush())?;
         }
         let receipt = self.patiently(|writer| writer.stage(epoch))?;
-        self.tell(Answer::Staged(epoch, receipt));
+        self.desk.tell(Answer::Staged(epoch, receipt));
         Ok(())
     }
 
@@ -134,46 +108,20 @@ impl<W: Fn()> Thread<W> {
             match self.patiently(|writer| writer.answer(until))? {
                 Some(refusals) => {
                     let Some(Sent { rows, epoch, .. }) = self.on_the_way.pop() else { break };
-                    self.written(&rows, refusals);
-                    epoch.into_iter().for_each(|epoch| self.tell(Answer::Confirmed(epoch)));
+                    self.desk.written(&rows, refusals);
+                    epoch.into_iter().for_each(|epoch| self.desk.tell(Answer::Confirmed(epoch)));
                 }
                 None if !waits => break,
                 None => {}
             }
         }
         let since = self.on_the_way.since();
-        if let (Some(since), Some(health)) = (since, &self.options.health) {
+        if let (Some(since), Some(health)) = (since, &self.desk.options.health) {
             health.begin(since);
         }
         let pause = self.writer.answers_later().filter(|_| since.is_some());
         self.on_the_way.look = pause.map(|pause| Instant::now() + pause);
         Ok(())
-    }
-
-    /// Tells what became of rows.
-    fn written(&mut self, rows: &Rows, refusals: Vec<Refusal>) {
-        let written = rows.len() - refusals.len();
-        for refusal in refusals {
-            let mark = rows.marks[refusal.row];
-            self.tell(Answer::Refused(mark, refusal));
-        }
-        if let Some(latency) = &self.options.latency {
-            latency.written(rows, Instant::now(), wall_time());
-        }
-        let wakes = self.make_room(rows.len());
-        // That rows are counted can wait until the operator has something else to do.
-        let _ = self.answer.send(Answer::Written(written as u64));
-        if wakes {
-            (self.wake)();
-        }
-    }
-
-    /// Rows need not wait any more; true if somebody may have seen the queue full.
-    fn make_room(&self, rows: usize) -> bool {
-        let mut state = self.shared.state();
-        let was_full = self.options.rows_max <= state.rows;
-        state.rows -= rows;
-        was_full && state.rows < self.options.rows_max
     }
 
     /// When the writer has to be told that what it holds back is due.
@@ -187,15 +135,15 @@ impl<W: Fn()> Thread<W> {
             && self.writer.held_until().is_none()
             && let Some(epoch) = self.unconfirmed.take()
         {
-            self.tell(Answer::Confirmed(epoch));
+            self.desk.tell(Answer::Confirmed(epoch));
         }
     }
 
     /// Waits for something to do, or until something is due. Rows come alone or with the epochs
     /// behind them.
     fn next(&mut self) -> Work {
-        match self.options.gather {
-            Some(gather) if !self.options.key.is_empty() => self.next_coalesced(gather),
+        match self.desk.options.gather {
+            Some(gather) if !self.desk.options.key.is_empty() => self.next_coalesced(gather),
             _ => self.next_items(),
         }
     }
@@ -205,19 +153,19 @@ impl<W: Fn()> Thread<W> {
         if let Some(work) = self.coalesced.next() {
             return work;
         }
-        let shared = self.shared.clone();
+        let shared = self.desk.shared.clone();
         let mut state = shared.state();
         loop {
             // Rows behind a complete epoch must not replace rows of it before it is written.
             let open = |item: &Item| matches!(item, Item::Rows(..));
             let mut items = state.items.iter();
             // Each epoch is staged by itself.
-            let last = match self.options.stages {
+            let last = match self.desk.options.stages {
                 true => items.position(|item| !open(item)),
                 false => items.rposition(|item| !open(item)),
             };
             let complete = last.map_or(0, |at| at + 1);
-            let staging = self.options.stages && self.coalesced.behind.epoch.is_some();
+            let staging = self.desk.options.stages && self.coalesced.behind.epoch.is_some();
             let ready = match self.coalesced.behind.epoch {
                 _ if staging => 0,
                 None if complete == 0 => state.items.len(),
@@ -227,16 +175,17 @@ impl<W: Fn()> Thread<W> {
                 let items: Vec<Item> = state.items.drain(..ready).collect();
                 drop(state);
                 let replaced = self.coalesced.absorb(items);
-                if self.make_room(replaced) {
+                if self.desk.make_room(replaced) {
                     // Whoever has seen it full would else wait for the next write.
-                    (self.wake)();
+                    (self.desk.wake)();
                 }
                 state = shared.state();
                 continue;
             }
             let Coalesced { behind, since, .. } = &self.coalesced;
             let ends = behind.finish || behind.leave;
-            let presses = ends || staging || state.hurry || self.options.rows_max <= state.rows;
+            let presses =
+                ends || staging || state.hurry || self.desk.options.rows_max <= state.rows;
             let left = match since {
                 Some(since) if !presses => Some(gather.saturating_sub(since.elapsed())),
                 None if !ends && behind.epoch.is_none() => {
@@ -248,14 +197,14 @@ impl<W: Fn()> Thread<W> {
                 self.coalesced.begin();
                 return self.coalesced.next().unwrap_or_default();
             }
-            state = self.wait(state, left);
+            state = self.desk.wait(state, left);
         }
     }
 
     /// As [`Thread::next`], of rows that are written one by one.
     fn next_items(&mut self) -> Work {
         let mut work = Work::default();
-        let shared = self.shared.clone();
+        let shared = self.desk.shared.clone();
         let mut state = shared.state();
         while state.items.is_empty() {
             let next = self.on_the_way.look.or(self.due());
@@ -263,7 +212,7 @@ impl<W: Fn()> Thread<W> {
             if left.is_some_and(|left| left.is_zero()) {
                 return work;
             }
-            state = self.wait(state, left);
+            state = self.desk.wait(state, left);
         }
         if self.gathered == 0 {
             state = self.gather(state);
@@ -272,7 +221,7 @@ impl<W: Fn()> Thread<W> {
         while 0 < self.gathered && work.rows.len() < BATCH_ROWS_MAX {
             match state.items.pop_front() {
                 // Each epoch is staged by itself, and rows behind one are not part of it.
-                Some(item @ Item::Epoch(_)) if work.epoch.is_some() && self.options.stages => {
+                Some(item @ Item::Epoch(_)) if work.epoch.is_some() && self.desk.options.stages => {
                     state.items.push_front(item);
                     break;
                 }
@@ -294,73 +243,23 @@ impl<W: Fn()> Thread<W> {
     /// Waits while more rows may join those that are there. What has been gathered, over however
     /// many epochs, is then written without another pause.
     fn gather<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let Some(gather) = self.options.gather else { return state };
+        let Some(gather) = self.desk.options.gather else { return state };
         let deadline = Instant::now() + gather;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let more = 0 < state.rows && state.rows < self.options.rows_max;
+            let more = 0 < state.rows && state.rows < self.desk.options.rows_max;
             let ends =
                 state.hurry || matches!(state.items.back(), Some(Item::Finish | Item::Leave));
             if left.is_zero() || !more || ends {
                 return state;
             }
-            state = self.wait(state, Some(left));
-        }
-    }
-
-    fn wait<'a>(
-        &self,
-        state: MutexGuard<'a, State>,
-        timeout: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
-        match timeout {
-            None => self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                let waited = self.shared.changed.wait_timeout(state, timeout);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
+            state = self.desk.wait(state, Some(left));
         }
     }
 
     /// Calls the writer until it succeeds or waiting is no use.
     fn patiently<T>(&mut self, mut call: impl FnMut(&mut dyn Writer) -> Result<T>) -> Result<T> {
-        let begun = Instant::now();
-        let mut pause = PAUSES.0;
-        let health = self.options.health.clone().unwrap_or_default();
-        health.begin(self.on_the_way.since().unwrap_or(begun));
-        loop {
-            let error = match call(&mut *self.writer) {
-                Ok(done) => {
-                    health.succeed();
-                    return Ok(done);
-                }
-                Err(error) => error.within(format!("view `{}`", self.options.view)),
-            };
-            health.fail(Instant::now());
-            let wait_on = match error.kind() {
-                Kind::Unreachable => true,
-                Kind::Storage => begun.elapsed() < self.options.retry_max,
-                Kind::Usage | Kind::Config | Kind::Bug => false,
-            };
-            if !wait_on || self.shared.state().hurry {
-                return Err(error);
-            }
-            tracing::warn!(sink = %self.options.view, pause_ms = pause.as_millis() as u64,
-                "{}; trying again", error.message());
-            let until = Instant::now() + pause;
-            let mut state = self.shared.state();
-            while !state.hurry && Instant::now() < until {
-                let left = until.saturating_duration_since(Instant::now());
-                state = self.wait(state, Some(left));
-            }
-            drop(state);
-            pause = (pause * 2).min(PAUSES.1);
-        }
-    }
-
-    fn tell(&self, answer: Answer) {
-        // Nobody listens any more when the job has ended with an error.
-        let _ = self.answer.send(answer);
-        (self.wake)();
+        let since = self.on_the_way.since();
+        self.desk.patiently(since, || call(&mut *self.writer))
     }
 }

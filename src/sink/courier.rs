@@ -1,0 +1,73 @@
+//! Sinks that get whole epochs once their checkpoint is published, each once.
+//!
+//! ```text
+//! stage     rows of epoch k ─► outbox in the checkpoint        nobody sees them
+//! publish   manifest k names it                                they will be seen
+//! deliver   courier ─► sink, with the number of the epoch      they are seen
+//! ```
+//!
+//! A courier puts the rows and the number of the epoch into the sink by one act, so an epoch that
+//! is delivered again after a crash is recognised by its number.
+
+use crate::error::Result;
+use crate::row::Rows;
+use crate::sink::Refusal;
+
+/// Who delivers: the shard of a sink, in an attempt to run a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Name of the job.
+    pub job: String,
+    /// Name of the sink in checkpoints.
+    pub sink: String,
+    /// The shard: the worker whose rows it delivers, or delivered when there were more workers.
+    pub shard: usize,
+    /// The attempt; one with a smaller number must not deliver any more.
+    pub generation: u64,
+    /// The attempt that started from nothing: what others left is not about the same rows.
+    pub life: u64,
+    /// The epoch that this attempt goes on from.
+    pub restored: Option<u64>,
+}
+
+/// What a shard has delivered in this life of the job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// The last epoch.
+    pub last: Option<u64>,
+    /// Rows that were refused then, and whose letters may have been lost: by the first epoch of
+    /// their delivery.
+    pub refused: Vec<(u64, Refusal)>,
+}
+
+/// Rows of some epochs.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The first epoch.
+    pub first: u64,
+    /// The last epoch.
+    pub last: u64,
+    /// Their rows, epoch after epoch.
+    pub rows: &'a Rows,
+    /// Of deliveries up to this epoch nothing has to be remembered any more.
+    pub settled: Option<u64>,
+}
+
+/// Delivers the rows of one shard; on a thread of its own.
+pub trait Courier: Send {
+    /// Says what was delivered, and keeps older attempts from delivering. Called first.
+    ///
+    /// # Errors
+    ///
+    /// `Unreachable`: the service is away; called again. `Config`: more was delivered than the
+    /// checkpoint knows of, and it cannot be taken back.
+    fn begin(&mut self) -> Result<Delivered>;
+
+    /// Delivers, all or nothing but for the rows that it returns: refused for good, and left out.
+    ///
+    /// # Errors
+    ///
+    /// `Unreachable`, `Storage`: called again with the same rows, of which it is not known whether
+    /// they were delivered. Others end the job.
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<Vec<Refusal>>;
+}

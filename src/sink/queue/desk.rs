@@ -1,0 +1,118 @@
+//! What every thread of a queue has at hand: its options, the way to the operator, patience.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Answer, QueueOptions, Shared, State};
+use crate::error::{Error, Kind, Result};
+use crate::row::Rows;
+use crate::runtime::wall_time;
+use crate::sink::Refusal;
+
+/// First and longest pause before another try.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+pub(super) struct Desk<W> {
+    pub(super) options: QueueOptions,
+    pub(super) shared: Arc<Shared>,
+    pub(super) answer: Sender<Answer>,
+    pub(super) wake: W,
+}
+
+impl<W: Fn()> Desk<W> {
+    /// Says that the thread cannot go on.
+    pub(super) fn fail(&self, error: Error) {
+        if let Some(failure) = &self.options.failure {
+            failure.set(error.clone());
+        }
+        self.tell(Answer::Failed(error));
+    }
+
+    /// Tells what became of rows.
+    pub(super) fn written(&self, rows: &Rows, refusals: Vec<Refusal>) {
+        let written = rows.len() - refusals.len();
+        for refusal in refusals {
+            let mark = rows.marks[refusal.row];
+            self.tell(Answer::Refused(mark, refusal));
+        }
+        if let Some(latency) = &self.options.latency {
+            latency.written(rows, Instant::now(), wall_time());
+        }
+        let wakes = self.make_room(rows.len());
+        // That rows are counted can wait until the operator has something else to do.
+        let _ = self.answer.send(Answer::Written(written as u64));
+        if wakes {
+            (self.wake)();
+        }
+    }
+
+    /// Rows need not wait any more; true if somebody may have seen the queue full.
+    pub(super) fn make_room(&self, rows: usize) -> bool {
+        let mut state = self.shared.state();
+        let was_full = self.options.rows_max <= state.rows;
+        state.rows -= rows;
+        was_full && state.rows < self.options.rows_max
+    }
+
+    pub(super) fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        timeout: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        match timeout {
+            None => self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let waited = self.shared.changed.wait_timeout(state, timeout);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Makes a call until it succeeds or waiting is no use; `since` is when what it is about was
+    /// handed to the sink, if that was before.
+    pub(super) fn patiently<T>(
+        &self,
+        since: Option<Instant>,
+        mut call: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let begun = Instant::now();
+        let mut pause = PAUSES.0;
+        let health = self.options.health.clone().unwrap_or_default();
+        health.begin(since.unwrap_or(begun));
+        loop {
+            let error = match call() {
+                Ok(done) => {
+                    health.succeed();
+                    return Ok(done);
+                }
+                Err(error) => error.within(format!("view `{}`", self.options.view)),
+            };
+            health.fail(Instant::now());
+            let wait_on = match error.kind() {
+                Kind::Unreachable => true,
+                Kind::Storage => begun.elapsed() < self.options.retry_max,
+                Kind::Usage | Kind::Config | Kind::Bug | Kind::Fenced => false,
+            };
+            if !wait_on || self.shared.state().hurry {
+                return Err(error);
+            }
+            tracing::warn!(sink = %self.options.view, pause_ms = pause.as_millis() as u64,
+                "{}; trying again", error.message());
+            let until = Instant::now() + pause;
+            let mut state = self.shared.state();
+            while !state.hurry && Instant::now() < until {
+                let left = until.saturating_duration_since(Instant::now());
+                state = self.wait(state, Some(left));
+            }
+            drop(state);
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    pub(super) fn tell(&self, answer: Answer) {
+        // Nobody listens any more when the job has ended with an error.
+        let _ = self.answer.send(answer);
+        (self.wake)();
+    }
+}
