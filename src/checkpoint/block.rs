@@ -35,7 +35,7 @@ impl Kind {
 const MAGIC: [u8; 4] = *b"HWCP";
 
 /// Version of this form, and of what is in the blocks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const HEADER_BYTES: usize = 12;
 

@@ -158,7 +158,7 @@ mod tests {
         State::write(1, 7, &epoch.to_le_bytes(), &mut file);
         let (name, bytes) = (format!("state-{epoch}"), file.finish());
         store.put(&name, &bytes).unwrap();
-        let file = StateFile { name, bytes: bytes.len() as u64, worker: 0 };
+        let file = StateFile { name, bytes: bytes.len() as u64, worker: 0, whole: true };
         let manifest = Manifest {
             system: NAMES.0.into(),
             job: NAMES.1.into(),
@@ -244,9 +244,10 @@ mod tests {
         let kept = Checkpoints::open(store, owner, Options::default(), 5).unwrap();
         assert_eq!((kept.first_epoch(), kept.generation), (10, 110));
         let state = State { part: 1, group: 7, bytes: 9u64.to_le_bytes().to_vec() };
-        assert_eq!(kept.state("counts", (1, 2)).unwrap(), [state]);
-        assert_eq!(kept.state("counts", (0, 2)).unwrap(), []);
-        assert_eq!(kept.state("others", (1, 2)).unwrap(), []);
+        let entries = |operator, seat| kept.state(operator, seat).unwrap().entries;
+        assert_eq!(entries("counts", (1, 2)), [state]);
+        assert_eq!(entries("counts", (0, 2)), []);
+        assert_eq!(entries("others", (1, 2)), []);
     }
 
     #[test]

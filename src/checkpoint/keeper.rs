@@ -23,7 +23,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 
 /// What a worker asks for.
 enum Task {
-    Put { at: At, operator: Text, name: String, bytes: Vec<u8> },
+    Put { at: At, operator: Text, whole: bool, name: String, bytes: Vec<u8> },
     Publish(Box<Manifest>),
 }
 
@@ -84,10 +84,10 @@ impl Keeper {
         Ok(Keeper { tasks: Some(tasks), answers, shared, thread: Some(thread) })
     }
 
-    /// Hands over a file with the state of an operator.
-    pub fn put(&self, at: At, operator: Text, name: String, bytes: Vec<u8>) {
+    /// Hands over a file with the state of an operator, and whether it is whole.
+    pub fn put(&self, at: At, (operator, whole): (Text, bool), name: String, bytes: Vec<u8>) {
         self.shared.waiting.fetch_add(1, Relaxed);
-        self.order(Task::Put { at, operator, name, bytes });
+        self.order(Task::Put { at, operator, whole, name, bytes });
     }
 
     /// Hands over a manifest, all of whose files are durable.
@@ -137,11 +137,11 @@ impl Thread {
     /// `None` once the thread cannot go on.
     fn serve(&mut self, task: Task) -> Option<Kept> {
         match task {
-            Task::Put { at, operator, name, bytes } => {
+            Task::Put { at, operator, whole, name, bytes } => {
                 self.patiently(|store| store.put(&name, &bytes))?;
                 self.shared.waiting.fetch_sub(1, Relaxed);
                 let (bytes, worker) = (bytes.len() as u64, self.worker);
-                Some(Kept::State(at, operator, StateFile { name, bytes, worker }))
+                Some(Kept::State(at, operator, StateFile { name, bytes, worker, whole }))
             }
             Task::Publish(manifest) => {
                 let (name, bytes) = (Manifest::name(manifest.epoch), manifest.to_bytes());

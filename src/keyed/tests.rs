@@ -50,20 +50,51 @@ pub(super) fn flush(state: &mut impl State<Text, Sum<i64>>) -> Vec<String> {
     texts
 }
 
-/// Restores a snapshot into empty states and compares what closes: of all groups the same rows,
-/// of half of the groups the rows of the keys in them.
+/// All of a state, as it is now.
+pub(super) fn saved(state: &mut impl Saves, whole: bool) -> Saved {
+    state.begin_save(whole);
+    state.save(&mut usize::MAX.clone()).expect("the budget was large")
+}
+
+/// Takes the key groups that are wanted out of the saves of one worker, the oldest first.
+pub(super) fn restore(state: &mut impl Saves, saves: &[Saved], wanted: impl Fn(u16) -> bool) {
+    restore_parts(state, &[saves], |_, group| wanted(group));
+}
+
+/// As [`restore`], of several workers; which groups are wanted of which.
+pub(super) fn restore_parts(
+    state: &mut impl Saves,
+    parts: &[&[Saved]],
+    wanted: impl Fn(usize, u16) -> bool,
+) {
+    for (worker, saves) in parts.iter().enumerate() {
+        let newest = saves.last().expect("a save");
+        let groups = (0..hash::KEY_GROUPS as u16).filter(|group| wanted(worker, *group));
+        groups.for_each(|group| state.restore_head(group, &newest.head));
+    }
+    for (worker, saves) in parts.iter().enumerate() {
+        let base = saves.iter().rposition(|saved| saved.whole).expect("a whole one");
+        for (group, bytes) in saves[base..].iter().flat_map(|saved| &saved.groups) {
+            if wanted(worker, *group as u16) {
+                state.restore(bytes);
+            }
+        }
+    }
+    state.restored();
+}
+
+/// Restores a save into empty states and compares what closes: of all groups the same rows, of
+/// half of the groups the rows of the keys in them.
 pub(super) fn survives<S: State<Text, Sum<i64>>>(mut state: S, empty: impl Fn() -> S) {
-    let snapshot = state.snapshot();
-    assert!(snapshot.is_sorted_by_key(|(group, _)| *group), "groups are in order");
-    let groups: BTreeSet<u16> = snapshot.iter().map(|(group, _)| *group).collect();
-    assert_eq!(groups.len(), snapshot.len(), "a group occurs once");
+    let saved = [saved(&mut state, true)];
+    let groups: BTreeSet<u32> = saved[0].groups.iter().map(|(group, _)| *group).collect();
+    assert_eq!(groups.len(), saved[0].groups.len(), "a group occurs once");
     assert!(1 < groups.len(), "one group is no test");
 
-    let mut whole = empty();
-    let mut halves = [empty(), empty()];
-    for (group, bytes) in &snapshot {
-        whole.restore(bytes);
-        halves[usize::from(group % 2)].restore(bytes);
+    let (mut whole, mut halves) = (empty(), [empty(), empty()]);
+    restore(&mut whole, &saved, |_| true);
+    for (half, state) in halves.iter_mut().enumerate() {
+        restore(state, &saved, |group| usize::from(group % 2) == half);
     }
     assert_eq!(whole.open(), state.open());
     let expected = close(&mut state, Millis::MAX);

@@ -7,6 +7,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Bound;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,10 +18,10 @@ use super::flow::Flow;
 use super::operator::Durable;
 use super::panes::PaneStep;
 use super::plan::From;
-use super::view::{decode, encode};
+use super::view::encode;
 use crate::hash;
 use crate::key::Key;
-use crate::keyed::{Live, Pane, encode_groups};
+use crate::keyed::{Live, Pane, Saved, Saver, Saves, entries};
 use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::time::{Millis, Time};
 use crate::window::Window;
@@ -41,14 +43,32 @@ struct Held<K> {
     /// How long after the end of its window, in event time; a binding may change it.
     keep: Duration,
     /// By end, start and key, so that what is forgotten first comes first.
-    rows: BTreeMap<(Time, Time, K), Vec<u8>>,
+    rows: BTreeMap<Place<K>, Kept>,
     /// What leaves: each row as one cell.
     changes: Rc<RefCell<Rows>>,
+    saver: Saver,
+    /// Whether a save under way has not looked at all rows, and the last one that it has.
+    scan: Option<Option<Place<K>>>,
+}
+
+/// End and start of a window, and a key.
+type Place<K> = (Time, Time, K);
+
+/// A row, and the stamp of its last change.
+struct Kept {
+    row: Box<[u8]>,
+    stamp: u8,
 }
 
 impl<K> Retain<K> {
     pub(super) fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Retain<K> {
-        Retain(Rc::new(RefCell::new(Held { keep, rows: BTreeMap::new(), changes })))
+        Retain(Rc::new(RefCell::new(Held {
+            keep,
+            rows: BTreeMap::new(),
+            changes,
+            saver: Saver::default(),
+            scan: None,
+        })))
     }
 }
 
@@ -78,24 +98,53 @@ impl<K: Key> Retain<K> {
 impl<K: Key> Held<K> {
     fn set(&mut self, key: K, window: Window, row: Vec<u8>) {
         let place = (window.end, window.start, key);
-        if let Some(before) = self.rows.insert(place, row.clone()) {
-            if before == row {
-                return;
+        let kept = Kept { row: row.clone().into(), stamp: self.saver.now() };
+        match self.rows.entry(place) {
+            Entry::Occupied(found) if *found.get().row == *row => return,
+            Entry::Occupied(mut found) => {
+                let before = found.insert(kept);
+                write_before(&mut self.saver, found.key(), &before);
+                self.change(Change::Delete, window, before.row.into());
             }
-            self.change(Change::Delete, window, before);
+            Entry::Vacant(vacant) => {
+                vacant.insert(kept);
+            }
         }
         self.change(Change::Upsert, window, row);
     }
 
     fn remove(&mut self, key: K, window: Window) {
-        if let Some(before) = self.rows.remove(&(window.end, window.start, key)) {
-            self.change(Change::Delete, window, before);
+        let place = (window.end, window.start, key);
+        if let Some(before) = self.rows.remove(&place) {
+            gone(&mut self.saver, &place, &before);
+            self.change(Change::Delete, window, before.row.into());
         }
     }
 
     fn change(&self, change: Change, window: Window, row: Vec<u8>) {
         push(&mut self.changes.borrow_mut(), change, window, row);
     }
+}
+
+/// An entry of a save: a row, or none where it has gone.
+type Entered<'r, K> = (&'r Place<K>, Option<&'r [u8]>);
+
+fn write<K: Key>(saver: &mut Saver, place: &Place<K>, row: &[u8]) {
+    let entry: Entered<'_, K> = (place, Some(row));
+    saver.write(hash::group(hash::of(&place.2)).into(), &entry);
+}
+
+/// A row has changed or gone: what a save under way needs of it is saved.
+fn write_before<K: Key>(saver: &mut Saver, place: &Place<K>, before: &Kept) {
+    if saver.needs(before.stamp) {
+        write(saver, place, &before.row);
+    }
+}
+
+fn gone<K: Key>(saver: &mut Saver, place: &Place<K>, before: &Kept) {
+    write_before(saver, place, before);
+    let entry: Entered<'_, K> = (place, None);
+    saver.gone(hash::group(hash::of(&place.2)).into(), &entry);
 }
 
 fn push(rows: &mut Rows, change: Change, window: Window, row: Vec<u8>) {
@@ -105,16 +154,17 @@ fn push(rows: &mut Rows, change: Change, window: Window, row: Vec<u8>) {
 
 impl<K: Key> Retained for Held<K> {
     fn expire(&mut self, over: Millis) -> Rows {
-        let mut gone = Rows::default();
+        let mut rows = Rows::default();
         while let Some(entry) = self.rows.first_entry() {
-            let (end, start, _) = *entry.key();
-            if over < end.plus(self.keep).floor_ms() {
+            if over < entry.key().0.plus(self.keep).floor_ms() {
                 break;
             }
-            let row = entry.remove();
-            push(&mut gone, Change::Delete, Window::new(start, end), row);
+            let (place, kept) = entry.remove_entry();
+            gone(&mut self.saver, &place, &kept);
+            let window = Window::new(place.1, place.0);
+            push(&mut rows, Change::Delete, window, kept.row.into());
         }
-        gone
+        rows
     }
 
     fn keep_for(&mut self, keep: Duration) {
@@ -139,22 +189,53 @@ impl<K: Key, R: Serialize> PaneStep<K, R> for Retain<K> {
     }
 }
 
-impl<K: Key> Durable for Held<K> {
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        let rows = self.rows.iter();
-        encode_groups(rows.map(|((end, start, key), row)| (hash::of(key), (end, start, key, row))))
+impl<K: Key> Durable for Held<K> {}
+
+impl<K: Key> Saves for Held<K> {
+    fn begin_save(&mut self, whole: bool) {
+        self.saver.begin(whole, &());
+        self.scan = Some(None);
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        if let Some(last) = self.scan.take() {
+            let from = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+            let saver = &mut self.saver;
+            for (place, kept) in self.rows.range_mut((from, Bound::Unbounded)) {
+                if saver.needs(kept.stamp) {
+                    write(saver, place, &kept.row);
+                    kept.stamp = saver.got();
+                    saver.pay(budget);
+                }
+                *budget = budget.saturating_sub(1);
+                if *budget == 0 {
+                    self.scan = Some(Some(place.clone()));
+                    return None;
+                }
+            }
+        }
+        Some(self.saver.finish())
     }
 
     fn restore(&mut self, bytes: &[u8]) {
-        let rows: Vec<(Time, Time, K, Vec<u8>)> = decode(bytes);
-        for (end, start, key, row) in rows {
-            self.set(key, Window::new(start, end), row);
+        for (place, row) in entries::<(Place<K>, Option<Box<[u8]>>)>(bytes) {
+            match row {
+                Some(row) => self.rows.insert(place, Kept { row, stamp: self.saver.now() }),
+                None => self.rows.remove(&place),
+            };
+        }
+    }
+
+    fn restored(&mut self) {
+        for ((end, start, _), kept) in &self.rows {
+            self.change(Change::Upsert, Window::new(*start, *end), kept.row.to_vec());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::view::decode;
     use super::*;
     use crate::time::seconds;
 
@@ -206,11 +287,14 @@ mod tests {
         let changes = Rc::<RefCell<Rows>>::default();
         let mut retain = Retain::<i64>::new(seconds(10), changes.clone());
         retain.finals((0..50).map(|key| pane(key, 10, key)).collect());
-        let groups = retain.0.borrow().snapshot();
+        let mut held = retain.0.borrow_mut();
+        held.begin_save(true);
+        let groups = held.save(&mut usize::MAX.clone()).unwrap().groups;
         assert!(1 < groups.len());
         let again = Rc::<RefCell<Rows>>::default();
         let restored = Retain::<i64>::new(seconds(10), again.clone());
         groups.iter().for_each(|(_, bytes)| restored.0.borrow_mut().restore(bytes));
+        restored.0.borrow_mut().restored();
         let mut values: Vec<i64> = taken(&again).into_iter().map(|(_, value)| value).collect();
         values.sort();
         assert_eq!(values, (0..50).collect::<Vec<_>>());

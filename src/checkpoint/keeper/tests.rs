@@ -81,7 +81,7 @@ fn answer(keeper: &Keeper) -> Option<Kept> {
 /// Saves a state and publishes the manifest of its epoch.
 fn save(checkpoints: &Checkpoints, keeper: &Keeper, epoch: u64) {
     let name = state_name(epoch, checkpoints.generation, 0, 0);
-    keeper.put(At::Epoch(epoch), "counts".into(), name, vec![1, 2, 3]);
+    keeper.put(At::Epoch(epoch), ("counts".into(), true), name, vec![1, 2, 3]);
     let Some(Kept::State(At::Epoch(found), operator, file)) = answer(keeper) else {
         panic!("the state of epoch {epoch} is not kept");
     };
@@ -96,7 +96,7 @@ fn save(checkpoints: &Checkpoints, keeper: &Keeper, epoch: u64) {
 fn what_no_manifest_that_is_kept_names_is_removed() {
     let dir = Scratch::new("keeper");
     let (checkpoints, keeper, failure) = keeper(&dir, 0, Duration::from_secs(60));
-    keeper.put(At::Epoch(1), "counts".into(), state_name(1, 1, 0, 9), vec![]);
+    keeper.put(At::Epoch(1), ("counts".into(), true), state_name(1, 1, 0, 9), vec![]);
     answer(&keeper).expect("a state that no manifest will name");
     (1..=4).for_each(|epoch| save(&checkpoints, &keeper, epoch));
     let names = [3, 4].map(Manifest::name);
@@ -128,7 +128,7 @@ fn a_manifest_whose_publication_failed_at_the_end_is_recognised() {
 fn a_store_that_fails_for_too_long_ends_the_job_with_74() {
     let dir = Scratch::new("keeper");
     let (_, keeper, failure) = keeper(&dir, usize::MAX, Duration::ZERO);
-    keeper.put(At::Epoch(1), "counts".into(), state_name(1, 1, 0, 0), vec![]);
+    keeper.put(At::Epoch(1), ("counts".into(), true), state_name(1, 1, 0, 0), vec![]);
     assert_eq!(answer(&keeper), None, "the thread has ended");
     let error = failure.get().expect("the job ends");
     assert_eq!(error.kind(), Kind::Storage);

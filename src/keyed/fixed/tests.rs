@@ -1,6 +1,6 @@
 //! Tumbling and sliding windows: what closes when, from which slices and patches.
 
-use super::super::tests::{at, close, flush, part, survives};
+use super::super::tests::{at, close, flush, part, restore, saved, survives};
 use super::*;
 use crate::aggregate::Sum;
 use crate::text::Text;
@@ -184,7 +184,7 @@ fn a_restored_state_does_not_open_closed_windows_again() {
     state.apply(part("a", 0, 1));
     close(&mut state, secs(10));
     let mut restored = sliding(30, 10);
-    state.snapshot().iter().for_each(|(_, bytes)| restored.restore(bytes));
+    restore(&mut restored, &[saved(&mut state, true)], |_| true);
     assert_eq!(close(&mut restored, secs(10)), [""; 0]);
     assert_eq!(close(&mut restored, Millis::MAX), ["a -10..20 1", "a 0..30 1"]);
 }

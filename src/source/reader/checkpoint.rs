@@ -3,6 +3,7 @@
 use super::{Reader, ReaderPlan, Reading};
 use crate::checkpoint::{At, Contribution, PartitionMark};
 use crate::error::Result;
+use crate::keyed::Saved;
 use crate::lateness::Watermark;
 use crate::runtime::Context;
 use crate::source::Start;
@@ -76,7 +77,9 @@ impl Reader {
             }
         };
         if let Some(number) = self.memory.filter(|_| wanted) {
-            agent.memory(at, (number, &self.plan.name), &self.plan.intake.snapshot());
+            let groups = self.plan.intake.snapshot();
+            let saved = Saved { whole: true, head: Vec::new(), groups };
+            agent.memory(at, (number, &self.plan.name), saved);
         }
     }
 }

@@ -191,7 +191,7 @@ fn a_snapshot_knows_where_gaps_begin() {
     let mut snapshot = whole.operators[0].snapshot();
     let mut restored = bench(1_000, trailing);
     restored.operators[0].restore_all(&snapshot);
-    snapshot.iter_mut().for_each(|part| part.retain(|(group, _)| group % 2 == 0));
+    snapshot.iter_mut().for_each(|part| part.groups.retain(|(group, _)| group % 2 == 0));
     let mut half = bench(1_000, trailing);
     half.operators[0].restore_all(&snapshot);
     let [whole, restored, half] = [&mut whole, &mut restored, &mut half].map(|bench| {

@@ -2,20 +2,14 @@
 
 use super::*;
 use crate::row::Position;
+use crate::stream::view::decode;
 use crate::time::seconds;
 
 type State = Waiting<Option<i64>, i64, i64>;
 
 /// A state with a limit of a minute.
 fn state() -> State {
-    Waiting {
-        limit: seconds(60),
-        keys: FixedMap::default(),
-        due: BTreeMap::new(),
-        rows: Rc::default(),
-        answered: PaneNode::new(),
-        expired: PaneNode::new(),
-    }
+    Waiting::new(seconds(60), Rc::default(), (PaneNode::new(), PaneNode::new()))
 }
 
 /// Collects the panes of a node.
@@ -145,7 +139,10 @@ fn a_snapshot_brings_back_what_waits() {
     first.ask(Some(2), stamp(1), 20);
     first.answer(Some(2), stamp(2), 7);
     let mut again = state();
-    first.snapshot().iter().for_each(|(_, bytes)| again.restore(bytes));
+    first.begin_save(true);
+    let saved = first.save(&mut usize::MAX.clone()).unwrap();
+    saved.groups.iter().for_each(|(_, bytes)| again.restore(bytes));
+    again.restored();
     assert_eq!(waiting(&again), [10]);
     again.answer(Some(1), stamp(3), 8);
     assert_eq!(waiting(&again), [0; 0]);
