@@ -164,3 +164,6 @@ pub(crate) fn head<T: for<'d> Deserialize<'d>>(bytes: &[u8]) -> T {
 }
 
 const CHECKED: &str = "a save of this state, checked by its reader";
+
+#[cfg(test)]
+mod tests;

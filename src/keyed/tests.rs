@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::aggregate::Sum;
 use crate::hash;
+use crate::testing::Dice;
 use crate::text::Text;
 
 /// A part that adds a value to a key at a second.
@@ -81,6 +82,55 @@ pub(super) fn restore_parts(
         }
     }
     state.restored();
+}
+
+/// How a state is made, changed and looked at, for [`is_saved_as_it_was`].
+pub(crate) struct Ways<S, O> {
+    /// An empty state.
+    pub(crate) make: fn() -> S,
+    /// Something that happens to it as the n-th.
+    pub(crate) step: fn(&mut Dice, i64) -> O,
+    pub(crate) take: fn(&mut S, &O),
+    /// What it holds, after these steps.
+    pub(crate) show: fn(&mut S, &[O]) -> Vec<String>,
+}
+
+/// Random steps with saves in slices between them: what is restored of each chain of saves holds
+/// what a twin holds that has taken the same steps and was never saved.
+pub(crate) fn is_saved_as_it_was<S: Saves, O>(ways: &Ways<S, O>, intervals: usize) {
+    let mut dice = Dice::new();
+    let (mut state, mut steps, mut chain) = ((ways.make)(), Vec::new(), Vec::new());
+    let (mut larger, mut under_way) = (0, None);
+    for interval in 0..intervals {
+        for _ in 0..dice.below(30) {
+            let step = (ways.step)(&mut dice, steps.len() as i64);
+            (ways.take)(&mut state, &step);
+            steps.push(step);
+            let mut budget = 1 + dice.below(8 * ENTRY as u64) as usize;
+            if let Some((begun, None)) = under_way {
+                under_way = Some((begun, state.save(&mut budget)));
+            }
+        }
+        if let Some((begun, saved)) = under_way.take() {
+            let saved: Saved =
+                saved.unwrap_or_else(|| state.save(&mut usize::MAX.clone()).expect("no end"));
+            if saved.whole {
+                chain.clear();
+            }
+            larger = larger.max(saved.groups.len());
+            chain.push(saved);
+            let mut restored = (ways.make)();
+            restore(&mut restored, &chain, |_| true);
+            let mut twin = (ways.make)();
+            let before: &[O] = &steps[..begun];
+            before.iter().for_each(|step| (ways.take)(&mut twin, step));
+            let expected = (ways.show)(&mut twin, before);
+            assert_eq!((ways.show)(&mut restored, before), expected, "interval {interval}");
+        }
+        state.begin_save(chain.is_empty() || chain.len() == 7);
+        under_way = Some((steps.len(), None));
+    }
+    assert!(10 < larger, "a save held no more than {larger} groups");
 }
 
 /// Restores a save into empty states and compares what closes: of all groups the same rows, of

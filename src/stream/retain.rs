@@ -62,13 +62,14 @@ struct Kept {
 
 impl<K> Retain<K> {
     pub(super) fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Retain<K> {
-        Retain(Rc::new(RefCell::new(Held {
-            keep,
-            rows: BTreeMap::new(),
-            changes,
-            saver: Saver::default(),
-            scan: None,
-        })))
+        Retain(Rc::new(RefCell::new(Held::new(keep, changes))))
+    }
+}
+
+impl<K> Held<K> {
+    fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Held<K> {
+        let (rows, saver) = (BTreeMap::new(), Saver::default());
+        Held { keep, rows, changes, saver, scan: None }
     }
 }
 
@@ -237,6 +238,7 @@ impl<K: Key> Saves for Held<K> {
 mod tests {
     use super::super::view::decode;
     use super::*;
+    use crate::keyed::tests::{Ways, is_saved_as_it_was};
     use crate::time::seconds;
 
     fn pane(key: i64, end: i64, value: i64) -> Pane<i64, i64> {
@@ -298,5 +300,40 @@ mod tests {
         let mut values: Vec<i64> = taken(&again).into_iter().map(|(_, value)| value).collect();
         values.sort();
         assert_eq!(values, (0..50).collect::<Vec<_>>());
+    }
+
+    enum Happens {
+        Set(i64, i64, i64),
+        Remove(i64, i64),
+        Expire(i64),
+    }
+
+    #[test]
+    fn rows_are_saved_in_slices_as_they_were() {
+        is_saved_as_it_was(
+            &Ways {
+                make: || Held::<i64>::new(seconds(10), Rc::default()),
+                step: |dice, n| {
+                    let (key, end) = (dice.below(50) as i64, n / 20 * 10);
+                    match dice.below(9) {
+                        0..6 => Happens::Set(key, end, dice.below(3) as i64),
+                        6..8 => Happens::Remove(key, end),
+                        _ => Happens::Expire(end - 20),
+                    }
+                },
+                take: |held, happens| match happens {
+                    Happens::Set(key, end, value) => {
+                        held.set(*key, pane(0, *end, 0).window, encode(value));
+                    }
+                    Happens::Remove(key, end) => held.remove(*key, pane(0, *end, 0).window),
+                    Happens::Expire(end) => drop(held.expire(Millis(end * 1_000))),
+                },
+                show: |held, _| {
+                    let rows = held.rows.iter();
+                    rows.map(|(place, kept)| format!("{place:?} {:?}", kept.row)).collect()
+                },
+            },
+            150,
+        );
     }
 }

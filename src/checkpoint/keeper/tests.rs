@@ -107,6 +107,33 @@ fn what_no_manifest_that_is_kept_names_is_removed() {
 }
 
 #[test]
+fn a_file_that_a_later_manifest_adds_to_is_kept_though_its_epoch_has_no_manifest() {
+    let dir = Scratch::new("keeper");
+    let (checkpoints, keeper, failure) = keeper(&dir, 0, Duration::from_secs(60));
+    let mut files = Vec::new();
+    for epoch in 1..=6 {
+        let name = state_name(epoch, checkpoints.generation, 0, 0);
+        keeper.put(At::Epoch(epoch), ("counts".into(), epoch == 1), name, vec![1]);
+        let Some(Kept::State(_, operator, file)) = answer(&keeper) else {
+            panic!("the state of epoch {epoch} is not kept");
+        };
+        files.push(file);
+        // Another worker has passed over the even epochs.
+        if epoch % 2 == 1 {
+            let mut manifest = Manifest { epoch, ..checkpoints.manifest(1) };
+            manifest.states.insert(operator, files.clone());
+            keeper.publish(manifest);
+            assert_eq!(answer(&keeper), Some(Kept::Published(epoch, false)));
+        }
+    }
+    let names = [3, 5].map(Manifest::name);
+    let states = (1..=6).map(|epoch| state_name(epoch, 1, 0, 0));
+    let expected: Vec<String> = names.into_iter().chain(states).collect();
+    assert_eq!(checkpoints.store.list().unwrap(), expected);
+    assert!(failure.get().is_none());
+}
+
+#[test]
 fn a_store_that_fails_for_a_while_is_tried_again() {
     let dir = Scratch::new("keeper");
     let (checkpoints, keeper, failure) = keeper(&dir, 3, Duration::from_secs(60));

@@ -4,6 +4,7 @@
 use super::super::tests::Bench;
 use super::*;
 use crate::aggregate::{Count, Sum};
+use crate::keyed::tests::{Ways, is_saved_as_it_was};
 use crate::stream::{Flow, Settings, Stream};
 use crate::testing::Example;
 use crate::testing::example::{Event, Line};
@@ -203,4 +204,34 @@ fn a_snapshot_knows_where_gaps_begin() {
     let missing = whole.len() - half.len();
     assert!(0 < missing && missing < 40 * 3, "{missing}");
     assert_eq!(missing % 3, 0, "a key is new, or all of its gap is there");
+}
+
+#[test]
+fn the_last_windows_of_keys_are_saved_in_slices_as_they_were() {
+    is_saved_as_it_was(
+        &Ways {
+            make: || Gaps::new(Tumbling::new(seconds(10)).fixed(), seconds(300)),
+            // A key has closed a window, or the watermark has moved.
+            step: |dice, n| ((0 < dice.below(6)).then(|| dice.below(50)), n),
+            take: |gaps, (key, n)| match key {
+                Some(key) => {
+                    let start = Time::from_seconds(n / 5 * 10);
+                    let window = Window::new(start, start.plus(seconds(10)));
+                    gaps.closed.insert((window, encode(key)), hash::of(key));
+                    gaps.settle();
+                }
+                None => gaps.forget(Millis(n * 2_000)),
+            },
+            show: |gaps, steps| {
+                let last = steps.iter().rev().find(|(key, _)| key.is_none());
+                gaps.forget(Millis(last.map_or(0, |(_, n)| n * 2_000)));
+                let keys = gaps.keys.iter();
+                let mut keys: Vec<String> =
+                    keys.map(|slot| format!("{:?} {:?}", slot.key, slot.value)).collect();
+                keys.sort();
+                keys
+            },
+        },
+        150,
+    );
 }

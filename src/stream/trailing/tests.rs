@@ -1,6 +1,7 @@
 //! Trailing rows: which are shown, when they are forgotten, and that nothing is kept for ever.
 
 use super::*;
+use crate::keyed::tests::{Ways, is_saved_as_it_was};
 use crate::time::seconds;
 
 /// A history of sums: a row is its own value, and what is compared is the list before it.
@@ -107,4 +108,29 @@ fn a_snapshot_holds_the_histories_by_key_group() {
     }
     restored.forget(Millis::MAX);
     assert!(restored.keys.is_empty());
+}
+
+#[test]
+fn histories_are_saved_in_slices_as_they_were() {
+    is_saved_as_it_was(
+        &Ways {
+            make: || history(2, 100),
+            // A row of a key, or the watermark.
+            step: |dice, n| ((0 < dice.below(6)).then(|| dice.below(50) as u32), n),
+            take: |history, (key, n)| match key {
+                Some(key) => drop(push(history, *key, *n, *n)),
+                None => history.forget(Millis(n * 1_000)),
+            },
+            show: |history, steps| {
+                let last = steps.iter().rev().find(|(key, _)| key.is_none());
+                history.forget(Millis(last.map_or(0, |(_, n)| n * 1_000)));
+                let keys = history.keys.iter();
+                let keys = keys.map(|slot| format!("{} {:?}", slot.key, slot.value.rows));
+                let mut keys: Vec<String> = keys.collect();
+                keys.sort();
+                keys
+            },
+        },
+        150,
+    );
 }
