@@ -35,7 +35,7 @@ pub use store::{Directory, Store};
 
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::keyed::Saved;
+use crate::keyed::{ENTRY, Saved};
 use crate::text::Text;
 use crate::time::Time;
 
@@ -81,6 +81,10 @@ pub struct Checkpoints {
     /// Whether an earlier attempt has begun, if only to be killed before its first checkpoint.
     begun: bool,
 }
+
+/// How much an operator saves in one activation: 4,000 entries that are not large, about 2 ms, or
+/// 64,000 that have not changed. A count, not a clock: so a run can be repeated.
+pub const SLICE: usize = 4_000 * ENTRY;
 
 /// The file that says that an attempt has begun.
 const BEGUN: &str = "begun";

@@ -11,6 +11,7 @@ mod fixed;
 mod preaggregate;
 mod saver;
 mod session;
+mod shelf;
 mod table;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use preaggregate::{Behind, PreAggregate, Refused};
 pub use saver::{ENTRY, Saved, Saves};
 pub(crate) use saver::{Saver, entries, head};
 pub use session::Sessions;
+pub(crate) use shelf::{Set, Shelf, rows};
 pub(crate) use table::Table;
 
 use crate::aggregate::Aggregate;

@@ -96,6 +96,11 @@ impl Saver {
         self.now.wrapping_sub(1)
     }
 
+    /// Whether a save is under way.
+    pub(crate) fn is_saving(&self) -> bool {
+        self.saving.is_some()
+    }
+
     /// Ends the interval.
     pub(crate) fn begin(&mut self, whole: bool, head: &impl Serialize) {
         assert!(self.saving.is_none(), "two saves at once");

@@ -28,18 +28,13 @@ use timely::progress::frontier::MutableAntichain;
 use timely::scheduling::Activator;
 
 use super::Event;
-use crate::checkpoint::At;
-use crate::keyed::ENTRY;
+use crate::checkpoint::{At, SLICE};
 use crate::letter::Letter;
 use crate::parcel::Parcel;
 use crate::row::{Change, Mark, Origin, Rows, oldest};
 use crate::runtime::{Context, Phase};
 use crate::stream::Operator;
 use crate::time::{Millis, Time};
-
-/// How much is saved in one activation: 4,000 entries that are not large, about 2 ms, or 64,000
-/// that have not changed. A count, not a clock: so a run can be repeated.
-const SLICE: usize = 4_000 * ENTRY;
 
 type Output = OutputBuilder<Event, CapacityContainerBuilder<Vec<Rows>>>;
 

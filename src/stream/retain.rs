@@ -6,9 +6,6 @@
 //! where the views are (`operators/views/forget.rs`).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::ops::Bound;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,7 +18,7 @@ use super::plan::From;
 use super::view::encode;
 use crate::hash;
 use crate::key::Key;
-use crate::keyed::{Live, Pane, Saved, Saver, Saves, entries};
+use crate::keyed::{Live, Pane, Saved, Saves, Set, Shelf, rows};
 use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::time::{Millis, Time};
 use crate::window::Window;
@@ -43,33 +40,17 @@ struct Held<K> {
     /// How long after the end of its window, in event time; a binding may change it.
     keep: Duration,
     /// By end, start and key, so that what is forgotten first comes first.
-    rows: BTreeMap<Place<K>, Kept>,
+    rows: Shelf<Place<K>>,
     /// What leaves: each row as one cell.
     changes: Rc<RefCell<Rows>>,
-    saver: Saver,
-    /// Whether a save under way has not looked at all rows, and the last one that it has.
-    scan: Option<Option<Place<K>>>,
 }
 
 /// End and start of a window, and a key.
 type Place<K> = (Time, Time, K);
 
-/// A row, and the stamp of its last change.
-struct Kept {
-    row: Box<[u8]>,
-    stamp: u8,
-}
-
-impl<K> Retain<K> {
+impl<K: Key> Retain<K> {
     pub(super) fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Retain<K> {
         Retain(Rc::new(RefCell::new(Held::new(keep, changes))))
-    }
-}
-
-impl<K> Held<K> {
-    fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Held<K> {
-        let (rows, saver) = (BTreeMap::new(), Saver::default());
-        Held { keep, rows, changes, saver, scan: None }
     }
 }
 
@@ -97,55 +78,29 @@ impl<K: Key> Retain<K> {
 }
 
 impl<K: Key> Held<K> {
+    fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Held<K> {
+        let rows = Shelf::new(|(_, _, key)| hash::group(hash::of(key)).into());
+        Held { keep, rows, changes }
+    }
+
     fn set(&mut self, key: K, window: Window, row: Vec<u8>) {
-        let place = (window.end, window.start, key);
-        let kept = Kept { row: row.clone().into(), stamp: self.saver.now() };
-        match self.rows.entry(place) {
-            Entry::Occupied(found) if *found.get().row == *row => return,
-            Entry::Occupied(mut found) => {
-                let before = found.insert(kept);
-                write_before(&mut self.saver, found.key(), &before);
-                self.change(Change::Delete, window, before.row.into());
-            }
-            Entry::Vacant(vacant) => {
-                vacant.insert(kept);
-            }
+        match self.rows.set((window.end, window.start, key), &row) {
+            Set::Equal => return,
+            Set::Other(before) => self.change(Change::Delete, window, before),
+            Set::New => {}
         }
         self.change(Change::Upsert, window, row);
     }
 
     fn remove(&mut self, key: K, window: Window) {
-        let place = (window.end, window.start, key);
-        if let Some(before) = self.rows.remove(&place) {
-            gone(&mut self.saver, &place, &before);
-            self.change(Change::Delete, window, before.row.into());
+        if let Some(before) = self.rows.remove(&(window.end, window.start, key)) {
+            self.change(Change::Delete, window, before);
         }
     }
 
     fn change(&self, change: Change, window: Window, row: Vec<u8>) {
         push(&mut self.changes.borrow_mut(), change, window, row);
     }
-}
-
-/// An entry of a save: a row, or none where it has gone.
-type Entered<'r, K> = (&'r Place<K>, Option<&'r [u8]>);
-
-fn write<K: Key>(saver: &mut Saver, place: &Place<K>, row: &[u8]) {
-    let entry: Entered<'_, K> = (place, Some(row));
-    saver.write(hash::group(hash::of(&place.2)).into(), &entry);
-}
-
-/// A row has changed or gone: what a save under way needs of it is saved.
-fn write_before<K: Key>(saver: &mut Saver, place: &Place<K>, before: &Kept) {
-    if saver.needs(before.stamp) {
-        write(saver, place, &before.row);
-    }
-}
-
-fn gone<K: Key>(saver: &mut Saver, place: &Place<K>, before: &Kept) {
-    write_before(saver, place, before);
-    let entry: Entered<'_, K> = (place, None);
-    saver.gone(hash::group(hash::of(&place.2)).into(), &entry);
 }
 
 fn push(rows: &mut Rows, change: Change, window: Window, row: Vec<u8>) {
@@ -155,17 +110,12 @@ fn push(rows: &mut Rows, change: Change, window: Window, row: Vec<u8>) {
 
 impl<K: Key> Retained for Held<K> {
     fn expire(&mut self, over: Millis) -> Rows {
-        let mut rows = Rows::default();
-        while let Some(entry) = self.rows.first_entry() {
-            if over < entry.key().0.plus(self.keep).floor_ms() {
-                break;
-            }
-            let (place, kept) = entry.remove_entry();
-            gone(&mut self.saver, &place, &kept);
-            let window = Window::new(place.1, place.0);
-            push(&mut rows, Change::Delete, window, kept.row.into());
+        let mut gone = Rows::default();
+        let is_over = |place: &Place<K>| place.0.plus(self.keep).floor_ms() <= over;
+        while let Some(((end, start, _), row)) = self.rows.pop_first_if(is_over) {
+            push(&mut gone, Change::Delete, Window::new(start, end), row);
         }
-        rows
+        gone
     }
 
     fn keep_for(&mut self, keep: Duration) {
@@ -194,42 +144,25 @@ impl<K: Key> Durable for Held<K> {}
 
 impl<K: Key> Saves for Held<K> {
     fn begin_save(&mut self, whole: bool) {
-        self.saver.begin(whole, &());
-        self.scan = Some(None);
+        self.rows.begin_save(whole);
     }
 
     fn save(&mut self, budget: &mut usize) -> Option<Saved> {
-        if let Some(last) = self.scan.take() {
-            let from = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-            let saver = &mut self.saver;
-            for (place, kept) in self.rows.range_mut((from, Bound::Unbounded)) {
-                if saver.needs(kept.stamp) {
-                    write(saver, place, &kept.row);
-                    kept.stamp = saver.got();
-                    saver.pay(budget);
-                }
-                *budget = budget.saturating_sub(1);
-                if *budget == 0 {
-                    self.scan = Some(Some(place.clone()));
-                    return None;
-                }
-            }
-        }
-        Some(self.saver.finish())
+        self.rows.save(budget)
     }
 
     fn restore(&mut self, bytes: &[u8]) {
-        for (place, row) in entries::<(Place<K>, Option<Box<[u8]>>)>(bytes) {
+        for (place, row) in rows::<Place<K>>(bytes) {
             match row {
-                Some(row) => self.rows.insert(place, Kept { row, stamp: self.saver.now() }),
-                None => self.rows.remove(&place),
-            };
+                Some(row) => drop(self.rows.set(place, &row)),
+                None => drop(self.rows.remove(&place)),
+            }
         }
     }
 
     fn restored(&mut self) {
-        for ((end, start, _), kept) in &self.rows {
-            self.change(Change::Upsert, Window::new(*start, *end), kept.row.to_vec());
+        for ((end, start, _), row) in self.rows.iter() {
+            self.change(Change::Upsert, Window::new(*start, *end), row.to_vec());
         }
     }
 }
@@ -330,7 +263,7 @@ mod tests {
                 },
                 show: |held, _| {
                     let rows = held.rows.iter();
-                    rows.map(|(place, kept)| format!("{place:?} {:?}", kept.row)).collect()
+                    rows.map(|(place, row)| format!("{place:?} {row:?}")).collect()
                 },
             },
             150,
