@@ -257,8 +257,11 @@ mod tests {
         assert_eq!(entries("others", (1, 2)), []);
     }
 
+    /// Whether a part is whole, its head, and texts by key group.
+    type Part<'a> = (bool, &'a str, &'a [(u32, &'a str)]);
+
     /// A file of worker 0 of two, with what was saved of two parts.
-    fn file(store: &Directory, name: &str, parts: [(bool, &str, &[(u32, &str)]); 2]) -> StateFile {
+    fn file(store: &Directory, name: &str, parts: [Part<'_>; 2]) -> StateFile {
         let mut file = BlockWriter::new(Kind::State);
         for (part, (whole, head, groups)) in parts.into_iter().enumerate() {
             let groups = groups.iter().map(|(group, text)| (*group, text.as_bytes().to_vec()));

@@ -82,9 +82,8 @@ impl<K: Key, A: Aggregate> Sessions<K, A> {
             if let Some(touched) = &mut self.touched {
                 touched.now.insert((key.clone(), visit.window));
             }
-            // Most keys have one session: room for more costs as much again.
-            let mut list = Vec::with_capacity(1);
-            list.push(visit);
+            // Most keys have one session: there is room for no more.
+            let list = vec![visit];
             self.open.insert_new(&self.saver, (hash, key), Visits { armed: end, list });
             return;
         };

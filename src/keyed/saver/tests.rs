@@ -20,10 +20,12 @@ enum Step {
     Advance(Millis),
 }
 
+type MakePart = Box<dyn Fn(&mut Dice, Millis) -> Added>;
+
 /// A kind of state, and what can be added to it at a watermark.
 struct Case<S> {
     make: Box<dyn Fn() -> S>,
-    part: Box<dyn Fn(&mut Dice, Millis) -> Added>,
+    part: MakePart,
 }
 
 /// Seconds behind a watermark in which parts lie.
