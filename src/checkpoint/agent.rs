@@ -9,9 +9,10 @@ pub use super::collect::{Contribution, Note};
 use super::keeper::{Keeper, Kept, state_name};
 use super::manifest::{Manifest, Receipt, SinkReceipt, StateFile};
 use super::rhythm::Rhythm;
-use super::{BlockWriter, Checkpoints, Kind, State, memory_name};
+use super::{Checkpoints, memory_name};
 use crate::keyed::Saved;
 use crate::runtime::wall_time;
+use crate::stream::Snapshot;
 use crate::text::Text;
 
 /// Files with state that may wait for the store, per operator, before snapshots are left out: a
@@ -21,6 +22,9 @@ const WAITING_MAX: usize = 2;
 /// An operator that has so many files since its last whole one begins anew: a restart reads them
 /// all, and stamps of entries hold for no more than 100 intervals (`keyed/saver.rs`).
 const CHAIN_MAX: usize = 32;
+
+/// What a file without entries costs, about.
+const FILE_BYTES: usize = 100;
 
 /// Which epochs a state is that of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,33 +151,28 @@ impl Agent {
     }
 
     /// Takes what was saved of an operator at the end of an epoch; the last one holds for ever.
-    pub fn state(&self, at: At, (number, operator): (usize, &Text), snapshot: &[Saved]) {
-        let mut file = BlockWriter::new(Kind::State);
-        for (part, saved) in snapshot.iter().enumerate() {
-            let part = u16::try_from(part).expect("an operator has few parts");
-            State::write_saved(part, saved, &mut file);
-        }
-        let whole = snapshot.iter().all(|saved| saved.whole);
-        let bytes = file.finish();
+    pub fn state(&self, at: At, (number, operator): (usize, &Text), snapshot: Snapshot) {
+        let bytes = snapshot.iter().flat_map(|saved| &saved.groups).map(|(_, bytes)| bytes.len());
+        let bytes: usize = bytes.sum::<usize>() + FILE_BYTES;
         let mut inner = self.inner.borrow_mut();
         let chain = inner.chains.entry(operator.clone()).or_default();
-        if whole {
-            (chain.count, chain.whole_bytes, chain.more_bytes) = (1, bytes.len(), 0);
+        if snapshot.iter().all(|saved| saved.whole) {
+            (chain.count, chain.whole_bytes, chain.more_bytes) = (1, bytes, 0);
         } else {
             chain.count += 1;
-            chain.more_bytes += bytes.len();
+            chain.more_bytes += bytes;
         }
         match at {
             At::Epoch(epoch) => inner.rhythm.saved(epoch),
             At::End(from) => inner.rhythm.ended(from),
         }
         let path = state_name(at.epoch(), self.checkpoints.generation, self.worker, number);
-        self.keeper.put(at, (operator.clone(), whole), path, bytes);
+        self.keeper.put(at, operator.clone(), path, snapshot);
     }
 
     /// Takes what a source remembers of its partitions, as [`Agent::state`].
     pub fn memory(&self, at: At, (number, source): (usize, &str), saved: Saved) {
-        self.state(at, (number, &memory_name(source)), &[saved]);
+        self.state(at, (number, &memory_name(source)), vec![saved]);
     }
 
     /// A file is durable: all those that the state of its operator now consists of.

@@ -266,7 +266,7 @@ mod tests {
         for (part, (whole, head, groups)) in parts.into_iter().enumerate() {
             let groups = groups.iter().map(|(group, text)| (*group, text.as_bytes().to_vec()));
             let (head, groups) = (head.as_bytes().to_vec(), groups.collect());
-            State::write_saved(part as u16, &Saved { whole, head, groups }, &mut file);
+            State::write_saved(part as u16, Saved { whole, head, groups }, &mut file);
         }
         let bytes = file.finish();
         store.put(name, &bytes).unwrap();

@@ -283,10 +283,12 @@ pub struct State {
 
 impl State {
     /// Adds what was saved of a part to a file: a block for its head, and one per group.
-    pub fn write_saved(part: u16, saved: &Saved, file: &mut BlockWriter) {
-        let head = [&saved.head[..], &[u8::from(saved.whole)]].concat();
+    pub fn write_saved(part: u16, saved: Saved, file: &mut BlockWriter) {
+        let Saved { whole, mut head, groups } = saved;
+        head.push(u8::from(whole));
         State::write(part, HEAD, &head, file);
-        saved.groups.iter().for_each(|(group, bytes)| State::write(part, *group, bytes, file));
+        // Each is freed when it is written, so that the state is not there twice.
+        groups.into_iter().for_each(|(group, bytes)| State::write(part, group, &bytes, file));
     }
 
     /// Adds a state to a file, as a block.

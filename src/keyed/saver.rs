@@ -12,8 +12,6 @@
 //! in 100 intervals. Without checkpoints no interval ever ends: each stamp is the one of now, and
 //! the comparison with it is all that a change costs.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +72,20 @@ pub(crate) struct Saver {
     gone: Groups,
 }
 
-type Groups = BTreeMap<u32, Vec<u8>>;
+/// Bytes by group: key groups and partitions are small numbers, and looked up for each entry.
+#[derive(Debug, Default)]
+struct Groups(Vec<Vec<u8>>);
+
+impl Groups {
+    #[inline]
+    fn of(&mut self, group: u32) -> &mut Vec<u8> {
+        let group = group as usize;
+        if self.0.len() <= group {
+            self.0.resize_with(group + 1, Vec::new);
+        }
+        &mut self.0[group]
+    }
+}
 
 #[derive(Debug)]
 struct Saving {
@@ -109,7 +120,7 @@ impl Saver {
         let head = bincode::serialize(head).expect("a head serialises");
         // Before the entries: a key may have come back.
         let gone = std::mem::take(&mut self.gone);
-        let groups = if whole { Groups::new() } else { gone };
+        let groups = if whole { Groups::default() } else { gone };
         self.saving = Some(Saving { whole, head, groups, cost: 0 });
     }
 
@@ -125,7 +136,7 @@ impl Saver {
     /// Saves an entry.
     pub(crate) fn write(&mut self, group: u32, entry: &impl Serialize) {
         let saving = self.saving.as_mut().expect("a save needs an entry");
-        let bytes = saving.groups.entry(group).or_default();
+        let bytes = saving.groups.of(group);
         let before = bytes.len();
         bincode::serialize_into(&mut *bytes, entry).expect("state serialises");
         saving.cost += ENTRY + (bytes.len() - before) / ENTRY;
@@ -136,7 +147,7 @@ impl Saver {
     pub(crate) fn gone(&mut self, group: u32, entry: &impl Serialize) {
         // The first save is a whole one.
         if self.begun {
-            let bytes = self.gone.entry(group).or_default();
+            let bytes = self.gone.of(group);
             bincode::serialize_into(bytes, entry).expect("state serialises");
         }
     }
@@ -151,7 +162,8 @@ impl Saver {
     /// Ends the save.
     pub(crate) fn finish(&mut self) -> Saved {
         let Saving { whole, head, groups, .. } = self.saving.take().expect("a save is under way");
-        Saved { whole, head, groups: groups.into_iter().collect() }
+        let groups = (0..).zip(groups.0).filter(|(_, bytes)| !bytes.is_empty()).collect();
+        Saved { whole, head, groups }
     }
 }
 

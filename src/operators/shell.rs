@@ -219,7 +219,7 @@ impl Shell {
         if let (Some(epoch), Some(agent)) = (self.saving, &self.context.agent) {
             match self.operator.save(&mut budget) {
                 Some(snapshot) => {
-                    agent.state(At::Epoch(epoch), (self.number, &self.operator.place), &snapshot);
+                    agent.state(At::Epoch(epoch), (self.number, &self.operator.place), snapshot);
                     self.saving = None;
                 }
                 None => self.again.activate(),
@@ -233,7 +233,7 @@ impl Shell {
         if let Some(agent) = self.context.agent.as_ref().filter(|_| !self.ended) {
             self.operator.begin_save(agent.wants_whole(&self.operator.place));
             let snapshot = self.operator.save(&mut usize::MAX.clone()).expect("no end to a budget");
-            agent.state(At::End(self.open), (self.number, &self.operator.place), &snapshot);
+            agent.state(At::End(self.open), (self.number, &self.operator.place), snapshot);
             self.ended = true;
         }
     }

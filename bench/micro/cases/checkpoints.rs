@@ -20,6 +20,7 @@ use super::{Numbered, Run, types};
 use crate::harness::stats::{Spread, median};
 use crate::micro::events::{Click, LATENESS};
 use crate::micro::job::Bench;
+use crate::micro::measure::cpu_s;
 use crate::micro::report::Target;
 
 /// Groups.
@@ -52,17 +53,13 @@ fn describe(flow: &Flow) {
 /// What was seen after the warm-up.
 #[derive(Default)]
 struct Seen {
+    /// With those of the warm-up.
     events: u64,
-    elapsed: f64,
     /// Milliseconds between two looks.
     gaps: Vec<f64>,
 }
 
 impl Seen {
-    fn rate(&self) -> f64 {
-        self.events as f64 / self.elapsed / 1e6
-    }
-
     fn gap(&mut self, quantile: f64) -> f64 {
         self.gaps.sort_by(f64::total_cmp);
         let at = (self.gaps.len() as f64 * quantile) as usize;
@@ -120,12 +117,12 @@ impl Partition for Reading {
         let events = self.clicking.loops[usize::from(warm)].clone();
         let range = self.next..(self.next + types::BATCH).min(events.len());
         self.next = range.end % events.len();
+        let mut seen = self.clicking.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.events += range.len() as u64;
         if let Some(last) = self.last.replace(now).filter(|_| warm) {
-            let mut seen = self.clicking.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.events += range.len() as u64;
-            seen.elapsed = (elapsed - WARM_UP).as_secs_f64();
             seen.gaps.push((now - last).as_secs_f64() * 1e3);
         }
+        drop(seen);
         let offset = self.offset;
         self.offset += range.len() as i64;
         batch.next_offset = self.offset;
@@ -180,8 +177,9 @@ impl Counting {
     }
 }
 
-/// One run: what the source saw, and how many checkpoints of how many bytes there were.
-fn once(loops: &[Arc<Vec<Click>>; 2], checkpoints: bool) -> Result<(Seen, f64, f64)> {
+/// One run: what the source saw, millions of events per processor second of all threads, and how
+/// many checkpoints of how many bytes there were.
+fn once(loops: &[Arc<Vec<Click>>; 2], checkpoints: bool) -> Result<(Seen, f64, f64, f64)> {
     let clicking = Clicking { loops: loops.clone(), seen: Arc::default() };
     let sources = || -> Vec<(&'static str, Arc<dyn Connector>)> {
         vec![("clicks", Arc::new(clicking.clone()))]
@@ -198,10 +196,12 @@ fn once(loops: &[Arc<Vec<Click>>; 2], checkpoints: bool) -> Result<(Seen, f64, f
         let job = Arc::get_mut(&mut job).ok_or_else(|| Error::bug("the job is shared"))?;
         job.checkpoints = Some(Arc::new(opened));
     }
+    let before = cpu_s()?;
     run_jobs(vec![job], &Workers::threads(1), &Stop::new())?;
     let seen = std::mem::take(&mut *clicking.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let rate = seen.events as f64 / (cpu_s()? - before) / 1e6;
     let manifests = store.manifests.load(Relaxed) as f64;
-    Ok((seen, manifests, store.bytes.load(Relaxed) as f64 / manifests.max(1.0) / 1e6))
+    Ok((seen, rate, manifests, store.bytes.load(Relaxed) as f64 / manifests.max(1.0) / 1e6))
 }
 
 /// Measures.
@@ -217,8 +217,8 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
         for repetition in 0..run.repetitions.max(1) {
             let mut rates = [0.0; 2];
             for index in [repetition % 2, 1 - repetition % 2] {
-                let (mut seen, manifests, bytes) = once(&loops, index == 1)?;
-                rates[index] = seen.rate();
+                let (mut seen, rate, manifests, bytes) = once(&loops, index == 1)?;
+                rates[index] = rate;
                 for (stalls, quantile) in stalls[index].iter_mut().zip([0.99, 0.999, 1.0]) {
                     stalls.push(seen.gap(quantile));
                 }
@@ -233,7 +233,13 @@ pub fn run(run: &mut Run<'_>) -> Result<()> {
         }
         let loss = Spread::of(losses).ok_or_else(|| Error::bug("nothing was run"))?.median;
         let most = |most| if share == 1 { Target::None } else { Target::AtMost(most) };
-        run.report.figure("j", &format!("throughput lost, {of} change"), loss, "%", most(5.0))?;
+        run.report.figure(
+            "j",
+            &format!("lost per processor second, {of} change"),
+            loss,
+            "%",
+            most(5.0),
+        )?;
         for (index, with) in ["none", "every second"].into_iter().enumerate() {
             for (stalls, name) in stalls[index].iter().zip(["p99", "p999", "longest"]) {
                 let stall = median(stalls).unwrap_or(f64::NAN);

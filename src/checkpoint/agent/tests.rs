@@ -25,7 +25,7 @@ fn saved(whole: bool, bytes: usize) -> Saved {
 
 /// Saves a state and returns the epochs of the files that it then consists of.
 fn save(agent: &Agent, epoch: u64, saved: Saved) -> Vec<u64> {
-    agent.state(At::Epoch(epoch), (0, &NAME.into()), &[saved]);
+    agent.state(At::Epoch(epoch), (0, &NAME.into()), vec![saved]);
     let begun = Instant::now();
     loop {
         if let Some((_, Note::Part(part))) = agent.outgoing().pop() {
@@ -76,6 +76,6 @@ fn an_operator_with_a_part_that_is_saved_whole_still_adds_to_its_files() {
     let dir = Scratch::new("agent");
     let agent = agent(&dir);
     save(&agent, 1, saved(true, 900));
-    agent.state(At::Epoch(2), (0, &NAME.into()), &[saved(true, 1), saved(false, 1)]);
+    agent.state(At::Epoch(2), (0, &NAME.into()), vec![saved(true, 1), saved(false, 1)]);
     assert!(!agent.wants_whole(NAME));
 }

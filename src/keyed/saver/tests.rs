@@ -324,7 +324,7 @@ fn only_what_has_changed_is_saved_and_no_slice_is_larger_than_its_budget() {
 fn a_state_without_checkpoints_keeps_no_account_of_changes() {
     let mut saver = Saver::default();
     saver.gone(3, &7u64);
-    assert!(saver.gone.is_empty() && !saver.needs(0) && saver.now() == 0);
+    assert!(saver.gone.0.is_empty() && !saver.needs(0) && saver.now() == 0);
     let (mut state, mut finals) = (minute(3), Vec::new());
     state.advance(Millis::MAX, &mut finals);
     assert_eq!(finals.iter().map(text).count(), 3);
