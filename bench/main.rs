@@ -110,7 +110,7 @@ struct CaseArguments {
     /// Cases: a types in memory, b chat from files, c Kafka, d two workers, e idle, f memory, g the
     /// cost of latency histograms, h all views of a system, i replay files.
     #[arg(default_value = "all")]
-    #[arg(value_parser = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "all"])]
+    #[arg(value_parser = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "all"])]
     cases: Vec<String>,
     /// How much larger or smaller the inputs are than the usual ones.
     #[arg(long, default_value_t = 1.0, value_parser = scale)]

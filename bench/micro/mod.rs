@@ -21,7 +21,7 @@ use report::Report;
 type Case = fn(&mut Run<'_>) -> Result<()>;
 
 /// Letters of the cases, and what they run.
-const CASES: [(&str, Case); 9] = [
+const CASES: [(&str, Case); 10] = [
     ("a", cases::types::run),
     ("b", cases::chat::run),
     ("c", cases::kafka::run),
@@ -31,6 +31,7 @@ const CASES: [(&str, Case); 9] = [
     ("g", cases::latency::run),
     ("h", cases::systems::run),
     ("i", cases::replay::run),
+    ("j", cases::checkpoints::run),
 ];
 
 /// Runs the cases of some letters, or all of them, on inputs `scale` times the usual size.

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::collect::{Collector, Council, Ended, Part};
 pub use super::collect::{Contribution, Note};
 use super::keeper::{Keeper, Kept, state_name};
-use super::manifest::{Manifest, Receipt, SinkReceipt};
-use super::{BlockWriter, Checkpoints, Kind, State, memory_name};
+use super::manifest::{Manifest, Receipt, SinkReceipt, StateFile};
+use super::rhythm::Rhythm;
+use super::{Checkpoints, memory_name};
+use crate::keyed::Saved;
 use crate::runtime::wall_time;
 use crate::stream::Snapshot;
 use crate::text::Text;
@@ -16,6 +18,13 @@ use crate::text::Text;
 /// Files with state that may wait for the store, per operator, before snapshots are left out: a
 /// store that fails must not fill the memory.
 const WAITING_MAX: usize = 2;
+
+/// An operator that has so many files since its last whole one begins anew: a restart reads them
+/// all, and stamps of entries hold for no more than 100 intervals (`keyed/saver.rs`).
+const CHAIN_MAX: usize = 32;
+
+/// What a file without entries costs, about.
+const FILE_BYTES: usize = 100;
 
 /// Which epochs a state is that of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +61,25 @@ struct Inner {
     collector: Collector,
     /// Of worker 0.
     council: Option<Council>,
-    /// Operators with state.
-    stateful: usize,
+    rhythm: Rhythm,
+    /// The files of operators since their last whole one, by name.
+    chains: BTreeMap<Text, Chain>,
     /// Whether the states of an epoch are saved.
     wanted: BTreeMap<u64, bool>,
     outgoing: Vec<(usize, Note)>,
     /// Called whenever an epoch is published.
     listeners: Vec<Box<dyn Fn()>>,
+}
+
+/// What an operator has saved since its last whole file.
+#[derive(Default)]
+struct Chain {
+    /// How many files were handed over, and the bytes of the whole one and of the others.
+    count: usize,
+    whole_bytes: usize,
+    more_bytes: usize,
+    /// Those of them that are durable.
+    files: Vec<StateFile>,
 }
 
 impl Agent {
@@ -72,7 +93,8 @@ impl Agent {
         let inner = Inner {
             collector: Collector::new(worker),
             council: (worker == 0).then(|| Council::new(checkpoints.manifest(peers))),
-            stateful: 0,
+            rhythm: Rhythm::default(),
+            chains: BTreeMap::new(),
             wanted: BTreeMap::new(),
             outgoing: Vec::new(),
             listeners: Vec::new(),
@@ -92,8 +114,7 @@ impl Agent {
     pub fn expect_state(&self) -> usize {
         let mut inner = self.inner.borrow_mut();
         inner.collector.expect();
-        inner.stateful += 1;
-        inner.stateful - 1
+        inner.rhythm.expect()
     }
 
     /// Calls a function, which wakes an operator, whenever an epoch is published.
@@ -114,31 +135,55 @@ impl Agent {
     /// Whether states are saved at the end of an epoch; the same for all of this worker.
     pub fn wants(&self, epoch: u64) -> bool {
         let mut inner = self.inner.borrow_mut();
-        let room = self.keeper.waiting() < WAITING_MAX * inner.stateful.max(1);
-        *inner.wanted.entry(epoch).or_insert(room)
+        let Inner { rhythm, wanted, .. } = &mut *inner;
+        let has_room = self.keeper.waiting() < WAITING_MAX * rhythm.operators().max(1);
+        *wanted.entry(epoch).or_insert_with(|| rhythm.decide(epoch, has_room))
     }
 
-    /// Takes the state of a window operator at the end of an epoch; the last one holds for ever.
-    pub fn state(&self, at: At, (number, operator): (usize, &Text), snapshot: &Snapshot) {
-        let mut file = BlockWriter::new(Kind::State);
-        for (part, groups) in snapshot.iter().enumerate() {
-            let part = u16::try_from(part).expect("an operator has few parts");
-            let groups = groups.iter().map(|(group, bytes)| (u32::from(*group), bytes));
-            groups.for_each(|(group, bytes)| State::write(part, group, bytes, &mut file));
+    /// Whether all of an operator's state is to be saved, not only what has changed: it has saved
+    /// none, or so much that a restart would read too long.
+    pub fn wants_whole(&self, operator: &str) -> bool {
+        let inner = self.inner.borrow();
+        inner
+            .chains
+            .get(operator)
+            .is_none_or(|chain| chain.count == CHAIN_MAX || chain.whole_bytes < chain.more_bytes)
+    }
+
+    /// Takes what was saved of an operator at the end of an epoch; the last one holds for ever.
+    pub fn state(&self, at: At, (number, operator): (usize, &Text), snapshot: Snapshot) {
+        let bytes = snapshot.iter().flat_map(|saved| &saved.groups).map(|(_, bytes)| bytes.len());
+        let bytes: usize = bytes.sum::<usize>() + FILE_BYTES;
+        let mut inner = self.inner.borrow_mut();
+        let chain = inner.chains.entry(operator.clone()).or_default();
+        if snapshot.iter().all(|saved| saved.whole) {
+            (chain.count, chain.whole_bytes, chain.more_bytes) = (1, bytes, 0);
+        } else {
+            chain.count += 1;
+            chain.more_bytes += bytes;
         }
-        self.put(at, (number, operator.clone()), file);
+        match at {
+            At::Epoch(epoch) => inner.rhythm.saved(epoch),
+            At::End(from) => inner.rhythm.ended(from),
+        }
+        let path = state_name(at.epoch(), self.checkpoints.generation, self.worker, number);
+        self.keeper.put(at, operator.clone(), path, snapshot);
     }
 
     /// Takes what a source remembers of its partitions, as [`Agent::state`].
-    pub fn memory(&self, at: At, (number, source): (usize, &str), partitions: &[(u32, Vec<u8>)]) {
-        let mut file = BlockWriter::new(Kind::State);
-        partitions.iter().for_each(|(id, bytes)| State::write(0, *id, bytes, &mut file));
-        self.put(at, (number, memory_name(source)), file);
+    pub fn memory(&self, at: At, (number, source): (usize, &str), saved: Saved) {
+        self.state(at, (number, &memory_name(source)), vec![saved]);
     }
 
-    fn put(&self, at: At, (number, name): (usize, Text), file: BlockWriter) {
-        let path = state_name(at.epoch(), self.checkpoints.generation, self.worker, number);
-        self.keeper.put(at, name, path, file.finish());
+    /// A file is durable: all those that the state of its operator now consists of.
+    fn chain(&self, operator: &Text, file: StateFile) -> Vec<StateFile> {
+        let mut inner = self.inner.borrow_mut();
+        let chain = inner.chains.entry(operator.clone()).or_default();
+        if file.whole {
+            chain.files.clear();
+        }
+        chain.files.push(file);
+        chain.files.clone()
     }
 
     /// Takes what a reader or a sink says about an epoch.
@@ -175,7 +220,8 @@ impl Agent {
         for kept in self.keeper.answers() {
             match kept {
                 Kept::State(at, operator, file) => {
-                    let contribution = Contribution::State(operator, file);
+                    let files = self.chain(&operator, file);
+                    let contribution = Contribution::State(operator, files);
                     match at {
                         At::Epoch(epoch) => self.contribute(epoch, contribution),
                         At::End(from) => self.end(from, contribution),
@@ -218,3 +264,6 @@ impl Inner {
         self.outgoing.extend(ended.map(|(part, done)| (0, Note::Ended(part, done))));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,8 @@ use crate::text::Text;
 pub enum Contribution {
     /// A reader: where its partitions stand.
     Source(Text, Vec<PartitionMark>),
-    /// A shell: the file that holds its state.
-    State(Text, StateFile),
+    /// A shell: the files that hold its state, a whole one first.
+    State(Text, Vec<StateFile>),
     /// A sink: what it has written.
     Receipt(Text, SinkReceipt),
 }
@@ -47,7 +47,9 @@ impl Part {
     pub(super) fn take(&mut self, contribution: Contribution) {
         match contribution {
             Contribution::Source(name, marks) => self.sources.push((name, marks)),
-            Contribution::State(name, file) => self.states.push((name, file)),
+            Contribution::State(name, files) => {
+                self.states.extend(files.into_iter().map(|file| (name.clone(), file)));
+            }
             Contribution::Receipt(name, receipt) => self.receipts.push((name, receipt)),
         }
     }
@@ -278,8 +280,8 @@ mod tests {
     }
 
     fn state(worker: usize) -> Contribution {
-        let file = StateFile { name: format!("file-{worker}"), bytes: 1, worker };
-        Contribution::State("counts".into(), file)
+        let file = StateFile { name: format!("file-{worker}"), bytes: 1, worker, whole: true };
+        Contribution::State("counts".into(), vec![file])
     }
 
     fn council(peers: usize, first: u64) -> Council {

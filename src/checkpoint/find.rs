@@ -143,6 +143,7 @@ mod tests {
     use super::super::{BlockWriter, Checkpoints, Directory, Options, Owner, State};
     use super::*;
     use crate::error::Kind as Failed;
+    use crate::keyed::Saved;
     use crate::testing::Scratch;
     use crate::time::Time;
 
@@ -160,8 +161,15 @@ mod tests {
         State::write(1, 7, &epoch.to_le_bytes(), &mut file);
         let (name, bytes) = (format!("state-{epoch}"), file.finish());
         store.put(&name, &bytes).unwrap();
-        let file = StateFile { name, bytes: bytes.len() as u64, worker: 0 };
-        let manifest = Manifest {
+        let file = StateFile { name, bytes: bytes.len() as u64, worker: 0, whole: true };
+        let manifest =
+            Manifest { states: [("counts".into(), vec![file])].into(), ..manifest(epoch) };
+        assert!(store.publish(&Manifest::name(epoch), &manifest.to_bytes()).unwrap());
+    }
+
+    /// A manifest with no file.
+    fn manifest(epoch: u64) -> Manifest {
+        Manifest {
             system: NAMES.0.into(),
             job: NAMES.1.into(),
             engine: "0".into(),
@@ -173,10 +181,9 @@ mod tests {
             done: false,
             shapes: vec![],
             sources: BTreeMap::new(),
-            states: [("counts".into(), vec![file])].into(),
+            states: BTreeMap::new(),
             receipts: BTreeMap::new(),
-        };
-        assert!(store.publish(&Manifest::name(epoch), &manifest.to_bytes()).unwrap());
+        }
     }
 
     fn found(store: &Directory) -> Option<u64> {
@@ -247,9 +254,59 @@ mod tests {
         let kept = Checkpoints::open(store, owner, Options::default(), 5).unwrap();
         assert_eq!((kept.first_epoch(), kept.generation), (10, 110));
         let state = State { part: 1, group: 7, bytes: 9u64.to_le_bytes().to_vec() };
-        assert_eq!(kept.state("counts", (1, 2)).unwrap(), [state]);
-        assert_eq!(kept.state("counts", (0, 2)).unwrap(), []);
-        assert_eq!(kept.state("others", (1, 2)).unwrap(), []);
+        let entries = |operator, seat| kept.state(operator, seat).unwrap().entries;
+        assert_eq!(entries("counts", (1, 2)), [state]);
+        assert_eq!(entries("counts", (0, 2)), []);
+        assert_eq!(entries("others", (1, 2)), []);
+    }
+
+    /// Whether a part is whole, its head, and texts by key group.
+    type Part<'a> = (bool, &'a str, &'a [(u32, &'a str)]);
+
+    /// A file of worker 0 of two, with what was saved of two parts.
+    fn file(store: &Directory, name: &str, parts: [Part<'_>; 2]) -> StateFile {
+        let mut file = BlockWriter::new(Kind::State);
+        for (part, (whole, head, groups)) in parts.into_iter().enumerate() {
+            let groups = groups.iter().map(|(group, text)| (*group, text.as_bytes().to_vec()));
+            let (head, groups) = (head.as_bytes().to_vec(), groups.collect());
+            State::write_saved(part as u16, Saved { whole, head, groups }, &mut file);
+        }
+        let bytes = file.finish();
+        store.put(name, &bytes).unwrap();
+        let (name, bytes) = (name.to_owned(), bytes.len() as u64);
+        StateFile { name, bytes, worker: 0, whole: parts.iter().all(|part| part.0) }
+    }
+
+    #[test]
+    fn what_was_saved_later_follows_and_a_part_that_is_whole_stands_for_itself() {
+        let (scratch, store) = store();
+        let files = vec![
+            file(&store, "one", [(true, "h1", &[(2, "a"), (4, "b")]), (true, "i1", &[(4, "c")])]),
+            file(&store, "two", [(false, "h2", &[(4, "d")]), (true, "i2", &[(4, "e")])]),
+            file(&store, "three", [(false, "h3", &[(2, "f")]), (false, "i3", &[(2, "g")])]),
+        ];
+        let states = [("counts".into(), files)].into();
+        let manifest = Manifest { peers: 2, states, ..manifest(9) };
+        assert!(store.publish(&Manifest::name(9), &manifest.to_bytes()).unwrap());
+        let (system, job) = (NAMES.0.into(), NAMES.1.into());
+        let owner = Owner { system, job, shapes: vec![] };
+        let kept = Checkpoints::open(Arc::new(store), owner, Options::default(), 5).unwrap();
+        let texts = |states: Vec<State>| {
+            let text = |State { part, group, bytes }| {
+                format!("{part} {group} {}", String::from_utf8(bytes).unwrap())
+            };
+            states.into_iter().map(text).collect::<Vec<_>>()
+        };
+        let restored = kept.state("counts", (4, 64)).unwrap();
+        let entries = ["0 4 b", "0 4 d", "1 4 e"];
+        assert_eq!(texts(restored.entries), entries);
+        let heads = [4, 68, 132, 196].map(|group| format!("0 {group} h3"));
+        assert_eq!(texts(restored.heads)[..4], heads, "of each group that this worker takes over");
+        let restored = kept.state("counts", (2, 64)).unwrap();
+        assert_eq!(texts(restored.entries), ["0 2 a", "0 2 f", "1 2 g"]);
+        let restored = kept.state("counts", (1, 64)).unwrap();
+        assert_eq!(restored.heads, [], "what the other worker had is not here");
+        drop(scratch);
     }
 
     #[test]

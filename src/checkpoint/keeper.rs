@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use super::manifest::{Manifest, StateFile};
 use super::store::Store;
-use super::{At, Checkpoints, outbox};
+use super::{At, BlockWriter, Checkpoints, State, outbox};
 use crate::error::{Error, Kind, Result};
 use crate::runtime::Failure;
+use crate::stream::Snapshot;
 use crate::text::Text;
 
 /// First and longest pause before another try.
@@ -23,7 +24,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 
 /// What a worker asks for.
 enum Task {
-    Put { at: At, operator: Text, name: String, bytes: Vec<u8> },
+    Put { at: At, operator: Text, name: String, snapshot: Snapshot },
     Publish(Box<Manifest>),
 }
 
@@ -84,10 +85,10 @@ impl Keeper {
         Ok(Keeper { tasks: Some(tasks), answers, shared, thread: Some(thread) })
     }
 
-    /// Hands over a file with the state of an operator.
-    pub fn put(&self, at: At, operator: Text, name: String, bytes: Vec<u8>) {
+    /// Hands over the state of an operator, for a file with a name.
+    pub fn put(&self, at: At, operator: Text, name: String, snapshot: Snapshot) {
         self.shared.waiting.fetch_add(1, Relaxed);
-        self.order(Task::Put { at, operator, name, bytes });
+        self.order(Task::Put { at, operator, name, snapshot });
     }
 
     /// Hands over a manifest, all of whose files are durable.
@@ -137,11 +138,13 @@ impl Thread {
     /// `None` once the thread cannot go on.
     fn serve(&mut self, task: Task) -> Option<Kept> {
         match task {
-            Task::Put { at, operator, name, bytes } => {
+            Task::Put { at, operator, name, snapshot } => {
+                let whole = snapshot.iter().all(|saved| saved.whole);
+                let bytes = state_bytes(snapshot);
                 self.patiently(|store| store.put(&name, &bytes))?;
                 self.shared.waiting.fetch_sub(1, Relaxed);
                 let (bytes, worker) = (bytes.len() as u64, self.worker);
-                Some(Kept::State(at, operator, StateFile { name, bytes, worker }))
+                Some(Kept::State(at, operator, StateFile { name, bytes, worker, whole }))
             }
             Task::Publish(manifest) => {
                 let (name, bytes) = (Manifest::name(manifest.epoch), manifest.to_bytes());
@@ -226,6 +229,16 @@ fn earlier(checkpoints: &Checkpoints) -> BTreeMap<u64, BTreeSet<String>> {
         Some((epoch, manifest.files().map(str::to_owned).collect()))
     };
     names.iter().filter_map(read).collect()
+}
+
+/// The file that holds what was saved of an operator, part by part.
+fn state_bytes(snapshot: Snapshot) -> Vec<u8> {
+    let mut file = BlockWriter::new(super::Kind::State);
+    for (part, saved) in snapshot.into_iter().enumerate() {
+        let part = u16::try_from(part).expect("an operator has few parts");
+        State::write_saved(part, saved, &mut file);
+    }
+    file.finish()
 }
 
 /// The name of a file with state. No two attempts write the same one.

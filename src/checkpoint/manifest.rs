@@ -39,7 +39,8 @@ pub struct Manifest {
     pub shapes: Vec<Shape>,
     /// By source, its partitions.
     pub sources: BTreeMap<Text, Vec<PartitionMark>>,
-    /// The files of each operator, by its name: one per worker that wrote it.
+    /// The files of each operator, by its name: of each worker a whole one, then what has changed
+    /// since, in that order.
     pub states: BTreeMap<Text, Vec<StateFile>>,
     /// What the sinks wrote, by the name of the view and the place of the sink in its binding.
     pub receipts: BTreeMap<Text, Vec<SinkReceipt>>,
@@ -78,6 +79,8 @@ pub struct StateFile {
     pub bytes: u64,
     /// The worker that wrote it.
     pub worker: usize,
+    /// Whether it is whole; otherwise it adds to the file before it.
+    pub whole: bool,
 }
 
 /// What a shard of a sink had written at the end of an epoch.
@@ -175,7 +178,7 @@ mod tests {
             floor: Millis::MIN,
             ledger: Ledger { read: u64::MAX, used: u64::MAX, ..Ledger::default() },
         };
-        let file = StateFile { name: "state-1".into(), bytes: 12, worker: 1 };
+        let file = StateFile { name: "state-1".into(), bytes: 12, worker: 1, whole: true };
         let shape = Shape { operator: "counts".into(), parts: vec!["a window".into()] };
         let outbox = vec![OutboxFile { epoch: 411, name: "outbox-1".into(), bytes: 99, rows: 3 }];
         let receipt = Receipt { words: "412".into(), outbox };

@@ -20,6 +20,7 @@ mod find;
 mod keeper;
 mod manifest;
 mod outbox;
+mod rhythm;
 mod store;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub use store::{Directory, Store};
 
 use crate::error::{Error, Result};
 use crate::hash;
+use crate::keyed::{ENTRY, Saved};
 use crate::text::Text;
 use crate::time::Time;
 
@@ -81,6 +83,10 @@ pub struct Checkpoints {
     /// Whether an earlier attempt has begun, if only to be killed before its first checkpoint.
     begun: bool,
 }
+
+/// How much an operator saves in one activation: 4,000 entries that are not large, about 2 ms, or
+/// 64,000 that have not changed. A count, not a clock: so a run can be repeated.
+pub const SLICE: usize = 4_000 * ENTRY;
 
 /// The file that says that an attempt has begun.
 const BEGUN: &str = "begun";
@@ -195,12 +201,12 @@ impl Checkpoints {
         self.begun.then(|| receipts.map_or(&[][..], Vec::as_slice))
     }
 
-    /// The state of an operator: what the key groups of this worker held, by part and group.
+    /// The state of an operator: what the key groups of this worker held.
     ///
     /// # Errors
     ///
     /// A file cannot be read any more, or was changed since it was found whole.
-    pub fn state(&self, operator: &str, (worker, peers): (usize, usize)) -> Result<Vec<State>> {
+    pub fn state(&self, operator: &str, (worker, peers): (usize, usize)) -> Result<Restored> {
         self.states(operator, |group| hash::owner(group.into(), peers) == worker)
     }
 
@@ -210,22 +216,77 @@ impl Checkpoints {
     ///
     /// As [`Checkpoints::state`].
     pub fn memory(&self, source: &str, partition: u32) -> Result<Vec<State>> {
-        self.states(&memory_name(source), |group| group == partition)
+        Ok(self.states(&memory_name(source), |group| group == partition)?.entries)
     }
 
-    fn states(&self, name: &str, owns: impl Fn(u32) -> bool) -> Result<Vec<State>> {
-        let restored = self.restored.as_ref().and_then(|manifest| manifest.states.get(name));
-        let mut states = Vec::new();
-        for file in restored.into_iter().flatten() {
-            let bytes = find::state_file(&*self.store, file)?;
-            let blocks = Blocks::read(&bytes, Kind::State)
-                .map_err(|damage| find::damaged(&*self.store, &file.name, &damage.to_string()))?;
-            let blocks = blocks.iter().filter_map(State::read);
-            states.extend(blocks.filter(|state| owns(state.group)));
+    fn states(&self, name: &str, owns: impl Fn(u32) -> bool) -> Result<Restored> {
+        let mut restored = Restored::default();
+        let Some(manifest) = &self.restored else { return Ok(restored) };
+        let files = manifest.states.get(name).map_or(&[][..], Vec::as_slice);
+        for files in files.chunk_by(|one, other| one.worker == other.worker) {
+            let mut chain = Chain::default();
+            for file in files {
+                let bytes = find::state_file(&*self.store, file)?;
+                let blocks = Blocks::read(&bytes, Kind::State).map_err(|damage| {
+                    find::damaged(&*self.store, &file.name, &damage.to_string())
+                })?;
+                chain.take(blocks.iter().filter_map(State::read), &owns);
+            }
+            let worker = files[0].worker;
+            let wrote = |group: u32| hash::owner(group.into(), manifest.peers) == worker;
+            chain.finish(|group| wrote(group) && owns(group), &mut restored);
         }
-        Ok(states)
+        Ok(restored)
     }
 }
+
+/// What is restored of one operator, or of one partition of a source: heads first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// For each key group, what its worker said last for all of its groups.
+    pub heads: Vec<State>,
+    /// Entries, as they have been saved after one another.
+    pub entries: Vec<State>,
+}
+
+/// The files of one worker, which add to one another, as they are read.
+#[derive(Default)]
+struct Chain {
+    /// By part.
+    heads: BTreeMap<u16, Vec<u8>>,
+    entries: Vec<State>,
+}
+
+impl Chain {
+    /// Takes the next file: what it says of a part comes after its head.
+    fn take(&mut self, states: impl Iterator<Item = State>, owns: impl Fn(u32) -> bool) {
+        for State { part, group, mut bytes } in states {
+            if group != HEAD {
+                if owns(group) {
+                    self.entries.push(State { part, group, bytes });
+                }
+            } else if let Some(whole) = bytes.pop() {
+                if whole != 0 {
+                    self.entries.retain(|state| state.part != part);
+                }
+                self.heads.insert(part, bytes);
+            }
+        }
+    }
+
+    fn finish(self, of: impl Fn(u32) -> bool, restored: &mut Restored) {
+        for (part, bytes) in self.heads {
+            for group in (0..hash::KEY_GROUPS as u32).filter(|group| of(*group)) {
+                restored.heads.push(State { part, group, bytes: bytes.clone() });
+            }
+        }
+        restored.entries.extend(self.entries);
+    }
+}
+
+/// In the place of a key group: what holds for all groups of the worker, then a byte that says
+/// whether the file holds everything of that part.
+const HEAD: u32 = u32::MAX;
 
 /// What one part of an operator keeps for one key group, or a source of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +300,15 @@ pub struct State {
 }
 
 impl State {
+    /// Adds what was saved of a part to a file: a block for its head, and one per group.
+    pub fn write_saved(part: u16, saved: Saved, file: &mut BlockWriter) {
+        let Saved { whole, mut head, groups } = saved;
+        head.push(u8::from(whole));
+        State::write(part, HEAD, &head, file);
+        // Each is freed when it is written, so that the state is not there twice.
+        groups.into_iter().for_each(|(group, bytes)| State::write(part, group, &bytes, file));
+    }
+
     /// Adds a state to a file, as a block.
     pub fn write(part: u16, group: u32, bytes: &[u8], file: &mut BlockWriter) {
         file.block(|out| {

@@ -9,15 +9,20 @@
 
 mod fixed;
 mod preaggregate;
+mod saver;
 mod session;
+mod shelf;
 mod table;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use fixed::FixedWindows;
 pub use preaggregate::{Behind, PreAggregate, Refused};
+pub use saver::{ENTRY, Saved, Saves};
+pub(crate) use saver::{Saver, entries, head};
 pub use session::Sessions;
+pub(crate) use shelf::{Set, Shelf, rows};
+pub(crate) use table::Table;
 
 use crate::aggregate::Aggregate;
 use crate::key::Key;
@@ -71,7 +76,7 @@ pub enum Live<K, A> {
 ///
 /// The shell calls `apply` for the parts of the open epoch, then `flush`, then `advance`; the
 /// watermark never goes back.
-pub trait State<K: Key, A: Aggregate> {
+pub trait State<K: Key, A: Aggregate>: Saves {
     /// Takes one part. Its windows are open: the part was judged by its partition's watermark.
     fn apply(&mut self, part: Part<K, A>);
 
@@ -91,12 +96,6 @@ pub trait State<K: Key, A: Aggregate> {
 
     /// How many groups are held: keys in slices and patches, or keys with a session. Asked often.
     fn groups(&self) -> u64;
-
-    /// The whole state, by key group.
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
-
-    /// Takes in one key group of a snapshot.
-    fn restore(&mut self, bytes: &[u8]);
 }
 
 /// How much a state holds.
@@ -125,22 +124,5 @@ impl Open {
     }
 }
 
-/// Encodes items that are grouped by the key group of a hash.
-pub(crate) fn encode_groups<T: Serialize>(
-    items: impl Iterator<Item = (u64, T)>,
-) -> Vec<(u16, Vec<u8>)> {
-    let mut groups: std::collections::BTreeMap<u16, Vec<T>> = Default::default();
-    for (hash, item) in items {
-        groups.entry(crate::hash::group(hash)).or_default().push(item);
-    }
-    let encode = |items: &Vec<T>| bincode::serialize(items).expect("state serialises");
-    groups.iter().map(|(group, items)| (*group, encode(items))).collect()
-}
-
-/// The items of a key group.
-fn decode_group<T: DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
-    bincode::deserialize(bytes).expect("a snapshot of this state, checked by its reader")
-}
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,9 +11,11 @@ use std::mem::take;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Open, Pane, Part, Place, State, decode_group, encode_groups};
+use super::saver::{Saved, Saver, Saves, entries, head};
+use super::table::Table;
+use super::{Live, Open, Pane, Part, Place, State};
 use crate::aggregate::Aggregate;
-use crate::hash::FixedMap;
+use crate::hash;
 use crate::key::Key;
 use crate::time::{Millis, Time, micros};
 use crate::window::{Session, Window};
@@ -21,8 +23,13 @@ use crate::window::{Session, Window};
 /// Open sessions of all keys.
 pub struct Sessions<K, A> {
     session: Session,
-    open: FixedMap<K, Visits<A>>,
+    open: Table<K, Visits<A>>,
     timers: Timers<K>,
+    /// The watermark: sessions that it has passed are over.
+    passed: Millis,
+    /// How far each key group was when it was saved; only while a state is restored.
+    heads: BTreeMap<u16, Millis>,
+    saver: Saver,
     /// What changed since the last flush, if updates are wanted: panes to show, panes that went.
     touched: Option<Touched<K>>,
 }
@@ -56,17 +63,29 @@ impl<K: Key, A: Aggregate> Sessions<K, A> {
             gone: BTreeSet::new(),
             shown: BTreeSet::new(),
         });
-        Sessions { session, open: FixedMap::default(), timers: Timers::new(session), touched }
+        Sessions {
+            session,
+            open: Table::default(),
+            timers: Timers::new(session),
+            passed: Millis::MIN,
+            heads: BTreeMap::new(),
+            saver: Saver::default(),
+            touched,
+        }
     }
 
-    fn insert(&mut self, key: K, mut visit: Visit<A>) {
+    fn insert(&mut self, (hash, key): (u64, K), mut visit: Visit<A>) {
         let end = visit.window.end;
-        let visits = match self.open.get_mut(&key) {
-            Some(visits) => visits,
-            None => {
-                self.timers.arm(end, key.clone());
-                self.open.entry(key.clone()).or_insert(Visits { armed: end, list: vec![] })
+        let saver = (&mut self.saver, ());
+        let Some(visits) = self.open.get_mut(saver, (hash, &key)) else {
+            self.timers.arm(end, key.clone());
+            if let Some(touched) = &mut self.touched {
+                touched.now.insert((key.clone(), visit.window));
             }
+            // Most keys have one session: there is room for no more.
+            let list = vec![visit];
+            self.open.insert_new(&self.saver, (hash, key), Visits { armed: end, list });
+            return;
         };
         if end < visits.armed {
             visits.armed = end;
@@ -105,7 +124,7 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
             panic!("a session got a patch at {:?}", part.place);
         };
         let window = Window::new(time, time.plus(self.session.gap()));
-        self.insert(part.key, Visit { window, value: part.measure });
+        self.insert((part.hash, part.key), Visit { window, value: part.measure });
     }
 
     fn flush(&mut self, changes: &mut Vec<Live<K, A>>) {
@@ -114,8 +133,8 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
             changes.push(Live::Gone(key, window));
         }
         for (key, window) in take(&mut touched.now) {
-            let visits = &self.open[&key].list;
-            let visit = visits.iter().find(|visit| visit.window == window);
+            let visits = self.open.get(hash::of(&key), &key);
+            let visit = visits.and_then(|all| all.list.iter().find(|visit| visit.window == window));
             let value = visit.expect("a touched session is open").value.clone();
             touched.shown.insert((key.clone(), window));
             changes.push(Live::Now(Pane { key, window, value }));
@@ -125,10 +144,12 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
     fn advance(&mut self, watermark: Millis, finals: &mut Vec<Pane<K, A>>) {
         let before = finals.len();
         while let Some((due, key)) = self.timers.fire(watermark) {
-            let Some(Visits { armed, list: visits }) = self.open.get_mut(&key) else { continue };
-            if due != *armed {
+            let hash = hash::of(&key);
+            if self.open.get(hash, &key).is_none_or(|visits| visits.armed != due) {
                 continue;
             }
+            let found = self.open.get_mut((&mut self.saver, ()), (hash, &key));
+            let Visits { armed, list: visits } = found.expect("it was found above");
             let mut next: Option<Time> = None;
             let mut index = 0;
             while index < visits.len() {
@@ -151,15 +172,16 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
                     self.timers.arm(end, key);
                 }
                 None => {
-                    self.open.remove(&key);
+                    self.open.remove((&mut self.saver, ()), (hash, &key));
                 }
             }
         }
+        self.passed = self.passed.max(watermark);
         finals[before..].sort_by(|a, b| (a.window, &a.key).cmp(&(b.window, &b.key)));
     }
 
     fn open(&self) -> Open {
-        let visits = || self.open.values().flat_map(|visits| &visits.list);
+        let visits = || self.open.iter().flat_map(|slot| &slot.value.list);
         let count = visits().count() as u64;
         let first_end = visits().map(|visit| visit.window.end).min();
         Open { windows: count, entries: count, first_end }
@@ -168,19 +190,52 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
     fn groups(&self) -> u64 {
         self.open.len() as u64
     }
+}
 
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        encode_groups(self.open.iter().map(|entry| (crate::hash::of(entry.0), entry)))
+/// A session that closes is in no later save: what was saved before is dropped where it is over.
+impl<K: Key, A: Aggregate> Saves for Sessions<K, A> {
+    fn begin_save(&mut self, whole: bool) {
+        self.open.begin_save(&self.saver, whole);
+        self.saver.begin(whole, &self.passed);
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.open.save((&mut self.saver, ()), budget).then(|| self.saver.finish())
+    }
+
+    fn restore_head(&mut self, group: u16, bytes: &[u8]) {
+        self.heads.insert(group, head(bytes));
     }
 
     fn restore(&mut self, bytes: &[u8]) {
-        for (key, visits) in decode_group::<(K, Visits<A>)>(bytes) {
-            self.timers.arm(visits.armed, key.clone());
+        for ((), key, mut visits) in entries::<((), K, Visits<A>)>(bytes) {
+            let hash = hash::of(&key);
+            let passed = self.heads.get(&hash::group(hash)).copied().unwrap_or(Millis::MIN);
+            visits.list.retain(|visit| !Session::is_closed(visit.window.end, passed));
+            let ends = visits.list.iter().map(|visit| visit.window.end);
+            let saver = (&mut self.saver, ());
+            match ends.min() {
+                Some(end) => {
+                    visits.armed = end;
+                    self.open.insert(saver, (hash, key), visits);
+                }
+                None => {
+                    self.open.remove(saver, (hash, &key));
+                }
+            }
+        }
+    }
+
+    fn restored(&mut self) {
+        // What follows is behind the watermark of its group, so the least of them will do.
+        self.passed = take(&mut self.heads).into_values().min().unwrap_or(Millis::MIN);
+        for slot in self.open.iter() {
+            self.timers.arm(slot.value.armed, slot.key.clone());
             if let Some(touched) = &mut self.touched {
                 // What is open is shown again, as nobody remembers what was shown.
-                touched.now.extend(visits.list.iter().map(|visit| (key.clone(), visit.window)));
+                let windows = slot.value.list.iter().map(|visit| visit.window);
+                touched.now.extend(windows.map(|window| (slot.key.clone(), window)));
             }
-            self.open.insert(key, visits);
         }
     }
 }

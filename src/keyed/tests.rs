@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::aggregate::Sum;
 use crate::hash;
+use crate::testing::Dice;
 use crate::text::Text;
 
 /// A part that adds a value to a key at a second.
@@ -50,20 +51,100 @@ pub(super) fn flush(state: &mut impl State<Text, Sum<i64>>) -> Vec<String> {
     texts
 }
 
-/// Restores a snapshot into empty states and compares what closes: of all groups the same rows,
-/// of half of the groups the rows of the keys in them.
+/// All of a state, as it is now.
+pub(super) fn saved(state: &mut impl Saves, whole: bool) -> Saved {
+    state.begin_save(whole);
+    state.save(&mut usize::MAX.clone()).expect("the budget was large")
+}
+
+/// Takes the key groups that are wanted out of the saves of one worker, the oldest first.
+pub(super) fn restore(state: &mut impl Saves, saves: &[Saved], wanted: impl Fn(u16) -> bool) {
+    restore_parts(state, &[saves], |_, group| wanted(group));
+}
+
+/// As [`restore`], of several workers; which groups are wanted of which.
+pub(super) fn restore_parts(
+    state: &mut impl Saves,
+    parts: &[&[Saved]],
+    wanted: impl Fn(usize, u16) -> bool,
+) {
+    for (worker, saves) in parts.iter().enumerate() {
+        let newest = saves.last().expect("a save");
+        let groups = (0..hash::KEY_GROUPS as u16).filter(|group| wanted(worker, *group));
+        groups.for_each(|group| state.restore_head(group, &newest.head));
+    }
+    for (worker, saves) in parts.iter().enumerate() {
+        let base = saves.iter().rposition(|saved| saved.whole).expect("a whole one");
+        for (group, bytes) in saves[base..].iter().flat_map(|saved| &saved.groups) {
+            if wanted(worker, *group as u16) {
+                state.restore(bytes);
+            }
+        }
+    }
+    state.restored();
+}
+
+/// How a state is made, changed and looked at, for [`is_saved_as_it_was`].
+pub(crate) struct Ways<S, O> {
+    /// An empty state.
+    pub(crate) make: fn() -> S,
+    /// Something that happens to it as the n-th.
+    pub(crate) step: fn(&mut Dice, i64) -> O,
+    pub(crate) take: fn(&mut S, &O),
+    /// What it holds, after these steps.
+    pub(crate) show: fn(&mut S, &[O]) -> Vec<String>,
+}
+
+/// Random steps with saves in slices between them: what is restored of each chain of saves holds
+/// what a twin holds that has taken the same steps and was never saved.
+pub(crate) fn is_saved_as_it_was<S: Saves, O>(ways: &Ways<S, O>, intervals: usize) {
+    let mut dice = Dice::new();
+    let (mut state, mut steps, mut chain) = ((ways.make)(), Vec::new(), Vec::new());
+    let (mut larger, mut under_way) = (0, None);
+    for interval in 0..intervals {
+        for _ in 0..dice.below(30) {
+            let step = (ways.step)(&mut dice, steps.len() as i64);
+            (ways.take)(&mut state, &step);
+            steps.push(step);
+            let mut budget = 1 + dice.below(8 * ENTRY as u64) as usize;
+            if let Some((begun, None)) = under_way {
+                under_way = Some((begun, state.save(&mut budget)));
+            }
+        }
+        if let Some((begun, saved)) = under_way.take() {
+            let saved: Saved =
+                saved.unwrap_or_else(|| state.save(&mut usize::MAX.clone()).expect("no end"));
+            if saved.whole {
+                chain.clear();
+            }
+            larger = larger.max(saved.groups.iter().map(|(_, bytes)| bytes.len()).sum());
+            chain.push(saved);
+            let mut restored = (ways.make)();
+            restore(&mut restored, &chain, |_| true);
+            let mut twin = (ways.make)();
+            let before: &[O] = &steps[..begun];
+            before.iter().for_each(|step| (ways.take)(&mut twin, step));
+            let expected = (ways.show)(&mut twin, before);
+            assert_eq!((ways.show)(&mut restored, before), expected, "interval {interval}");
+        }
+        state.begin_save(chain.is_empty() || chain.len() == 7);
+        under_way = Some((steps.len(), None));
+    }
+    assert!(200 < larger, "a save held no more than {larger} bytes");
+}
+
+/// Restores a save into empty states and compares what closes: of all groups the same rows, of
+/// half of the groups the rows of the keys in them.
 pub(super) fn survives<S: State<Text, Sum<i64>>>(mut state: S, empty: impl Fn() -> S) {
-    let snapshot = state.snapshot();
-    assert!(snapshot.is_sorted_by_key(|(group, _)| *group), "groups are in order");
-    let groups: BTreeSet<u16> = snapshot.iter().map(|(group, _)| *group).collect();
-    assert_eq!(groups.len(), snapshot.len(), "a group occurs once");
+    let saved = [saved(&mut state, true)];
+    let groups: BTreeSet<u32> = saved[0].groups.iter().map(|(group, _)| *group).collect();
+    assert_eq!(groups.len(), saved[0].groups.len(), "a group occurs once");
     assert!(1 < groups.len(), "one group is no test");
 
-    let mut whole = empty();
-    let mut halves = [empty(), empty()];
-    for (group, bytes) in &snapshot {
-        whole.restore(bytes);
-        halves[usize::from(group % 2)].restore(bytes);
+    let (mut whole, mut halves) = (empty(), [empty(), empty()]);
+    restore(&mut whole, &saved, |_| true);
+    for (half, state) in halves.iter_mut().enumerate() {
+        restore(state, &saved, |group| usize::from(group % 2) == half);
     }
     assert_eq!(whole.open(), state.open());
     let expected = close(&mut state, Millis::MAX);

@@ -4,8 +4,9 @@
 //! 1  read        epoch(message) <= open ─► apply          epoch(message) > open ─► stash
 //! 2  emit        updates, then what the watermark closes
 //! 3  while epoch(frontier) > open:      the open epoch is complete here
-//!        save it, open the next, apply its stash, emit
+//!        begin to save it, open the next, apply its stash, emit
 //! 4  downgrade the capabilities to the input frontier
+//! 5  save another slice
 //! ```
 //!
 //! The watermark is the least event time over the frontiers of all inputs *and* the stash: what is
@@ -24,9 +25,10 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, CapabilitySet};
 use timely::order::Product;
 use timely::progress::frontier::MutableAntichain;
+use timely::scheduling::Activator;
 
 use super::Event;
-use crate::checkpoint::At;
+use crate::checkpoint::{At, SLICE};
 use crate::letter::Letter;
 use crate::parcel::Parcel;
 use crate::row::{Change, Mark, Origin, Rows, oldest};
@@ -44,8 +46,9 @@ pub fn shell<'s>(
 ) -> (Vec<StreamVec<'s, Event, Rows>>, StreamVec<'s, Event, Rows>) {
     let scope = inputs[0].scope();
     let mut builder = OperatorBuilder::new(format!("window {}", operator.place), scope);
-    let activator = scope.activator_for(builder.operator_info().address);
-    context.operators.borrow_mut().push(activator);
+    let address = builder.operator_info().address;
+    context.operators.borrow_mut().push(scope.activator_for(address.clone()));
+    let again = scope.activator_for(address);
     let number = context.agent.as_ref().map_or(0, |agent| agent.expect_state());
     let mut handles: Vec<_> = inputs
         .into_iter()
@@ -63,7 +66,7 @@ pub fn shell<'s>(
     let context = context.clone();
     builder.build(move |capabilities| {
         let held = capabilities.into_iter().map(CapabilitySet::from_elem).collect();
-        let mut shell = Shell::new((number, operator), outputs, held, context);
+        let mut shell = Shell::new((number, operator), outputs, held, (context, again));
         move |frontiers| {
             for (input, handle) in handles.iter_mut().enumerate() {
                 handle.for_each(|capability, parcels: &mut Vec<Parcel>| {
@@ -85,6 +88,10 @@ struct Shell {
     /// One set per output, as timely wants it; all hold the same times.
     held: Vec<CapabilitySet<Event>>,
     context: Rc<Context>,
+    /// Wakes it while there is more to save.
+    again: Activator,
+    /// The epoch whose state is being saved.
+    saving: Option<u64>,
     stash: VecDeque<Stashed>,
     open: u64,
     last_tick: u64,
@@ -112,7 +119,7 @@ impl Shell {
         (number, operator): (usize, Operator),
         outputs: Vec<Output>,
         held: Vec<CapabilitySet<Event>>,
-        context: Rc<Context>,
+        (context, again): (Rc<Context>, Activator),
     ) -> Shell {
         let open = context.first_epoch();
         Shell {
@@ -121,6 +128,8 @@ impl Shell {
             outputs,
             held,
             context,
+            again,
+            saving: None,
             stash: VecDeque::new(),
             open,
             last_tick: 0,
@@ -174,7 +183,7 @@ impl Shell {
                 },
             };
             if epoch.is_some() {
-                self.save();
+                self.begin_save();
             }
             self.open_epoch(next);
             self.emit(frontier);
@@ -182,6 +191,7 @@ impl Shell {
         for held in &mut self.held {
             held.downgrade(times.iter());
         }
+        self.save(SLICE);
         if self.reported != Some(self.open) || times.is_empty() {
             self.report();
         }
@@ -191,21 +201,39 @@ impl Shell {
         self.times = times;
     }
 
-    /// The open epoch is complete: its state goes to the checkpoint.
-    fn save(&self) {
+    /// The open epoch is complete: its state begins to go to the checkpoint.
+    fn begin_save(&mut self) {
         if let Some(agent) = &self.context.agent
             && agent.wants(self.open)
         {
-            let place = (self.number, &self.operator.place);
-            agent.state(At::Epoch(self.open), place, &self.operator.snapshot());
+            let agent = agent.clone();
+            // Rare, as an epoch is passed over while another is saved (`checkpoint/rhythm.rs`).
+            self.save(usize::MAX);
+            self.operator.begin_save(agent.wants_whole(&self.operator.place));
+            self.saving = Some(self.open);
+        }
+    }
+
+    /// Goes on with a save under way.
+    fn save(&mut self, mut budget: usize) {
+        if let (Some(epoch), Some(agent)) = (self.saving, &self.context.agent) {
+            match self.operator.save(&mut budget) {
+                Some(snapshot) => {
+                    agent.state(At::Epoch(epoch), (self.number, &self.operator.place), snapshot);
+                    self.saving = None;
+                }
+                None => self.again.activate(),
+            }
         }
     }
 
     /// Nothing will come any more: the state holds for ever.
     fn end(&mut self) {
+        self.save(usize::MAX);
         if let Some(agent) = self.context.agent.as_ref().filter(|_| !self.ended) {
-            let place = (self.number, &self.operator.place);
-            agent.state(At::End(self.open), place, &self.operator.snapshot());
+            self.operator.begin_save(agent.wants_whole(&self.operator.place));
+            let snapshot = self.operator.save(&mut usize::MAX.clone()).expect("no end to a budget");
+            agent.state(At::End(self.open), (self.number, &self.operator.place), snapshot);
             self.ended = true;
         }
     }

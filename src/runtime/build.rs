@@ -25,7 +25,7 @@ use timely::worker::Worker;
 
 use super::context::Context;
 use super::job::{BoundSink, Job};
-use crate::checkpoint::{Checkpoints, sink_name};
+use crate::checkpoint::{Checkpoints, State, sink_name};
 use crate::error::{Error, Result};
 use crate::operators::Event;
 use crate::operators::differential::{Announcement, Kept, differential};
@@ -126,9 +126,14 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
 
 /// Brings an operator to where it was when the checkpoint was made.
 fn restore(operator: &mut Operator, from: &Checkpoints, context: &Context) -> Result<()> {
-    for state in from.state(&operator.place, (context.worker, context.peers))? {
-        operator.restore(state.part.into(), &state.bytes);
+    let restored = from.state(&operator.place, (context.worker, context.peers))?;
+    for State { part, group, bytes } in &restored.heads {
+        operator.restore_head((*part).into(), *group as u16, bytes);
     }
+    for State { part, bytes, .. } in &restored.entries {
+        operator.restore((*part).into(), bytes);
+    }
+    operator.restored();
     Ok(())
 }
 

@@ -26,7 +26,7 @@ use timely::scheduling::Activator;
 
 use super::limit::{Rates, Taken};
 use super::{Batch, Partition, Poll, Source, Start, Wake};
-use crate::checkpoint::At;
+use crate::checkpoint::{At, SLICE};
 use crate::error::{Error, Result};
 use crate::observe::PartitionBoard;
 use crate::observe::latency::ReaderLog;
@@ -149,6 +149,8 @@ struct Reader {
     memory: Option<usize>,
     /// Whether rows of the checkpoint wait in the outbox to be shown again.
     recalled: bool,
+    /// The end of which what is remembered is being saved.
+    saving: Option<At>,
     /// What the capabilities promise.
     watermark: Millis,
     partitions: Vec<Reading>,
@@ -221,6 +223,7 @@ impl Reader {
             epoch,
             memory,
             recalled: false,
+            saving: None,
             watermark: Millis::MIN,
             partitions: Vec::new(),
             readers: 0,
@@ -278,6 +281,7 @@ impl Reader {
                 return;
             }
         }
+        more |= self.go_on_saving(SLICE);
         self.come_again(more);
     }
 

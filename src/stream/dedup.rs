@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::chunk::Places;
 use super::judge::Judge;
 use super::node::caught;
-use super::view::{decode, encode};
 use crate::codec::{Options, json};
-use crate::hash::FixedMap;
+use crate::hash;
 use crate::key::Key;
+use crate::keyed::{Saved, Saver, Table, entries, head};
 use crate::text::Text;
 use crate::time::{Millis, Time};
 
@@ -40,15 +40,20 @@ impl<E: 'static> Dedup<E> {
         memory: Duration,
     ) -> Dedup<E> {
         let (partitions, keys) = (BTreeMap::new(), Vec::new());
-        Dedup { seen: Box::new(SeenKeys { key, memory, partitions, keys }) }
+        Dedup { seen: Box::new(SeenKeys { key, memory, partitions, whole: false, keys }) }
     }
 
-    /// The keys that are remembered, by partition.
-    pub(super) fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
-        self.seen.snapshot()
+    /// See [`Saves::begin_save`](crate::keyed::Saves::begin_save).
+    pub(super) fn begin_save(&mut self, whole: bool) {
+        self.seen.begin_save(whole);
     }
 
-    /// Remembers keys of a snapshot again.
+    /// Goes on saving the keys that are remembered; their groups are partitions.
+    pub(super) fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.seen.save(budget)
+    }
+
+    /// Remembers keys again that were saved; those of one save after those of the save before.
     pub(super) fn restore(&mut self, partition: u32, bytes: &[u8]) {
         self.seen.restore(partition, bytes);
     }
@@ -63,7 +68,9 @@ impl<E: 'static> Dedup<E> {
 trait Seen<E> {
     fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge);
 
-    fn snapshot(&self) -> Vec<(u32, Vec<u8>)>;
+    fn begin_save(&mut self, whole: bool);
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved>;
 
     fn restore(&mut self, partition: u32, bytes: &[u8]);
 }
@@ -72,6 +79,8 @@ struct SeenKeys<K, F> {
     key: F,
     memory: Duration,
     partitions: BTreeMap<u32, Memory<K>>,
+    /// Whether the save under way is a whole one.
+    whole: bool,
     /// The key of each accepted event of a batch; none where the function panicked.
     keys: Vec<Option<K>>,
 }
@@ -99,8 +108,11 @@ impl<K, F> SeenKeys<K, F> {
 
 /// The keys of one partition with the time until which each is remembered.
 struct Memory<K> {
-    until: FixedMap<K, Time>,
+    until: Table<K, Time>,
     order: BTreeMap<Time, Vec<K>>,
+    /// The watermark up to which keys are forgotten.
+    forgotten: Millis,
+    saver: Saver,
 }
 
 impl<E, K, F> Seen<E> for SeenKeys<K, F>
@@ -127,24 +139,47 @@ where
         });
     }
 
-    fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
-        let partitions = self.partitions.iter();
-        partitions.map(|(partition, memory)| (*partition, encode(&memory.order))).collect()
+    fn begin_save(&mut self, whole: bool) {
+        self.whole = whole;
+        for Memory { until, forgotten, saver, .. } in self.partitions.values_mut() {
+            until.begin_save(saver, whole);
+            saver.begin(whole, forgotten);
+        }
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        let mut groups = Vec::new();
+        // One that has come since the save began is in the next one.
+        let begun = self.partitions.iter_mut().filter(|(_, memory)| memory.saver.is_saving());
+        let mut begun: Vec<_> = begun.collect();
+        for (_, Memory { until, saver, .. }) in &mut begun {
+            if !until.save((saver, ()), budget) {
+                return None;
+            }
+        }
+        for (partition, memory) in begun {
+            let Saved { head, groups: keys, .. } = memory.saver.finish();
+            let keys = keys.into_iter().flat_map(|(_, keys)| keys);
+            groups.push((*partition, head.into_iter().chain(keys).collect()));
+        }
+        Some(Saved { whole: self.whole, head: Vec::new(), groups })
     }
 
     fn restore(&mut self, partition: u32, bytes: &[u8]) {
         let memory = self.partitions.entry(partition).or_default();
-        for (until, keys) in decode::<BTreeMap<Time, Vec<K>>>(bytes) {
-            for key in keys {
-                memory.is_first(key, until);
-            }
+        let (forgotten, keys) = bytes.split_at(size_of::<Millis>());
+        // Before its keys: one may have been forgotten and come again.
+        memory.forget(head(forgotten));
+        for ((), key, until) in entries::<((), K, Time)>(keys) {
+            memory.is_first(key, until);
         }
     }
 }
 
 impl<K> Default for Memory<K> {
     fn default() -> Memory<K> {
-        Memory { until: FixedMap::default(), order: BTreeMap::new() }
+        let (until, order) = (Table::default(), BTreeMap::new());
+        Memory { until, order, forgotten: Millis::MIN, saver: Saver::default() }
     }
 }
 
@@ -155,21 +190,23 @@ impl<K: Key> Memory<K> {
         if key.is_null() {
             return true;
         }
-        if self.until.contains_key(&key) {
+        let hash = hash::of(&key);
+        if self.until.get(hash, &key).is_some() {
             return false;
         }
         self.order.entry(until).or_default().push(key.clone());
-        self.until.insert(key, until);
+        self.until.insert_new(&self.saver, (hash, key), until);
         true
     }
 
     fn forget(&mut self, watermark: Millis) {
+        self.forgotten = self.forgotten.max(watermark);
         while let Some(entry) = self.order.first_entry() {
             if watermark <= entry.key().floor_ms() {
                 break;
             }
             for key in entry.remove() {
-                self.until.remove(&key);
+                self.until.remove((&mut self.saver, ()), (hash::of(&key), &key));
             }
         }
     }

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::operator::Root;
 use super::panes::PaneNode;
 use crate::aggregate::Aggregate;
-use crate::hash::{self, FixedMap};
+use crate::hash::FixedMap;
 use crate::key::Key;
-use crate::keyed::{Live, Open, Pane, Part, Place};
+use crate::keyed::{Live, Open, Pane, Part, Place, Saves};
 use crate::parcel::Parcel;
 use crate::time::{Millis, Time};
 use crate::window::{Fixed, Window};
@@ -175,22 +175,7 @@ impl<K: Key, A: Aggregate> Root for MergedWindows<K, A> {
     fn groups(&self) -> u64 {
         self.open.values().map(|panes| panes.len() as u64).sum()
     }
-
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        let mut groups: BTreeMap<u16, Vec<Merged>> = BTreeMap::new();
-        for (window, panes) in &self.open {
-            for (key, (hash, value)) in panes {
-                let (key, value, hash, window) = (key.clone(), value.clone(), *hash, *window);
-                let merged = Merged { change: 1, window, hash, key, value };
-                groups.entry(hash::group(hash)).or_default().push(merged);
-            }
-        }
-        groups.iter().map(|(group, merged)| (*group, encode(merged))).collect()
-    }
-
-    fn restore(&mut self, bytes: &[u8]) {
-        for Merged { window, hash, key, value, .. } in decode::<Vec<Merged>>(bytes) {
-            self.open.entry(window).or_default().insert(key, (hash, value));
-        }
-    }
 }
+
+/// A job with checkpoints is refused: what the collection holds is not saved.
+impl<K, A> Saves for MergedWindows<K, A> {}

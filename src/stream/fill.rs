@@ -26,7 +26,7 @@ use super::view::{decode, encode};
 use crate::aggregate::Aggregate;
 use crate::hash::{self, FixedMap};
 use crate::key::Key;
-use crate::keyed::{Live, Open, Pane, encode_groups};
+use crate::keyed::{Live, Open, Pane, Saved, Saver, Saves, Table, entries};
 use crate::parcel::Parcel;
 use crate::time::{Millis, Time, micros};
 use crate::window::{Fixed, Window};
@@ -38,20 +38,18 @@ type Bytes = Vec<u8>;
 pub(crate) struct Gaps {
     slide: i64,
     forget_after: Duration,
-    keys: FixedMap<Bytes, Seen>,
-    ends: Expiry<Bytes>,
+    keys: Table<Bytes, Seen>,
+    saver: Saver,
+    /// Keys with the hashes by which they are found, which are those of what they stand for.
+    ends: Expiry<(u64, Bytes)>,
     /// What has closed since the last settlement, with the hash of the key.
     closed: BTreeMap<(Window, Bytes), u64>,
     /// What every root has to show of it.
     wanted: Vec<(Window, Bytes)>,
 }
 
-/// The last window of a key.
-#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
-struct Seen {
-    hash: u64,
-    last: Window,
-}
+/// The last window of a key, and the hash of the key.
+type Seen = (u64, Window);
 
 impl Gaps {
     /// Of an operator with these windows.
@@ -59,7 +57,8 @@ impl Gaps {
         Gaps {
             slide: micros(windows.slide()),
             forget_after,
-            keys: FixedMap::default(),
+            keys: Table::default(),
+            saver: Saver::default(),
             ends: Expiry::default(),
             closed: BTreeMap::new(),
             wanted: Vec::new(),
@@ -70,7 +69,7 @@ impl Gaps {
     pub(crate) fn settle(&mut self) {
         self.wanted.clear();
         for ((window, key), hash) in std::mem::take(&mut self.closed) {
-            let seen = self.keys.get(&key).map(|seen| seen.last);
+            let seen = self.keys.get(hash, &key).map(|(_, last)| *last);
             let near = seen.filter(|last| window.end <= last.end.plus(self.forget_after));
             let mut before = near.unwrap_or(window);
             while before.start < window.start {
@@ -80,9 +79,10 @@ impl Gaps {
                 }
             }
             if seen.is_none() {
-                self.ends.note(window.end.plus(self.forget_after), key.clone());
+                self.ends.note(window.end.plus(self.forget_after), (hash, key.clone()));
             }
-            self.keys.insert(key.clone(), Seen { hash, last: window });
+            let saver = (&mut self.saver, ());
+            self.keys.insert(saver, (hash, key.clone()), (hash, window));
             self.wanted.push((window, key));
         }
         self.wanted.sort();
@@ -95,26 +95,41 @@ impl Gaps {
 }
 
 impl Durable for Gaps {
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        encode_groups(self.keys.iter().map(|(key, seen)| (seen.hash, (key, seen))))
-    }
-
-    fn restore(&mut self, bytes: &[u8]) {
-        for (key, seen) in decode::<Vec<(Bytes, Seen)>>(bytes) {
-            self.ends.note(seen.last.end.plus(self.forget_after), key.clone());
-            self.keys.insert(key, seen);
-        }
-    }
-
     fn forget(&mut self, watermark: Millis) {
-        self.ends.pass(watermark, |key, noted| {
-            let end = self.keys.get(key)?.last.end.plus(self.forget_after);
+        self.ends.pass(watermark, |(hash, key), noted| {
+            let end = self.keys.get(*hash, key)?.1.end.plus(self.forget_after);
             if noted < end {
                 return Some(end);
             }
-            self.keys.remove(key);
+            self.keys.remove((&mut self.saver, ()), (*hash, key));
             None
         });
+    }
+}
+
+/// A key that is forgotten is in no later save: when it is restored, it is soon forgotten again,
+/// and nothing is filled up to what comes meanwhile.
+impl Saves for Gaps {
+    fn begin_save(&mut self, whole: bool) {
+        self.keys.begin_save(&self.saver, whole);
+        self.saver.begin(whole, &());
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.keys.save((&mut self.saver, ()), budget).then(|| self.saver.finish())
+    }
+
+    fn restore(&mut self, bytes: &[u8]) {
+        for ((), key, seen) in entries::<((), Bytes, Seen)>(bytes) {
+            self.keys.insert((&mut self.saver, ()), (seen.0, key), seen);
+        }
+    }
+
+    fn restored(&mut self) {
+        for slot in self.keys.iter() {
+            let (hash, last) = slot.value;
+            self.ends.note(last.end.plus(self.forget_after), (hash, slot.key.clone()));
+        }
     }
 }
 
@@ -180,16 +195,30 @@ impl<K: Key, A: Aggregate> Root for Filled<K, A> {
         self.root.groups()
     }
 
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        self.root.snapshot()
+    fn shape(&self) -> String {
+        self.root.shape()
+    }
+}
+
+impl<K: Key, A: Aggregate> Saves for Filled<K, A> {
+    fn begin_save(&mut self, whole: bool) {
+        self.root.begin_save(whole);
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.root.save(budget)
+    }
+
+    fn restore_head(&mut self, group: u16, head: &[u8]) {
+        self.root.restore_head(group, head);
     }
 
     fn restore(&mut self, bytes: &[u8]) {
         self.root.restore(bytes);
     }
 
-    fn shape(&self) -> String {
-        self.root.shape()
+    fn restored(&mut self) {
+        self.root.restored();
     }
 }
 

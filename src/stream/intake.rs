@@ -22,6 +22,7 @@ use super::times::TimeColumn;
 use crate::codec::json::{self, Decoded};
 use crate::codec::{At, Options, RawRecord, TypeErrors, Wire};
 use crate::hash::FixedSet;
+use crate::keyed::Saved;
 use crate::lateness::{Lateness, Ledger, Reach, Watermark};
 use crate::letter::{Letter, Reason, Reject};
 use crate::row::Position;
@@ -98,10 +99,14 @@ pub trait Intake {
     /// Whether it remembers more of a partition than [`PartitionState`] holds.
     fn remembers(&self) -> bool;
 
-    /// What it remembers, by partition.
-    fn snapshot(&self) -> Vec<(u32, Vec<u8>)>;
+    /// Begins to save what it remembers; see [`Saves::begin_save`](crate::keyed::Saves).
+    fn begin_save(&mut self, whole: bool);
 
-    /// Takes in what it remembered of a partition; shows again what nobody else remembers.
+    /// Goes on saving what it remembers; the groups are partitions.
+    fn save(&mut self, budget: &mut usize) -> Option<Saved>;
+
+    /// Takes in what it remembered of a partition, one save after the other; shows again what
+    /// nobody else remembers.
     fn restore(&mut self, partition: u32, bytes: &[u8], out: &mut Outbox);
 }
 
@@ -210,8 +215,16 @@ impl<E: Wire> Intake for SourceIntake<E> {
         self.dedup.borrow().is_some() || self.options.dedup.is_some()
     }
 
-    fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
-        self.dedup.borrow().as_ref().map_or(vec![], Dedup::snapshot)
+    fn begin_save(&mut self, whole: bool) {
+        self.take_up_dedup();
+        if let Some(dedup) = &mut *self.dedup.borrow_mut() {
+            dedup.begin_save(whole);
+        }
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        let dedup = &mut *self.dedup.borrow_mut();
+        dedup.as_mut().map_or_else(|| Some(Saved::nothing()), |dedup| dedup.save(budget))
     }
 
     fn restore(&mut self, partition: u32, bytes: &[u8], _: &mut Outbox) {

@@ -19,7 +19,7 @@ use super::pending::{Item, lead};
 use super::retain::Retain;
 use super::view::{Stored, View, ViewPlan};
 use crate::error::Error;
-use crate::keyed::{Live, Open, Pane};
+use crate::keyed::{Live, Open, Pane, Saves};
 use crate::parcel::Parcel;
 use crate::row::Position;
 use crate::time::{Millis, micros};
@@ -95,13 +95,10 @@ impl<E: Stored + Clone + Send> Root for Kept<E> {
     fn open(&self) -> Open {
         Open { windows: 0, entries: self.retain.len(), first_end: None }
     }
-
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        Vec::new()
-    }
-
-    fn restore(&mut self, _bytes: &[u8]) {}
 }
+
+/// What it shows is saved where it is retained.
+impl<E> Saves for Kept<E> {}
 
 #[cfg(test)]
 mod tests;

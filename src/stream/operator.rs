@@ -16,7 +16,7 @@ use crate::alert;
 use crate::checkpoint::Shape;
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::keyed::{Live, Open, Pane, Part, State};
+use crate::keyed::{Live, Open, Pane, Part, Saved, Saves, State};
 use crate::letter::Letter;
 use crate::parcel::Parcel;
 use crate::row::Rows;
@@ -25,7 +25,7 @@ use crate::time::Millis;
 use crate::window::Windows;
 
 /// State of one `accumulate`, without its types.
-pub trait Root {
+pub trait Root: Saves {
     /// Takes what the exchange brought.
     fn apply(&mut self, parcel: Parcel);
 
@@ -46,13 +46,7 @@ pub trait Root {
         self.open().entries
     }
 
-    /// The state by key group.
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
-
-    /// Takes in a key group.
-    fn restore(&mut self, bytes: &[u8]);
-
-    /// What it keeps, in words: a snapshot is restored into nothing else.
+    /// What it keeps, in words: what was saved is restored into nothing else.
     fn shape(&self) -> String {
         shape_of::<Self>()
     }
@@ -78,13 +72,7 @@ pub trait Settle {
 }
 
 /// Further state of an operator that outlives its windows.
-pub trait Durable {
-    /// The state by key group.
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)>;
-
-    /// Takes in a key group.
-    fn restore(&mut self, bytes: &[u8]);
-
+pub trait Durable: Saves {
     /// Forgets what the watermark has made useless, if that is for the state to decide.
     fn forget(&mut self, _watermark: Millis) {}
 
@@ -94,8 +82,8 @@ pub trait Durable {
     }
 }
 
-/// A snapshot of an operator: per part of it, by key group.
-pub type Snapshot = Vec<Vec<(u16, Vec<u8>)>>;
+/// What was saved of an operator, part by part.
+pub type Snapshot = Vec<Saved>;
 
 /// A window operator on one worker.
 pub struct Operator {
@@ -116,6 +104,8 @@ pub struct Operator {
     gaps: Option<Rc<RefCell<Gaps>>>,
     joins: Vec<Rc<RefCell<dyn Settle>>>,
     durables: Vec<Rc<RefCell<dyn Durable>>>,
+    /// The parts that a save under way is done with.
+    saved: Snapshot,
     rows: Vec<Rc<RefCell<Rows>>>,
     /// What the operators that joins made one share with their steps.
     shared: Vec<Rc<OperatorPlan>>,
@@ -205,6 +195,7 @@ impl Operator {
                 durables.chain(gaps.clone().map(|gaps| gaps as Rc<RefCell<dyn Durable>>)).collect()
             },
             gaps,
+            saved: Snapshot::new(),
             shared: merged().map(|other| plan.operators[other].clone()).collect(),
         }
     }
@@ -267,26 +258,59 @@ impl Operator {
         self.roots.iter().map(|root| root.open()).fold(Open::default(), Open::and)
     }
 
-    /// The state of all its parts.
-    pub fn snapshot(&self) -> Snapshot {
-        let roots = self.roots.iter().map(|root| root.snapshot());
-        roots.chain(self.durables.iter().map(|durable| durable.borrow().snapshot())).collect()
+    /// See [`Saves::begin_save`].
+    pub fn begin_save(&mut self, whole: bool) {
+        self.roots.iter_mut().for_each(|root| root.begin_save(whole));
+        self.durables.iter().for_each(|durable| durable.borrow_mut().begin_save(whole));
+    }
+
+    /// Goes on saving, as [`Saves::save`] has it.
+    pub fn save(&mut self, budget: &mut usize) -> Option<Snapshot> {
+        for part in self.saved.len()..self.roots.len() + self.durables.len() {
+            let saved = self.part(part, |part| part.save(budget))?;
+            self.saved.push(saved);
+        }
+        Some(std::mem::take(&mut self.saved))
+    }
+
+    /// Takes in the head of one of its parts; see [`Saves::restore_head`].
+    pub fn restore_head(&mut self, part: usize, group: u16, head: &[u8]) {
+        self.part(part, |part| part.restore_head(group, head));
     }
 
     /// Takes in what one of its parts kept for a key group that this worker owns.
     pub fn restore(&mut self, part: usize, bytes: &[u8]) {
+        self.part(part, |part| part.restore(bytes));
+    }
+
+    /// Everything was taken in.
+    pub fn restored(&mut self) {
+        self.roots.iter_mut().for_each(|root| root.restored());
+        self.durables.iter().for_each(|durable| durable.borrow_mut().restored());
+    }
+
+    fn part<T>(&mut self, part: usize, call: impl FnOnce(&mut dyn Saves) -> T) -> T {
         match part.checked_sub(self.roots.len()) {
-            None => self.roots[part].restore(bytes),
-            Some(durable) => self.durables[durable].borrow_mut().restore(bytes),
+            None => call(&mut *self.roots[part]),
+            Some(durable) => call(&mut *self.durables[durable].borrow_mut()),
         }
+    }
+
+    /// All of its state, as it is now.
+    #[cfg(test)]
+    pub(super) fn snapshot(&mut self) -> Snapshot {
+        self.begin_save(true);
+        self.save(&mut usize::MAX.clone()).expect("the budget was large")
     }
 
     /// Takes in a snapshot, or the groups of it that this worker owns.
     #[cfg(test)]
     pub(super) fn restore_all(&mut self, snapshot: &Snapshot) {
-        for (part, groups) in snapshot.iter().enumerate() {
+        for (part, Saved { head, groups, .. }) in snapshot.iter().enumerate() {
+            (0..256).for_each(|group| self.restore_head(part, group, head));
             groups.iter().for_each(|(_, bytes)| self.restore(part, bytes));
         }
+        self.restored();
     }
 
     /// What it keeps, part by part, in words.
@@ -348,13 +372,27 @@ impl<K: Key, A: Aggregate, S: State<K, A>> Root for TypedRoot<K, A, S> {
     fn groups(&self) -> u64 {
         self.state.groups()
     }
+}
 
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        self.state.snapshot()
+impl<K: Key, A: Aggregate, S: State<K, A>> Saves for TypedRoot<K, A, S> {
+    fn begin_save(&mut self, whole: bool) {
+        self.state.begin_save(whole);
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.state.save(budget)
+    }
+
+    fn restore_head(&mut self, group: u16, head: &[u8]) {
+        self.state.restore_head(group, head);
     }
 
     fn restore(&mut self, bytes: &[u8]) {
         self.state.restore(bytes);
+    }
+
+    fn restored(&mut self) {
+        self.state.restored();
     }
 }
 

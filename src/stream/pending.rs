@@ -24,12 +24,12 @@ use super::node::{Outbox, Step};
 use super::operator::{Durable, Root};
 use super::panes::PaneNode;
 use super::plan::{From, RootPlan, Slot};
-use super::view::{Stored, View, ViewPlan, decode, encode};
+use super::view::{Stored, View, ViewPlan, encode};
 use super::windowed::Windowed;
 use crate::aggregate::Stamp;
-use crate::hash::{self, FixedMap};
+use crate::hash;
 use crate::key::Key;
-use crate::keyed::{Behind, Open, Pane, encode_groups};
+use crate::keyed::{Behind, Open, Pane, Saved, Saver, Saves, Table, entries, head};
 use crate::lateness::Reach;
 use crate::letter::{Letter, Reason, Reject};
 use crate::parcel::Parcel;
@@ -76,14 +76,8 @@ impl<K: Key, Q: Stored + Clone + Send> Keyed<K, Q> {
         let (answered, expired) = (PaneNode::new(), PaneNode::new());
         let operator = flow.with(|plan| plan.add_operator());
         let (port, rows) = flow.add_inner_port(From::Operator(operator), false);
-        let state = Rc::new(RefCell::new(Waiting {
-            limit,
-            keys: FixedMap::default(),
-            due: BTreeMap::new(),
-            rows,
-            answered: answered.clone(),
-            expired: expired.clone(),
-        }));
+        let state = Waiting::new(limit, rows, (answered.clone(), expired.clone()));
+        let state = Rc::new(RefCell::new(state));
         let asks: Rc<RefCell<dyn Durable>> = state.clone();
         flow.with(|plan| plan.durables.push((operator, asks)));
         lead(self, operator, Duration::ZERO, Asks(state.clone()));
@@ -204,9 +198,14 @@ impl<K: Key, E: Stored + Clone + Send> Step<E> for Route<K, E> {
 /// The state of one worker.
 struct Waiting<K, Q, A> {
     limit: Duration,
-    keys: FixedMap<K, Of<Q, A>>,
+    keys: Table<K, Of<Q, A>>,
     /// When which keys have to be looked at, in event time.
     due: BTreeMap<Time, BTreeSet<K>>,
+    /// The watermark: what it has passed is settled.
+    passed: Millis,
+    /// How far each key group was when it was saved; only while a state is restored.
+    heads: BTreeMap<u16, Millis>,
+    saver: Saver,
     /// Changes of the view of those that wait.
     rows: Rc<RefCell<Rows>>,
     answered: Rc<PaneNode<K, (Q, A)>>,
@@ -220,12 +219,32 @@ struct Of<Q, A> {
     answers: Vec<(Stamp, A)>,
 }
 
+type Ends<K, Q, A> = (Rc<PaneNode<K, (Q, A)>>, Rc<PaneNode<K, Q>>);
+
 impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Waiting<K, Q, A> {
+    fn new(
+        limit: Duration,
+        rows: Rc<RefCell<Rows>>,
+        (answered, expired): Ends<K, Q, A>,
+    ) -> Waiting<K, Q, A> {
+        Waiting {
+            limit,
+            keys: Table::default(),
+            due: BTreeMap::new(),
+            passed: Millis::MIN,
+            heads: BTreeMap::new(),
+            saver: Saver::default(),
+            rows,
+            answered,
+            expired,
+        }
+    }
+
     fn ask(&mut self, key: K, stamp: Stamp, question: Q) {
         let limit = self.limit;
-        self.look(&key, stamp.time);
+        look(&mut self.due, limit, &key, stamp.time);
         let row = encode(&question);
-        let of = self.keys.entry(key).or_insert_with(Of::new);
+        let of = Self::of(&mut self.keys, &mut self.saver, key);
         if !of.answers.iter().any(|(answer, _)| is_near(*answer, stamp, limit)) {
             change(&self.rows, Change::Upsert, row);
         }
@@ -237,8 +256,8 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Waiting<K, Q, A> {
             return;
         }
         let limit = self.limit;
-        self.look(&key, stamp.time);
-        let of = self.keys.entry(key).or_insert_with(Of::new);
+        look(&mut self.due, limit, &key, stamp.time);
+        let of = Self::of(&mut self.keys, &mut self.saver, key);
         for (asked, question) in &of.questions {
             let before = of.answers.iter().any(|(other, _)| is_near(*other, *asked, limit));
             if is_near(stamp, *asked, limit) && !before {
@@ -248,11 +267,12 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Waiting<K, Q, A> {
         insert(&mut of.answers, stamp, answer);
     }
 
-    /// Has a key looked at when an event of it is settled, and when it is over.
-    fn look(&mut self, key: &K, time: Time) {
-        for time in [time, time.plus(self.limit)] {
-            self.due.entry(time).or_default().insert(key.clone());
+    fn of<'t>(keys: &'t mut Table<K, Of<Q, A>>, saver: &mut Saver, key: K) -> &'t mut Of<Q, A> {
+        let hash = hash::of(&key);
+        if keys.get(hash, &key).is_none() {
+            keys.insert_new(saver, (hash, key.clone()), Of::new());
         }
+        keys.get_mut((saver, ()), (hash, &key)).expect("it is there")
     }
 
     fn advance(&mut self, watermark: Millis) {
@@ -265,32 +285,27 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Waiting<K, Q, A> {
             keys.append(&mut first.remove());
         }
         for key in keys {
-            let limit = self.limit;
-            let Some(of) = self.keys.get_mut(&key) else { continue };
-            of.questions.retain(|(asked, question)| {
-                let window = Window::new(asked.time, asked.time.plus(limit));
-                let first = of.answers.iter().find(|(answer, _)| is_near(*answer, *asked, limit));
-                match first {
-                    // A pair is settled at the later of its times.
-                    Some((stamp, answer)) if is_past(asked.time.max(stamp.time), watermark) => {
+            let hash = hash::of(&key);
+            let found = self.keys.get_mut((&mut self.saver, ()), (hash, &key));
+            let Some(of) = found else { continue };
+            let is_over = of.settle(self.limit, watermark, |window, question, answer| {
+                let key = key.clone();
+                match answer {
+                    Some(answer) => {
                         let value = (question.clone(), answer.clone());
-                        answered.push(Pane { key: key.clone(), window, value });
-                        false
+                        answered.push(Pane { key, window, value });
                     }
-                    None if is_past(window.end, watermark) => {
+                    None => {
                         change(&self.rows, Change::Delete, encode(question));
-                        let value = question.clone();
-                        expired.push(Pane { key: key.clone(), window, value });
-                        false
+                        expired.push(Pane { key, window, value: question.clone() });
                     }
-                    _ => true,
                 }
             });
-            of.answers.retain(|(answer, _)| !is_past(answer.time.plus(limit), watermark));
-            if of.questions.is_empty() && of.answers.is_empty() {
-                self.keys.remove(&key);
+            if is_over {
+                self.keys.remove((&mut self.saver, ()), (hash, &key));
             }
         }
+        self.passed = self.passed.max(watermark);
         self.answered.finals(answered);
         self.expired.finals(expired);
     }
@@ -299,6 +314,42 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Waiting<K, Q, A> {
 impl<Q, A> Of<Q, A> {
     fn new() -> Of<Q, A> {
         Of { questions: Vec::new(), answers: Vec::new() }
+    }
+
+    /// Lets go of what is settled at a watermark: questions with their answer or without, then
+    /// answers. Whether nothing is left.
+    fn settle(
+        &mut self,
+        limit: Duration,
+        watermark: Millis,
+        mut tell: impl FnMut(Window, &Q, Option<&A>),
+    ) -> bool {
+        let Of { questions, answers } = self;
+        questions.retain(|(asked, question)| {
+            let window = Window::new(asked.time, asked.time.plus(limit));
+            let first = answers.iter().find(|(answer, _)| is_near(*answer, *asked, limit));
+            match first {
+                // A pair is settled at the later of its times.
+                Some((stamp, answer)) if is_past(asked.time.max(stamp.time), watermark) => {
+                    tell(window, question, Some(answer));
+                    false
+                }
+                None if is_past(window.end, watermark) => {
+                    tell(window, question, None);
+                    false
+                }
+                _ => true,
+            }
+        });
+        answers.retain(|(answer, _)| !is_past(answer.time.plus(limit), watermark));
+        questions.is_empty() && answers.is_empty()
+    }
+}
+
+/// Has a key looked at when an event of it is settled, and when it is over.
+fn look<K: Key>(due: &mut BTreeMap<Time, BTreeSet<K>>, limit: Duration, key: &K, time: Time) {
+    for time in [time, time.plus(limit)] {
+        due.entry(time).or_default().insert(key.clone());
     }
 }
 
@@ -321,27 +372,55 @@ fn change(rows: &Rc<RefCell<Rows>>, change: Change, row: Vec<u8>) {
     rows.borrow_mut().push(mark, [Cell::Bytes(row)]);
 }
 
-impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Durable for Waiting<K, Q, A> {
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        encode_groups(self.keys.iter().map(|entry| (hash::of(entry.0), entry)))
+impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Durable for Waiting<K, Q, A> {}
+
+/// A key that is settled is in no later save: a restore settles what was when it was saved.
+impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Saves for Waiting<K, Q, A> {
+    fn begin_save(&mut self, whole: bool) {
+        self.keys.begin_save(&self.saver, whole);
+        self.saver.begin(whole, &self.passed);
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.keys.save((&mut self.saver, ()), budget).then(|| self.saver.finish())
+    }
+
+    fn restore_head(&mut self, group: u16, bytes: &[u8]) {
+        self.heads.insert(group, head(bytes));
     }
 
     fn restore(&mut self, bytes: &[u8]) {
-        let keys: Vec<(K, Of<Q, A>)> = decode(bytes);
-        for (key, of) in keys {
-            // Answers first: questions that have one do not wait.
-            for (stamp, answer) in of.answers {
-                self.answer(key.clone(), stamp, answer);
-            }
-            for (stamp, question) in of.questions {
-                self.ask(key.clone(), stamp, question);
-            }
+        for ((), key, of) in entries::<((), K, Of<Q, A>)>(bytes) {
+            self.keys.insert((&mut self.saver, ()), (hash::of(&key), key), of);
         }
+    }
+
+    fn restored(&mut self) {
+        let heads = std::mem::take(&mut self.heads);
+        for slot in std::mem::take(&mut self.keys) {
+            let (hash, key, mut of) = (hash::of(&slot.key), slot.key, slot.value);
+            let passed = heads.get(&hash::group(hash)).copied().unwrap_or(Millis::MIN);
+            if of.settle(self.limit, passed, |_, _, _| {}) {
+                continue;
+            }
+            let times = of.questions.iter().map(|(stamp, _)| stamp.time);
+            let times = times.chain(of.answers.iter().map(|(stamp, _)| stamp.time));
+            times.for_each(|time| look(&mut self.due, self.limit, &key, time));
+            for (asked, question) in &of.questions {
+                if !of.answers.iter().any(|(answer, _)| is_near(*answer, *asked, self.limit)) {
+                    change(&self.rows, Change::Upsert, encode(question));
+                }
+            }
+            self.keys.insert_new(&self.saver, (hash, key), of);
+        }
+        self.passed = heads.into_values().min().unwrap_or(Millis::MIN);
     }
 }
 
 /// The side of the questions; it moves the state on, as both sides have one watermark.
 struct Asks<K, Q, A>(Rc<RefCell<Waiting<K, Q, A>>>);
+
+impl<K, Q, A> Saves for Asks<K, Q, A> {}
 
 /// The side of the answers.
 struct Answers<K, Q, A>(Rc<RefCell<Waiting<K, Q, A>>>);
@@ -362,16 +441,12 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Root for Asks<K, Q, A> {
 
     fn open(&self) -> Open {
         let state = self.0.borrow();
-        let entries = state.keys.values().map(|of| of.questions.len() as u64).sum();
+        let entries = state.keys.iter().map(|slot| slot.value.questions.len() as u64).sum();
         Open { windows: 0, entries, first_end: None }
     }
-
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        Vec::new()
-    }
-
-    fn restore(&mut self, _bytes: &[u8]) {}
 }
+
+impl<K, Q, A> Saves for Answers<K, Q, A> {}
 
 impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Root for Answers<K, Q, A> {
     fn apply(&mut self, parcel: Parcel) {
@@ -388,12 +463,6 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Root for Answers<K, Q, A> {
     fn open(&self) -> Open {
         Open::default()
     }
-
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        Vec::new()
-    }
-
-    fn restore(&mut self, _bytes: &[u8]) {}
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 //! where the views are (`operators/views/forget.rs`).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,10 +15,10 @@ use super::flow::Flow;
 use super::operator::Durable;
 use super::panes::PaneStep;
 use super::plan::From;
-use super::view::{decode, encode};
+use super::view::encode;
 use crate::hash;
 use crate::key::Key;
-use crate::keyed::{Live, Pane, encode_groups};
+use crate::keyed::{Live, Pane, Saved, Saves, Set, Shelf, rows};
 use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::time::{Millis, Time};
 use crate::window::Window;
@@ -41,14 +40,17 @@ struct Held<K> {
     /// How long after the end of its window, in event time; a binding may change it.
     keep: Duration,
     /// By end, start and key, so that what is forgotten first comes first.
-    rows: BTreeMap<(Time, Time, K), Vec<u8>>,
+    rows: Shelf<Place<K>>,
     /// What leaves: each row as one cell.
     changes: Rc<RefCell<Rows>>,
 }
 
-impl<K> Retain<K> {
+/// End and start of a window, and a key.
+type Place<K> = (Time, Time, K);
+
+impl<K: Key> Retain<K> {
     pub(super) fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Retain<K> {
-        Retain(Rc::new(RefCell::new(Held { keep, rows: BTreeMap::new(), changes })))
+        Retain(Rc::new(RefCell::new(Held::new(keep, changes))))
     }
 }
 
@@ -76,13 +78,16 @@ impl<K: Key> Retain<K> {
 }
 
 impl<K: Key> Held<K> {
+    fn new(keep: Duration, changes: Rc<RefCell<Rows>>) -> Held<K> {
+        let rows = Shelf::new(|(_, _, key)| hash::group(hash::of(key)).into());
+        Held { keep, rows, changes }
+    }
+
     fn set(&mut self, key: K, window: Window, row: Vec<u8>) {
-        let place = (window.end, window.start, key);
-        if let Some(before) = self.rows.insert(place, row.clone()) {
-            if before == row {
-                return;
-            }
-            self.change(Change::Delete, window, before);
+        match self.rows.set((window.end, window.start, key), &row) {
+            Set::Equal => return,
+            Set::Other(before) => self.change(Change::Delete, window, before),
+            Set::New => {}
         }
         self.change(Change::Upsert, window, row);
     }
@@ -106,12 +111,8 @@ fn push(rows: &mut Rows, change: Change, window: Window, row: Vec<u8>) {
 impl<K: Key> Retained for Held<K> {
     fn expire(&mut self, over: Millis) -> Rows {
         let mut gone = Rows::default();
-        while let Some(entry) = self.rows.first_entry() {
-            let (end, start, _) = *entry.key();
-            if over < end.plus(self.keep).floor_ms() {
-                break;
-            }
-            let row = entry.remove();
+        let is_over = |place: &Place<K>| place.0.plus(self.keep).floor_ms() <= over;
+        while let Some(((end, start, _), row)) = self.rows.pop_first_if(is_over) {
             push(&mut gone, Change::Delete, Window::new(start, end), row);
         }
         gone
@@ -139,23 +140,38 @@ impl<K: Key, R: Serialize> PaneStep<K, R> for Retain<K> {
     }
 }
 
-impl<K: Key> Durable for Held<K> {
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        let rows = self.rows.iter();
-        encode_groups(rows.map(|((end, start, key), row)| (hash::of(key), (end, start, key, row))))
+impl<K: Key> Durable for Held<K> {}
+
+impl<K: Key> Saves for Held<K> {
+    fn begin_save(&mut self, whole: bool) {
+        self.rows.begin_save(whole);
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.rows.save(budget)
     }
 
     fn restore(&mut self, bytes: &[u8]) {
-        let rows: Vec<(Time, Time, K, Vec<u8>)> = decode(bytes);
-        for (end, start, key, row) in rows {
-            self.set(key, Window::new(start, end), row);
+        for (place, row) in rows::<Place<K>>(bytes) {
+            match row {
+                Some(row) => drop(self.rows.set(place, &row)),
+                None => drop(self.rows.remove(&place)),
+            }
+        }
+    }
+
+    fn restored(&mut self) {
+        for ((end, start, _), row) in self.rows.iter() {
+            self.change(Change::Upsert, Window::new(*start, *end), row.to_vec());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::view::decode;
     use super::*;
+    use crate::keyed::tests::{Ways, is_saved_as_it_was};
     use crate::time::seconds;
 
     fn pane(key: i64, end: i64, value: i64) -> Pane<i64, i64> {
@@ -206,13 +222,51 @@ mod tests {
         let changes = Rc::<RefCell<Rows>>::default();
         let mut retain = Retain::<i64>::new(seconds(10), changes.clone());
         retain.finals((0..50).map(|key| pane(key, 10, key)).collect());
-        let groups = retain.0.borrow().snapshot();
+        let mut held = retain.0.borrow_mut();
+        held.begin_save(true);
+        let groups = held.save(&mut usize::MAX.clone()).unwrap().groups;
         assert!(1 < groups.len());
         let again = Rc::<RefCell<Rows>>::default();
         let restored = Retain::<i64>::new(seconds(10), again.clone());
         groups.iter().for_each(|(_, bytes)| restored.0.borrow_mut().restore(bytes));
+        restored.0.borrow_mut().restored();
         let mut values: Vec<i64> = taken(&again).into_iter().map(|(_, value)| value).collect();
         values.sort();
         assert_eq!(values, (0..50).collect::<Vec<_>>());
+    }
+
+    enum Happens {
+        Set(i64, i64, i64),
+        Remove(i64, i64),
+        Expire(i64),
+    }
+
+    #[test]
+    fn rows_are_saved_in_slices_as_they_were() {
+        is_saved_as_it_was(
+            &Ways {
+                make: || Held::<i64>::new(seconds(10), Rc::default()),
+                step: |dice, n| {
+                    let (key, end) = (dice.below(50) as i64, n / 20 * 10);
+                    match dice.below(9) {
+                        0..6 => Happens::Set(key, end, dice.below(3) as i64),
+                        6..8 => Happens::Remove(key, end),
+                        _ => Happens::Expire(end - 20),
+                    }
+                },
+                take: |held, happens| match happens {
+                    Happens::Set(key, end, value) => {
+                        held.set(*key, pane(0, *end, 0).window, encode(value));
+                    }
+                    Happens::Remove(key, end) => held.remove(*key, pane(0, *end, 0).window),
+                    Happens::Expire(end) => drop(held.expire(Millis(end * 1_000))),
+                },
+                show: |held, _| {
+                    let rows = held.rows.iter();
+                    rows.map(|(place, row)| format!("{place:?} {row:?}")).collect()
+                },
+            },
+            150,
+        );
     }
 }

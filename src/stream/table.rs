@@ -5,7 +5,6 @@
 //! are there when they have been read.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::chunk::letter;
@@ -13,9 +12,10 @@ use super::flow::Flow;
 use super::intake::{Decoder, Intake, PartitionState, SourceOptions, SourceStats};
 use super::node::{Outbox, caught};
 use super::plan::{From, SourcePlan};
-use super::view::{Arranged, Stored, View, ViewPlan, decode, encode};
+use super::view::{Arranged, Stored, View, ViewPlan, encode};
 use crate::codec::Wire;
 use crate::key::Key;
+use crate::keyed::{Saved, Set, Shelf, rows};
 use crate::lateness::Lateness;
 use crate::letter::{Reason, Reject};
 use crate::row::{Cell, Change, Mark, Origin, Position, Rows};
@@ -59,7 +59,7 @@ impl Flow {
             identity: Box::new(move |row: &R| encode(&identity(row))),
             decoder: Decoder::default(),
             port,
-            rows: BTreeMap::new(),
+            rows: Shelf::new(|(partition, _)| *partition),
         };
         let lateness = Lateness::Window(std::time::Duration::ZERO);
         self.with(|plan| {
@@ -84,7 +84,7 @@ struct TableIntake<R> {
     decoder: Decoder<R>,
     port: usize,
     /// The rows that are there, by partition and key.
-    rows: BTreeMap<(u32, Vec<u8>), Vec<u8>>,
+    rows: Shelf<(u32, Vec<u8>)>,
 }
 
 impl<R: Wire + Stored> Intake for TableIntake<R> {
@@ -110,18 +110,23 @@ impl<R: Wire + Stored> Intake for TableIntake<R> {
         true
     }
 
-    fn snapshot(&self) -> Vec<(u32, Vec<u8>)> {
-        let mut partitions = BTreeMap::<u32, Vec<_>>::new();
-        for ((partition, key), row) in &self.rows {
-            partitions.entry(*partition).or_default().push((key, row));
-        }
-        partitions.into_iter().map(|(partition, rows)| (partition, encode(&rows))).collect()
+    fn begin_save(&mut self, whole: bool) {
+        self.rows.begin_save(whole);
     }
 
-    fn restore(&mut self, partition: u32, bytes: &[u8], out: &mut Outbox) {
-        for (key, row) in decode::<Vec<(Vec<u8>, Vec<u8>)>>(bytes) {
-            self.change(Change::Upsert, Some(row.clone()), out);
-            self.rows.insert((partition, key), row);
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.rows.save(budget)
+    }
+
+    fn restore(&mut self, _partition: u32, bytes: &[u8], out: &mut Outbox) {
+        for (place, row) in rows(bytes) {
+            match row {
+                Some(row) => self.set(place, row.into(), out),
+                None => {
+                    let before = self.rows.remove(&place);
+                    self.change(Change::Delete, before, out);
+                }
+            }
         }
     }
 }
@@ -161,14 +166,18 @@ impl<R: Wire + Stored> TableIntake<R> {
             Err(panic) => self.refuse(at, Reject::new(Reason::UserPanic, panic), partition, out),
             Ok(key) => {
                 partition.ledger.used += 1;
-                let row = encode(row);
-                let before = self.rows.insert((partition.id, key), row.clone());
-                if before.as_ref() != Some(&row) {
-                    self.change(Change::Delete, before, out);
-                    self.change(Change::Upsert, Some(row), out);
-                }
+                self.set((partition.id, key), encode(row), out);
             }
         }
+    }
+
+    fn set(&mut self, place: (u32, Vec<u8>), row: Vec<u8>, out: &mut Outbox) {
+        match self.rows.set(place, &row) {
+            Set::Equal => return,
+            Set::Other(before) => self.change(Change::Delete, Some(before), out),
+            Set::New => {}
+        }
+        self.change(Change::Upsert, Some(row), out);
     }
 
     fn delete(
@@ -218,6 +227,7 @@ impl<R: Wire + Stored> TableIntake<R> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::view::decode;
     use super::*;
     use crate::stream::{Plan, Settings};
     use crate::testing::example::Event;
@@ -277,5 +287,43 @@ mod tests {
         assert_eq!(reasons, [Reason::Tombstone, Reason::BadJson, Reason::UserPanic]);
         use Change::{Delete, Upsert};
         assert_eq!((changes, used), (vec![(Upsert, 1), (Delete, 1), (Upsert, 1)], 2));
+    }
+
+    #[test]
+    fn a_table_is_restored_from_what_was_saved_one_after_the_other() {
+        let make = || {
+            let flow = Flow::new(Settings::default());
+            flow.table("names", |event: &Event| event.value);
+            flow.take().sources.remove(0).intake
+        };
+        let mut partition = PartitionState::new(3, std::time::Duration::ZERO);
+        let outbox = || Outbox { rows: vec![Rows::default()], ..Outbox::default() };
+        let (mut intake, mut saves) = (make(), Vec::new());
+        for records in [
+            &[("a", r#"{"value": 1}"#), ("b", r#"{"value": 2}"#), ("c", r#"{"value": 3}"#)][..],
+            &[("b", ""), ("c", r#"{"value": 4}"#), ("d", r#"{"value": 5}"#)],
+            &[("d", ""), ("b", r#"{"value": 6}"#), ("b", ""), ("b", r#"{"value": 7}"#)],
+        ] {
+            let mut batch = Batch::default();
+            for (offset, (key, value)) in records.iter().enumerate() {
+                batch.push(offset as i64, None, Some(key.as_bytes()), Some(value.as_bytes()));
+            }
+            intake.take(&mut batch, &mut partition, &mut outbox());
+            intake.begin_save(saves.is_empty());
+            saves.push(intake.save(&mut usize::MAX.clone()).expect("no end to a budget"));
+        }
+        let (mut again, mut out) = (make(), outbox());
+        for (group, bytes) in saves.iter().flat_map(|saved| &saved.groups) {
+            assert_eq!(*group, 3);
+            again.restore(3, bytes, &mut out);
+        }
+        let mut shown = std::collections::BTreeMap::<i64, i32>::new();
+        for (mark, cells) in out.rows[0].iter() {
+            let [Cell::Bytes(bytes)] = cells else { panic!("{cells:?}") };
+            let one = if mark.change == Change::Delete { -1 } else { 1 };
+            *shown.entry(decode::<Event>(bytes).value).or_default() += one;
+        }
+        shown.retain(|_, count| *count != 0);
+        assert_eq!(shown, [(1, 1), (4, 1), (7, 1)].into());
     }
 }

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use super::expiry::Expiry;
 use super::operator::Durable;
 use super::panes::{PaneNode, PaneStep};
-use crate::hash::{self, FixedMap};
+use crate::hash;
 use crate::key::Key;
-use crate::keyed::{Live, Pane, encode_groups};
+use crate::keyed::{Live, Pane, Saved, Saver, Saves, Table, entries};
 use crate::time::{Millis, Time};
 
 /// The step; its history is shared with the snapshot.
@@ -26,7 +26,8 @@ pub(super) struct Trailing<K, R, F> {
 struct History<K, R> {
     count: usize,
     forget_after: Rc<Cell<Duration>>,
-    keys: FixedMap<K, Past<R>>,
+    keys: Table<K, Past<R>>,
+    saver: Saver,
     ends: Expiry<K>,
 }
 
@@ -43,8 +44,7 @@ impl<K: Key, R: Clone + 'static, F> Trailing<K, R, F> {
         compare: F,
         below: Rc<PaneNode<K, R>>,
     ) -> Trailing<K, R, F> {
-        let history =
-            History { count, forget_after, keys: FixedMap::default(), ends: Expiry::default() };
+        let history = History::new(count, forget_after);
         Trailing { compare: Rc::new(compare), history: Rc::new(RefCell::new(history)), below }
     }
 }
@@ -70,17 +70,29 @@ where
     }
 }
 
-impl<K: Key, R: Clone> History<K, R> {
+impl<K, R> History<K, R> {
+    fn new(count: usize, forget_after: Rc<Cell<Duration>>) -> History<K, R> {
+        let (keys, saver, ends) = (Table::default(), Saver::default(), Expiry::default());
+        History { count, forget_after, keys, saver, ends }
+    }
+}
+
+impl<K: Key, R: Serialize + Clone> History<K, R> {
     fn push(&mut self, key: &K, end: Time, compare: impl FnOnce(&[R]) -> R) -> R {
         let (count, forget_after) = (self.count, self.forget_after.get());
         if count == 0 {
             return compare(&[]);
         }
-        let mut is_new = false;
-        let past = self.keys.entry(key.clone()).or_insert_with(|| {
-            is_new = true;
-            Past { last: end, rows: Vec::with_capacity(count) }
-        });
+        let hash = hash::of(key);
+        let saver = (&mut self.saver, ());
+        let Some(past) = self.keys.get_mut(saver, (hash, key)) else {
+            let row = compare(&[]);
+            let mut rows = Vec::with_capacity(count);
+            rows.push(row.clone());
+            self.keys.insert_new(&self.saver, (hash, key.clone()), Past { last: end, rows });
+            self.ends.note(end.plus(forget_after), key.clone());
+            return row;
+        };
         if past.last.plus(forget_after) < end {
             past.rows.clear();
         }
@@ -89,9 +101,6 @@ impl<K: Key, R: Clone> History<K, R> {
             past.rows.remove(0);
         }
         past.rows.push(row.clone());
-        if is_new {
-            self.ends.note(end.plus(forget_after), key.clone());
-        }
         past.last = end;
         row
     }
@@ -100,7 +109,7 @@ impl<K: Key, R: Clone> History<K, R> {
 impl<K, R, F> PaneStep<K, R> for Trailing<K, R, F>
 where
     K: Key,
-    R: Clone + 'static,
+    R: Serialize + Clone + 'static,
     F: Fn(&[R], R) -> R,
 {
     fn finals(&mut self, panes: Vec<Pane<K, R>>) {
@@ -120,28 +129,42 @@ where
 }
 
 impl<K: Key, R: Serialize + DeserializeOwned + Clone> Durable for History<K, R> {
-    fn snapshot(&self) -> Vec<(u16, Vec<u8>)> {
-        encode_groups(self.keys.iter().map(|entry| (hash::of(entry.0), entry)))
-    }
-
-    fn restore(&mut self, bytes: &[u8]) {
-        let entries: Vec<(K, Past<R>)> =
-            bincode::deserialize(bytes).expect("a snapshot of this state, checked by its reader");
-        for (key, past) in entries {
-            self.ends.note(past.last.plus(self.forget_after.get()), key.clone());
-            self.keys.insert(key, past);
-        }
-    }
-
     fn forget(&mut self, watermark: Millis) {
         self.ends.pass(watermark, |key, noted| {
-            let end = self.keys.get(key)?.last.plus(self.forget_after.get());
+            let hash = hash::of(key);
+            let end = self.keys.get(hash, key)?.last.plus(self.forget_after.get());
             if noted < end {
                 return Some(end);
             }
-            self.keys.remove(key);
+            self.keys.remove((&mut self.saver, ()), (hash, key));
             None
         });
+    }
+}
+
+/// A key that is forgotten is in no later save: when it is restored, it is soon forgotten again,
+/// and no row of it stands beside one that comes meanwhile.
+impl<K: Key, R: Serialize + DeserializeOwned + Clone> Saves for History<K, R> {
+    fn begin_save(&mut self, whole: bool) {
+        self.keys.begin_save(&self.saver, whole);
+        self.saver.begin(whole, &());
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        self.keys.save((&mut self.saver, ()), budget).then(|| self.saver.finish())
+    }
+
+    fn restore(&mut self, bytes: &[u8]) {
+        for ((), key, past) in entries::<((), K, Past<R>)>(bytes) {
+            self.keys.insert((&mut self.saver, ()), (hash::of(&key), key), past);
+        }
+    }
+
+    fn restored(&mut self) {
+        for slot in self.keys.iter() {
+            let end = slot.value.last.plus(self.forget_after.get());
+            self.ends.note(end, slot.key.clone());
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! developer, and a failure in CI ([`or_skip`]). Servers end with their values; those of a test run
 //! that was killed are ended by the next one ([`Scratch`]).
 
+mod dice;
 pub mod example;
 #[cfg(feature = "testing")]
 pub mod kafka;
@@ -23,6 +24,7 @@ pub mod services;
 #[cfg(feature = "testing")]
 mod skip;
 
+pub use dice::Dice;
 pub use example::Example;
 #[cfg(feature = "testing")]
 pub use kafka::KafkaServer;

@@ -1,6 +1,7 @@
 //! The cases, a file each. Every case verifies its rows before it reports a time.
 
 pub mod chat;
+pub mod checkpoints;
 pub mod idle;
 pub mod kafka;
 pub mod latency;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::checkpoint::{Directory, Options, Owner};
+use crate::keyed::Saved;
 use crate::testing::Scratch;
 
 /// A store that refuses so many writes.
@@ -78,10 +79,14 @@ fn answer(keeper: &Keeper) -> Option<Kept> {
     keeper.answers.recv_timeout(Duration::from_secs(20)).ok()
 }
 
+fn saved(whole: bool) -> Snapshot {
+    vec![Saved { whole, head: vec![], groups: vec![(0, vec![1, 2, 3])] }]
+}
+
 /// Saves a state and publishes the manifest of its epoch.
 fn save(checkpoints: &Checkpoints, keeper: &Keeper, epoch: u64) {
     let name = state_name(epoch, checkpoints.generation, 0, 0);
-    keeper.put(At::Epoch(epoch), "counts".into(), name, vec![1, 2, 3]);
+    keeper.put(At::Epoch(epoch), "counts".into(), name, saved(true));
     let Some(Kept::State(At::Epoch(found), operator, file)) = answer(keeper) else {
         panic!("the state of epoch {epoch} is not kept");
     };
@@ -96,11 +101,38 @@ fn save(checkpoints: &Checkpoints, keeper: &Keeper, epoch: u64) {
 fn what_no_manifest_that_is_kept_names_is_removed() {
     let dir = Scratch::new("keeper");
     let (checkpoints, keeper, failure) = keeper(&dir, 0, Duration::from_secs(60));
-    keeper.put(At::Epoch(1), "counts".into(), state_name(1, 1, 0, 9), vec![]);
+    keeper.put(At::Epoch(1), "counts".into(), state_name(1, 1, 0, 9), saved(true));
     answer(&keeper).expect("a state that no manifest will name");
     (1..=4).for_each(|epoch| save(&checkpoints, &keeper, epoch));
     let names = [3, 4].map(Manifest::name);
     let states = [3, 4].map(|epoch| state_name(epoch, 1, 0, 0));
+    let expected: Vec<String> = names.into_iter().chain(states).collect();
+    assert_eq!(checkpoints.store.list().unwrap(), expected);
+    assert!(failure.get().is_none());
+}
+
+#[test]
+fn a_file_that_a_later_manifest_adds_to_is_kept_though_its_epoch_has_no_manifest() {
+    let dir = Scratch::new("keeper");
+    let (checkpoints, keeper, failure) = keeper(&dir, 0, Duration::from_secs(60));
+    let mut files = Vec::new();
+    for epoch in 1..=6 {
+        let name = state_name(epoch, checkpoints.generation, 0, 0);
+        keeper.put(At::Epoch(epoch), "counts".into(), name, saved(epoch == 1));
+        let Some(Kept::State(_, operator, file)) = answer(&keeper) else {
+            panic!("the state of epoch {epoch} is not kept");
+        };
+        files.push(file);
+        // Another worker has passed over the even epochs.
+        if epoch % 2 == 1 {
+            let mut manifest = Manifest { epoch, ..checkpoints.manifest(1) };
+            manifest.states.insert(operator, files.clone());
+            keeper.publish(manifest);
+            assert_eq!(answer(&keeper), Some(Kept::Published(epoch, false)));
+        }
+    }
+    let names = [3, 5].map(Manifest::name);
+    let states = (1..=6).map(|epoch| state_name(epoch, 1, 0, 0));
     let expected: Vec<String> = names.into_iter().chain(states).collect();
     assert_eq!(checkpoints.store.list().unwrap(), expected);
     assert!(failure.get().is_none());
@@ -128,7 +160,7 @@ fn a_manifest_whose_publication_failed_at_the_end_is_recognised() {
 fn a_store_that_fails_for_too_long_ends_the_job_with_74() {
     let dir = Scratch::new("keeper");
     let (_, keeper, failure) = keeper(&dir, usize::MAX, Duration::ZERO);
-    keeper.put(At::Epoch(1), "counts".into(), state_name(1, 1, 0, 0), vec![]);
+    keeper.put(At::Epoch(1), "counts".into(), state_name(1, 1, 0, 0), saved(true));
     assert_eq!(answer(&keeper), None, "the thread has ended");
     let error = failure.get().expect("the job ends");
     assert_eq!(error.kind(), Kind::Storage);

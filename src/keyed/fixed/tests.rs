@@ -1,6 +1,6 @@
 //! Tumbling and sliding windows: what closes when, from which slices and patches.
 
-use super::super::tests::{at, close, flush, part, survives};
+use super::super::tests::{at, close, flush, part, restore, restore_parts, saved, survives};
 use super::*;
 use crate::aggregate::Sum;
 use crate::text::Text;
@@ -184,9 +184,65 @@ fn a_restored_state_does_not_open_closed_windows_again() {
     state.apply(part("a", 0, 1));
     close(&mut state, secs(10));
     let mut restored = sliding(30, 10);
-    state.snapshot().iter().for_each(|(_, bytes)| restored.restore(bytes));
+    restore(&mut restored, &[saved(&mut state, true)], |_| true);
     assert_eq!(close(&mut restored, secs(10)), [""; 0]);
     assert_eq!(close(&mut restored, Millis::MAX), ["a -10..20 1", "a 0..30 1"]);
+}
+
+/// Two workers of two, of which one has closed two windows more than the other, and the rows that
+/// they still owe.
+fn at_two_watermarks() -> ([Sums; 2], Vec<String>) {
+    let mut states = [sliding(30, 10), sliding(30, 10)];
+    for key in 0..40 {
+        let name = format!("user_{key}");
+        let state = &mut states[hash::owner(hash::of(&Text::from(&*name)), 2)];
+        (0..3).for_each(|slice| state.apply(part(&name, 10 * slice, key)));
+        state.apply(patch(&name, 10, 1_000));
+    }
+    close(&mut states[0], secs(10));
+    close(&mut states[1], secs(30));
+    // The same once more, as closing takes the state away.
+    let mut owed = Vec::new();
+    for state in &mut states {
+        let saved = [saved(state, true)];
+        let mut again = sliding(30, 10);
+        restore(&mut again, &saved, |_| true);
+        owed.extend(close(&mut again, Millis::MAX));
+    }
+    owed.sort();
+    (states, owed)
+}
+
+#[test]
+fn groups_of_workers_at_other_watermarks_owe_the_rows_that_their_worker_owed() {
+    for peers in 1..=3 {
+        for updates in [false, true] {
+            let (mut states, owed) = at_two_watermarks();
+            let ahead = |row: &&String| row.contains(" 0..30 ");
+            let ahead = owed.iter().filter(ahead).count();
+            assert!((1..40).contains(&ahead), "one of them has closed it: {ahead}");
+            let saves = [0, 1].map(|worker| [saved(&mut states[worker], true)]);
+            let saves = [&saves[0][..], &saves[1][..]];
+            let (mut rows, mut shown) = (Vec::new(), Vec::new());
+            for index in 0..peers {
+                let fixed = Sliding::new(seconds(30), seconds(10)).fixed();
+                let mut state = Sums::new(fixed, updates);
+                restore_parts(&mut state, &saves, |worker, group| {
+                    let owner = |peers| hash::owner(group.into(), peers);
+                    owner(2) == worker && owner(peers) == index
+                });
+                shown.extend(flush(&mut state));
+                // The watermark begins behind both, and passes one after the other.
+                rows.extend([5, 10, 20, 30, 35].map(|second| close(&mut state, secs(second))));
+                rows.push(close(&mut state, Millis::MAX));
+            }
+            let mut rows: Vec<String> = rows.into_iter().flatten().collect();
+            rows.sort();
+            assert_eq!(rows, owed, "on {peers}");
+            shown.sort();
+            assert_eq!(shown, if updates { owed } else { Vec::new() }, "on {peers}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Sessions: when they merge, when they close, and that no timer is lost.
 
-use super::super::tests::{at, close, flush, part, survives};
+use super::super::tests::{at, close, flush, part, restore, saved, survives};
 use super::*;
 use crate::aggregate::Sum;
 use crate::aggregate::laws::Random;
@@ -178,7 +178,7 @@ fn a_restored_session_goes_on_growing() {
     let mut state = sessions();
     state.apply(part("a", 0, 1));
     let mut restored = sessions();
-    state.snapshot().iter().for_each(|(_, bytes)| restored.restore(bytes));
+    restore(&mut restored, &[saved(&mut state, true)], |_| true);
     restored.apply(part("a", 10, 2));
     assert!(close(&mut restored, Millis(20_000)).is_empty());
     assert_eq!(close(&mut restored, Millis(20_001)), ["a 0..20 3"]);

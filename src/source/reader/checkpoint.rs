@@ -1,7 +1,7 @@
 //! A reader's share in checkpoints: where its partitions stand, and where they begin again.
 
 use super::{Reader, ReaderPlan, Reading};
-use crate::checkpoint::{At, Contribution, PartitionMark};
+use crate::checkpoint::{At, Contribution, PartitionMark, SLICE, memory_name};
 use crate::error::Result;
 use crate::lateness::Watermark;
 use crate::runtime::Context;
@@ -62,9 +62,10 @@ impl Reader {
         Contribution::Source(self.plan.name.clone(), marks.collect())
     }
 
-    /// Says where the partitions stand at the end of an epoch, or at the end of all of them.
-    pub(super) fn save(&self, at: At) {
-        let Some(agent) = &self.context.agent else { return };
+    /// Says where the partitions stand at the end of an epoch, or at the end of all of them, and
+    /// begins to save what is remembered of them.
+    pub(super) fn save(&mut self, at: At) {
+        let Some(agent) = self.context.agent.clone() else { return };
         let wanted = match at {
             At::Epoch(epoch) => {
                 agent.contribute(epoch, self.marks());
@@ -75,8 +76,24 @@ impl Reader {
                 true
             }
         };
-        if let Some(number) = self.memory.filter(|_| wanted) {
-            agent.memory(at, (number, &self.plan.name), &self.plan.intake.snapshot());
+        if self.memory.is_some() && wanted {
+            self.go_on_saving(usize::MAX);
+            self.plan.intake.begin_save(agent.wants_whole(&memory_name(&self.plan.name)));
+            self.saving = Some(at);
+            self.go_on_saving(if matches!(at, At::End(_)) { usize::MAX } else { SLICE });
         }
+    }
+
+    /// Goes on with a save under way; whether there is more to save.
+    pub(super) fn go_on_saving(&mut self, mut budget: usize) -> bool {
+        let (Some(at), Some(number), Some(agent)) = (self.saving, self.memory, &self.context.agent)
+        else {
+            return false;
+        };
+        if let Some(saved) = self.plan.intake.save(&mut budget) {
+            agent.memory(at, (number, &self.plan.name), saved);
+            self.saving = None;
+        }
+        self.saving.is_some()
     }
 }

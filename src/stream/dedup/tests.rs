@@ -3,7 +3,8 @@
 use super::super::intake::SourceOptions;
 use super::super::tests::Bench;
 use super::*;
-use crate::hash::FixedMap;
+use crate::keyed::Saves;
+use crate::keyed::tests::{Ways, is_saved_as_it_was};
 use crate::source::Batch;
 use crate::testing::Example;
 use crate::testing::example::Event;
@@ -138,15 +139,70 @@ fn batches_do_not_show() {
 
 #[test]
 fn what_is_forgotten_is_released() {
-    let mut memory = Memory { until: FixedMap::default(), order: BTreeMap::new() };
+    let mut memory = Memory::<i64>::default();
     for id in 0..1_000i64 {
         let until = Time::from_seconds(id);
         memory.order.entry(until).or_default().push(id);
-        memory.until.insert(id, until);
+        memory.until.insert_new(&memory.saver, (hash::of(&id), id), until);
         memory.forget(Millis(id * 1_000 - 5_000));
         assert_eq!(memory.until.len() as i64, (id + 1).min(6));
         assert_eq!(memory.order.len(), memory.until.len());
     }
     memory.forget(Millis::MAX);
     assert!(memory.until.is_empty() && memory.order.is_empty());
+}
+
+type Key = fn(&[()], &Places<'_>, usize) -> i64;
+
+/// What is remembered of partition 7.
+struct Partition(SeenKeys<i64, Key>);
+
+impl Saves for Partition {
+    fn begin_save(&mut self, whole: bool) {
+        Seen::begin_save(&mut self.0, whole);
+    }
+
+    fn save(&mut self, budget: &mut usize) -> Option<Saved> {
+        let saved = Seen::save(&mut self.0, budget)?;
+        assert!(saved.groups.iter().all(|(group, _)| *group == 7), "the group is the partition");
+        Some(saved)
+    }
+
+    fn restore(&mut self, bytes: &[u8]) {
+        Seen::restore(&mut self.0, 7, bytes);
+    }
+}
+
+#[test]
+fn what_is_remembered_is_saved_in_slices_as_it_was() {
+    is_saved_as_it_was(
+        &Ways {
+            make: || {
+                let (partitions, keys) = (BTreeMap::new(), Vec::new());
+                let key: Key = |_, _, _| 0;
+                Partition(SeenKeys { key, memory: seconds(60), partitions, whole: false, keys })
+            },
+            // A key at a second, or the watermark.
+            step: |dice, n| ((0 < dice.below(6)).then(|| dice.below(90) as i64), n),
+            take: |state, (key, n)| {
+                let memory = state.0.partitions.entry(7).or_default();
+                match key {
+                    Some(key) => drop(memory.is_first(*key, Time::from_seconds(n + 60))),
+                    None => memory.forget(Millis(n * 1_000)),
+                }
+            },
+            show: |state, _| {
+                let memories = state.0.partitions.values();
+                let keys = memories.flat_map(|memory| {
+                    let ordered = memory.order.values().map(Vec::len).sum::<usize>();
+                    assert_eq!(ordered, memory.until.len());
+                    memory.until.iter().map(|slot| format!("{} {:?}", slot.key, slot.value))
+                });
+                let mut keys: Vec<String> = keys.collect();
+                keys.sort();
+                keys
+            },
+        },
+        200,
+    );
 }

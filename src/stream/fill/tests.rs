@@ -4,6 +4,7 @@
 use super::super::tests::Bench;
 use super::*;
 use crate::aggregate::{Count, Sum};
+use crate::keyed::tests::{Ways, is_saved_as_it_was};
 use crate::stream::{Flow, Settings, Stream};
 use crate::testing::Example;
 use crate::testing::example::{Event, Line};
@@ -191,7 +192,7 @@ fn a_snapshot_knows_where_gaps_begin() {
     let mut snapshot = whole.operators[0].snapshot();
     let mut restored = bench(1_000, trailing);
     restored.operators[0].restore_all(&snapshot);
-    snapshot.iter_mut().for_each(|part| part.retain(|(group, _)| group % 2 == 0));
+    snapshot.iter_mut().for_each(|part| part.groups.retain(|(group, _)| group % 2 == 0));
     let mut half = bench(1_000, trailing);
     half.operators[0].restore_all(&snapshot);
     let [whole, restored, half] = [&mut whole, &mut restored, &mut half].map(|bench| {
@@ -203,4 +204,34 @@ fn a_snapshot_knows_where_gaps_begin() {
     let missing = whole.len() - half.len();
     assert!(0 < missing && missing < 40 * 3, "{missing}");
     assert_eq!(missing % 3, 0, "a key is new, or all of its gap is there");
+}
+
+#[test]
+fn the_last_windows_of_keys_are_saved_in_slices_as_they_were() {
+    is_saved_as_it_was(
+        &Ways {
+            make: || Gaps::new(Tumbling::new(seconds(10)).fixed(), seconds(300)),
+            // A key has closed a window, or the watermark has moved.
+            step: |dice, n| ((0 < dice.below(6)).then(|| dice.below(50)), n),
+            take: |gaps, (key, n)| match key {
+                Some(key) => {
+                    let start = Time::from_seconds(n / 5 * 10);
+                    let window = Window::new(start, start.plus(seconds(10)));
+                    gaps.closed.insert((window, encode(key)), hash::of(key));
+                    gaps.settle();
+                }
+                None => gaps.forget(Millis(n * 2_000)),
+            },
+            show: |gaps, steps| {
+                let last = steps.iter().rev().find(|(key, _)| key.is_none());
+                gaps.forget(Millis(last.map_or(0, |(_, n)| n * 2_000)));
+                let keys = gaps.keys.iter();
+                let mut keys: Vec<String> =
+                    keys.map(|slot| format!("{:?} {:?}", slot.key, slot.value)).collect();
+                keys.sort();
+                keys
+            },
+        },
+        150,
+    );
 }

@@ -84,7 +84,7 @@ fn a_snapshot_holds_the_events_by_key_group() {
     let (mut restored, mut half) = (Bench::new(kept), Bench::new(kept));
     restored.operators[0].restore_all(&snapshot);
     assert_eq!(changes(&mut restored, 0), (1..200).collect::<Vec<_>>());
-    snapshot.iter_mut().for_each(|part| part.retain(|(group, _)| group % 2 == 0));
+    snapshot.iter_mut().for_each(|part| part.groups.retain(|(group, _)| group % 2 == 0));
     half.operators[0].restore_all(&snapshot);
     let half = changes(&mut half, 0).len();
     assert!((50..150).contains(&half), "{half}");

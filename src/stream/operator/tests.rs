@@ -74,7 +74,7 @@ fn a_restored_operator_gives_the_same_rows_and_half_of_it_half_of_them() {
         restored.operators[0].restore_all(&snapshot);
         assert_eq!(restored.operators[0].open(), bench.operators[0].open());
         let all = snapshot.clone();
-        snapshot.iter_mut().for_each(|part| part.retain(|(group, _)| group % 2 == 0));
+        snapshot.iter_mut().for_each(|part| part.groups.retain(|(group, _)| group % 2 == 0));
         assert_ne!(snapshot, all);
         let mut half = Bench::new(describe);
         half.operators[0].restore_all(&snapshot);
@@ -121,7 +121,8 @@ fn open_rows_are_shown_again_after_a_restore() {
     bench.emit(Millis(2_000));
     assert_eq!(bench.rows(), ["Upsert: a, 0, 2"]);
     let mut restored = Bench::new(describe);
-    restored.operators[0].restore_all(&bench.operators[0].snapshot());
+    let snapshot = bench.operators[0].snapshot();
+    restored.operators[0].restore_all(&snapshot);
     restored.read([("a", 3, 1)]);
     restored.emit(Millis(3_000));
     assert_eq!(restored.rows(), ["Upsert: a, 0, 3"], "the other side is known");

@@ -1,21 +1,16 @@
 //! `pending`: the same whatever comes first, and nothing waits for ever.
 
 use super::*;
+use crate::keyed::tests::{Ways, is_saved_as_it_was};
 use crate::row::Position;
+use crate::stream::view::decode;
 use crate::time::seconds;
 
 type State = Waiting<Option<i64>, i64, i64>;
 
 /// A state with a limit of a minute.
 fn state() -> State {
-    Waiting {
-        limit: seconds(60),
-        keys: FixedMap::default(),
-        due: BTreeMap::new(),
-        rows: Rc::default(),
-        answered: PaneNode::new(),
-        expired: PaneNode::new(),
-    }
+    Waiting::new(seconds(60), Rc::default(), (PaneNode::new(), PaneNode::new()))
 }
 
 /// Collects the panes of a node.
@@ -145,8 +140,50 @@ fn a_snapshot_brings_back_what_waits() {
     first.ask(Some(2), stamp(1), 20);
     first.answer(Some(2), stamp(2), 7);
     let mut again = state();
-    first.snapshot().iter().for_each(|(_, bytes)| again.restore(bytes));
+    first.begin_save(true);
+    let saved = first.save(&mut usize::MAX.clone()).unwrap();
+    saved.groups.iter().for_each(|(_, bytes)| again.restore(bytes));
+    again.restored();
     assert_eq!(waiting(&again), [10]);
     again.answer(Some(1), stamp(3), 8);
     assert_eq!(waiting(&again), [0; 0]);
+}
+
+enum Happens {
+    Ask(Option<i64>, Stamp, i64),
+    Answer(Option<i64>, Stamp, i64),
+    Advance(Millis),
+}
+
+#[test]
+fn what_waits_is_saved_in_slices_as_it_was() {
+    is_saved_as_it_was(
+        &Ways {
+            make: state,
+            step: |dice, n| {
+                let (key, second) = (Some(dice.below(50) as i64), n + dice.below(40) as i64);
+                match dice.below(5) {
+                    0 | 1 => Happens::Ask(key, stamp(second), n),
+                    2 | 3 => Happens::Answer(key, stamp(second), n),
+                    _ => Happens::Advance(Millis(n * 1_000)),
+                }
+            },
+            take: |state, happens| match happens {
+                Happens::Ask(key, stamp, n) => state.ask(*key, *stamp, *n),
+                Happens::Answer(key, stamp, n) => state.answer(*key, *stamp, *n),
+                Happens::Advance(watermark) => state.advance(*watermark),
+            },
+            show: |state, _| {
+                let keys = state.keys.iter().map(|slot| {
+                    let Of { questions, answers } = &slot.value;
+                    format!("{:?} {questions:?} {answers:?}", slot.key)
+                });
+                let mut keys: Vec<String> = keys.collect();
+                keys.push(format!("waiting: {:?}", waiting(state)));
+                keys.sort();
+                keys
+            },
+        },
+        150,
+    );
 }

@@ -1,12 +1,13 @@
 //! Trailing rows: which are shown, when they are forgotten, and that nothing is kept for ever.
 
 use super::*;
+use crate::keyed::tests::{Ways, is_saved_as_it_was};
 use crate::time::seconds;
 
 /// A history of sums: a row is its own value, and what is compared is the list before it.
 fn history(count: usize, forget_after: u64) -> History<u32, i64> {
     let forget_after = Rc::new(Cell::new(seconds(forget_after)));
-    History { count, forget_after, keys: FixedMap::default(), ends: Expiry::default() }
+    History::new(count, forget_after)
 }
 
 /// Pushes a row and returns the rows before it.
@@ -88,7 +89,8 @@ fn a_snapshot_holds_the_histories_by_key_group() {
         push(&mut whole, key, 0, 1);
         push(&mut whole, key, 10 * i64::from(key % 5), 2);
     }
-    let snapshot = whole.snapshot();
+    whole.begin_save(true);
+    let snapshot = whole.save(&mut usize::MAX.clone()).unwrap().groups;
     let (mut restored, mut half) = (history(2, 100), history(2, 100));
     for (group, bytes) in &snapshot {
         restored.restore(bytes);
@@ -96,12 +98,39 @@ fn a_snapshot_holds_the_histories_by_key_group() {
             half.restore(bytes);
         }
     }
+    restored.restored();
+    half.restored();
     for key in 0..50 {
         let even = hash::group(hash::of(&key)).is_multiple_of(2);
-        assert_eq!(half.keys.contains_key(&key), even);
+        assert_eq!(half.keys.get(hash::of(&key), &key).is_some(), even);
         let expected = push(&mut whole, key, 60, 3);
         assert_eq!(push(&mut restored, key, 60, 3), expected);
     }
     restored.forget(Millis::MAX);
     assert!(restored.keys.is_empty());
+}
+
+#[test]
+fn histories_are_saved_in_slices_as_they_were() {
+    is_saved_as_it_was(
+        &Ways {
+            make: || history(2, 100),
+            // A row of a key, or the watermark.
+            step: |dice, n| ((0 < dice.below(6)).then(|| dice.below(50) as u32), n),
+            take: |history, (key, n)| match key {
+                Some(key) => drop(push(history, *key, *n, *n)),
+                None => history.forget(Millis(n * 1_000)),
+            },
+            show: |history, steps| {
+                let last = steps.iter().rev().find(|(key, _)| key.is_none());
+                history.forget(Millis(last.map_or(0, |(_, n)| n * 1_000)));
+                let keys = history.keys.iter();
+                let keys = keys.map(|slot| format!("{} {:?}", slot.key, slot.value.rows));
+                let mut keys: Vec<String> = keys.collect();
+                keys.sort();
+                keys
+            },
+        },
+        150,
+    );
 }
