@@ -137,7 +137,7 @@ impl Agent {
     }
 
     fn put(&self, at: At, (number, name): (usize, Text), file: BlockWriter) {
-        let path = state_name(at.epoch(), self.checkpoints.generation, self.worker, number);
+        let path = state_name(at.epoch(), self.checkpoints.generation(), self.worker, number);
         self.keeper.put(at, name, path, file.finish());
     }
 

@@ -23,6 +23,7 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub use agent::{Agent, At, Contribution};
@@ -71,7 +72,7 @@ pub struct Checkpoints {
     /// How they are kept.
     pub options: Options,
     /// This attempt to run the job; a later one has a greater number.
-    pub generation: u64,
+    generation: AtomicU64,
     /// The checkpoint that the job goes on from.
     pub restored: Option<Manifest>,
     /// The epochs of newer ones that are damaged.
@@ -117,7 +118,7 @@ impl Checkpoints {
         }
         let after = restored.as_ref().map_or(0, |manifest| manifest.generation + 1);
         let begun = store.list()?.iter().any(|name| name == BEGUN);
-        let generation = generation.max(after);
+        let generation = AtomicU64::new(generation.max(after));
         Ok(Checkpoints { store, owner, options, generation, restored, damaged, begun })
     }
 
@@ -130,6 +131,17 @@ impl Checkpoints {
     pub fn begin(&self) -> Result<()> {
         self.damaged.iter().try_for_each(|epoch| find::set_aside(&*self.store, *epoch))?;
         if self.begun { Ok(()) } else { self.store.put(BEGUN, b"") }
+    }
+
+    /// This attempt to run the job; a later one has a greater number.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// Takes up the number that process 0 gave this attempt, before anything is written: the files
+    /// of all processes carry the same.
+    pub fn join(&self, generation: u64) {
+        self.generation.store(generation, Relaxed);
     }
 
     /// The last epoch of a job whose input has ended: nothing is left to do.
@@ -148,7 +160,7 @@ impl Checkpoints {
             system: self.owner.system.clone(),
             job: self.owner.job.clone(),
             engine: env!("CARGO_PKG_VERSION").into(),
-            generation: self.generation,
+            generation: self.generation(),
             epoch: self.first_epoch(),
             peers,
             written_at: Time::from_micros(0),

@@ -59,9 +59,16 @@ pub(super) struct WorkerArgs {
     #[arg(short = 'h', long, global = true, value_name = "FILE")]
     pub(super) hostfile: Option<PathBuf>,
     /// Listens on this address (`ADDRESS` or `ADDRESS:PORT`) for other processes, instead of the
-    /// one that the host file names. The sockets are for a trusted network: there is no password.
-    #[arg(long, global = true, value_name = "ADDRESS")]
+    /// one that the host file names.
+    #[arg(long, global = true, value_name = "ADDRESS", conflicts_with = "bind_any")]
     pub(super) bind: Option<String>,
+    /// Listens on every network of this machine; needs a secret.
+    #[arg(long, global = true)]
+    pub(super) bind_any: bool,
+    /// A file with the secret that all processes of the job share (mode 0600); without it that of
+    /// `cluster.secret_file`, if any. Who does not know it cannot connect.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) secret_file: Option<PathBuf>,
     /// How long to wait for the other processes at the start.
     #[arg(long, global = true, default_value = "60s", value_name = "DURATION",
           value_parser = parse_duration)]

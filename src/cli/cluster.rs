@@ -221,7 +221,8 @@ fn arguments(run: &Run, workers: &WorkerArgs, verbose: u8) -> Vec<OsString> {
     from.iter().for_each(|from| line.flag("--from", start(from)));
     line.switch("--compat", *compat);
     line.switch("--stop-at-eof", true);
-    let WorkerArgs { threads, processes, process, hostfile, bind, .. } = workers;
+    let WorkerArgs { threads, processes, process, hostfile, bind, bind_any, secret_file, .. } =
+        workers;
     let WorkerArgs { connect_timeout, report, zerocopy, progress_mode, .. } = workers;
     line.flag("--threads", threads.to_string());
     line.flag("--processes", processes.to_string());
@@ -234,6 +235,8 @@ fn arguments(run: &Run, workers: &WorkerArgs, verbose: u8) -> Vec<OsString> {
     line.switch("--no-latency", *no_latency);
     hostfile.iter().for_each(|file| line.flag("--hostfile", file));
     bind.iter().for_each(|address| line.flag("--bind", address));
+    line.switch("--bind-any", *bind_any);
+    secret_file.iter().for_each(|file| line.flag("--secret-file", file));
     line.flag("--connect-timeout", micros(*connect_timeout));
     line.switch("--report", *report);
     line.switch("--zerocopy", *zerocopy);
@@ -301,7 +304,8 @@ mod tests {
         check("cluster");
         check("cluster chat chat -n 3 -w 2 -vv -r -z -c a.toml -c b.toml --set a.b=-1 --compat");
         check("cluster chat --for 1500ms --connect-timeout 2s --progress-mode eager -h hosts");
-        check("cluster chat --bind 127.0.0.1");
+        check("cluster chat --bind 127.0.0.1 --secret-file s");
+        check("cluster chat --bind-any");
         for from in ["earliest", "latest", "17", "0:5,2:7", "2026-01-31T12:00:00Z"] {
             check(&format!("cluster chat --from {from}"));
         }

@@ -17,6 +17,7 @@ mod cluster;
 mod generate;
 mod list;
 mod log;
+mod place;
 mod plan;
 mod progress;
 mod run;

@@ -9,10 +9,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::args::{Run, WorkerArgs};
+use super::place::Place;
 use super::{Registry, log, plan, progress};
 use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
-use crate::runtime::cluster::{self, Connect, Peers, Seat};
 use crate::runtime::{
     self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims, resume,
     run as run_jobs, run_among, wall_time,
@@ -30,9 +30,11 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         stop_at_eof(&stop);
     }
     let mut jobs = Vec::with_capacity(dataflows.len());
+    let mut cluster = None;
     let mut said = BTreeSet::new();
     for dataflow in dataflows {
         let config = load(dataflow, args)?;
+        cluster.get_or_insert_with(|| config.cluster.clone());
         let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
         let set = names.iter().map(String::as_str);
         let mut notices = config.notices(dataflow.environment, set);
@@ -58,10 +60,13 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         log::say(&plan::summary(&job, &config, &workers.summary())?);
         jobs.push(Arc::new(job));
     }
+    if jobs.is_empty() {
+        return Ok(());
+    }
     check_claims(jobs.iter().map(|job| &**job))?;
     let peers = match &place {
         None => None,
-        Some(place) => match place.connect(workers, &jobs, &stop)? {
+        Some(place) => match place.connect(workers, &cluster.unwrap_or_default(), &jobs, &stop)? {
             None => return Ok(()),
             peers => peers,
         },
@@ -103,69 +108,6 @@ fn has_ended(job: &Job) -> bool {
         kept.store.name()
     ));
     true
-}
-
-/// Where this process is among several.
-struct Place {
-    index: usize,
-    addresses: Vec<String>,
-}
-
-impl Place {
-    /// `None` for a process alone.
-    fn of(workers: &WorkerArgs) -> Result<Option<Place>> {
-        let processes = workers.processes;
-        let index = match workers.process {
-            Some(index) if processes <= index => {
-                return Err(Error::usage(format!("there is no process {index} of {processes}"))
-                    .hint("indices count from 0: -p is below -n"));
-            }
-            None if 1 < processes => {
-                return Err(Error::usage(format!(
-                    "-n {processes} needs the index of this process"
-                ))
-                .hint(format!(
-                    "`highwater cluster … -n {processes}` starts all of them here; across \
-                         machines give each its -p, from 0 to {}",
-                    processes - 1
-                )));
-            }
-            index => index.unwrap_or(0),
-        };
-        if processes == 1 {
-            return Ok(None);
-        }
-        let addresses = cluster::addresses(workers.hostfile.as_deref(), processes)?;
-        Ok(Some(Place { index, addresses }))
-    }
-
-    /// Waits for all others; `None` if somebody asked for the end meanwhile.
-    fn connect(
-        &self,
-        workers: &WorkerArgs,
-        jobs: &[Arc<Job>],
-        stop: &Stop,
-    ) -> Result<Option<Peers>> {
-        let report = |line: &str| {
-            if workers.report {
-                log::say(line);
-            }
-        };
-        let seat = Seat {
-            index: self.index,
-            processes: workers.processes,
-            threads: workers.threads,
-            fingerprint: cluster::fingerprint(jobs)?,
-        };
-        let connect = Connect {
-            seat,
-            addresses: &self.addresses,
-            bind: workers.bind.as_deref(),
-            timeout: workers.connect_timeout,
-            report: &report,
-        };
-        cluster::connect(&connect, stop)
-    }
 }
 
 /// The configuration of a dataflow: its own file, then what the command line lays over it.

@@ -90,7 +90,7 @@ pub fn run_among(
         true => ProcessBuilder::new_bytes_vector(workers.threads, refill, spill),
         false => ProcessBuilder::new_typed_vector(workers.threads, refill, spill),
     };
-    let Peers { index, sockets } = peers;
+    let Peers { index, sockets, .. } = peers;
     let connected =
         initialize_networking_from_sockets(inner, sockets, index, workers.threads, hooks);
     let (builders, guard) = connected.map_err(Error::unreachable)?;

@@ -80,7 +80,7 @@ fn answer(keeper: &Keeper) -> Option<Kept> {
 
 /// Saves a state and publishes the manifest of its epoch.
 fn save(checkpoints: &Checkpoints, keeper: &Keeper, epoch: u64) {
-    let name = state_name(epoch, checkpoints.generation, 0, 0);
+    let name = state_name(epoch, checkpoints.generation(), 0, 0);
     keeper.put(At::Epoch(epoch), "counts".into(), name, vec![1, 2, 3]);
     let Some(Kept::State(At::Epoch(found), operator, file)) = answer(keeper) else {
         panic!("the state of epoch {epoch} is not kept");
