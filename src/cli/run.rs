@@ -14,8 +14,8 @@ use super::{Registry, log, plan, progress};
 use crate::config::{COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
 use crate::runtime::{
-    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims, resume,
-    run as run_jobs, run_among, wall_time,
+    self, Among, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
+    resume, run as run_jobs, run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;
@@ -64,9 +64,10 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         return Ok(());
     }
     check_claims(jobs.iter().map(|job| &**job))?;
+    let cluster = cluster.unwrap_or_default();
     let peers = match &place {
         None => None,
-        Some(place) => match place.connect(workers, &cluster.unwrap_or_default(), &jobs, &stop)? {
+        Some(place) => match place.connect(workers, &cluster, &jobs, &stop)? {
             None => return Ok(()),
             peers => peers,
         },
@@ -85,8 +86,12 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
     let outcome = match peers {
         None => run_jobs(jobs, &workers, &stop),
         Some(peers) => {
-            log::end_at_panics();
-            run_among(peers, jobs, &workers, &stop, log::end_with)
+            let among = Among {
+                fail: log::end_with,
+                frame_bytes_max: cluster.frame_bytes_max,
+                silence_max: cluster.silence_max,
+            };
+            run_among(peers, jobs, &workers, &stop, among)
         }
     };
     drop(progress);

@@ -20,8 +20,10 @@
 
 mod call;
 mod fingerprint;
+mod frames;
 mod generation;
 mod guest;
+pub(super) mod heartbeat;
 mod hello;
 mod hosts;
 mod lost;
@@ -35,8 +37,11 @@ mod wire;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use timely::communication::allocator::zero_copy::stream::Stream;
+
 use super::stop::Stop;
 use crate::error::{Error, Result};
+use frames::{Checked, Limits};
 use meeting::Met;
 
 pub use fingerprint::{fingerprint, resumed};
@@ -76,6 +81,21 @@ pub struct Peers {
     pub generation: Generation,
     /// Who was turned away meanwhile.
     pub refusals: Refusals,
+}
+
+impl Peers {
+    /// The sockets as timely gets them: no message that it must not see comes through.
+    pub(super) fn streams(
+        self,
+        threads: usize,
+        frame_bytes_max: usize,
+    ) -> Vec<Option<impl Stream + 'static>> {
+        let own = self.index;
+        let checked = |(peer, socket): (usize, Option<TcpStream>)| {
+            Some(Checked::new(socket?, Limits::new(peer, own, threads, frame_bytes_max)))
+        };
+        self.sockets.into_iter().enumerate().map(checked).collect()
+    }
 }
 
 /// Connects this process with all others; `None` if somebody asked for the end meanwhile.
