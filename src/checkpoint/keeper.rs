@@ -15,6 +15,7 @@ use super::manifest::{Manifest, StateFile};
 use super::store::Store;
 use super::{At, Checkpoints};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint::failpoint;
 use crate::runtime::Failure;
 use crate::text::Text;
 
@@ -138,6 +139,7 @@ impl Thread {
     fn serve(&mut self, task: Task) -> Option<Kept> {
         match task {
             Task::Put { at, operator, name, bytes } => {
+                failpoint!("ckpt.before_write");
                 self.patiently(|store| store.put(&name, &bytes))?;
                 self.shared.waiting.fetch_sub(1, Relaxed);
                 let (bytes, worker) = (bytes.len() as u64, self.worker);
@@ -161,6 +163,7 @@ impl Thread {
 
     /// An attempt that failed may have published all the same.
     fn publish(&self, name: &str, bytes: &[u8]) -> Option<bool> {
+        failpoint!("manifest.before_publish");
         self.patiently(|store| {
             Ok(store.publish(name, bytes)? || store.get(name)?.is_some_and(|found| found == bytes))
         })

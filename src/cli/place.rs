@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::args::WorkerArgs;
+use super::args::{Indices, WorkerArgs};
 use super::log;
 use crate::config;
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 use crate::runtime::cluster::{self, Bind, Connect, Peers, Seat, Secret};
 use crate::runtime::{Job, Stop};
 
@@ -22,8 +23,12 @@ impl Place {
     /// `None` for a process alone.
     pub(super) fn of(workers: &WorkerArgs) -> Result<Option<Place>> {
         let processes = workers.processes;
-        let index = match workers.process {
-            Some(index) if processes <= index => {
+        let index = match workers.process.as_ref().map(Indices::one) {
+            Some(None) => {
+                let error = "`run` is one process, and -p names several";
+                return Err(Error::usage(error).hint("`highwater cluster` runs several of them"));
+            }
+            Some(Some(index)) if processes <= index => {
                 return Err(Error::usage(format!("there is no process {index} of {processes}"))
                     .hint("indices count from 0: -p is below -n"));
             }
@@ -37,7 +42,7 @@ impl Place {
                     processes - 1
                 )));
             }
-            index => index.unwrap_or(0),
+            index => index.flatten().unwrap_or(0),
         };
         if processes == 1 {
             return Ok(None);
@@ -76,7 +81,9 @@ impl Place {
             timeout: workers.connect_timeout,
             report: &report,
         };
+        failpoint!("cluster.before_handshake");
         let peers = cluster::connect(&connect, stop)?;
+        failpoint!("cluster.after_handshake");
         if let Some(peers) = &peers {
             kept().for_each(|kept| kept.join(peers.generation.number));
         }

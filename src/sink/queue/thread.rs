@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::pending::{Coalesced, OnTheWay, Sent, Work};
 use super::{Answer, Item, QueueOptions, Shared, State};
 use crate::error::{Kind, Result};
+use crate::failpoint::failpoint;
 use crate::row::Rows;
 use crate::runtime::wall_time;
 use crate::sink::{Refusal, Writer};
@@ -79,6 +80,7 @@ impl<W: Fn()> Thread<W> {
         loop {
             let Work { rows, epoch, finish, leave } = self.next();
             if !rows.is_empty() {
+                failpoint!("sink.before_write");
                 let refusals = self.patiently(|writer| writer.write(&rows))?;
                 self.unclosed = true;
                 match self.writer.answers_later() {
