@@ -227,7 +227,7 @@ fn an_error_of_one_ends_it_with_its_own_code_and_the_others_with_75() {
 }
 
 /// The command, in a shell that lets it write files of 8 KiB only.
-fn limited(command: Command, on: bool) -> Command {
+pub(crate) fn limited(command: Command, on: bool) -> Command {
     if !on {
         return command;
     }

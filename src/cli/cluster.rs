@@ -1,5 +1,5 @@
-//! `highwater cluster`: starts the processes of a job that are of this machine, and ends all of them
-//! when one ends. With checkpoints it starts all again after a failure, as a new generation.
+//! `highwater cluster`: starts the processes of a job that are of this machine, and ends all of
+//! them when one ends. With checkpoints it starts all again after a failure, as a new generation.
 //!
 //! ```text
 //! cluster ──starts──► run … -n 3 -p 0      the children inherit standard output and error

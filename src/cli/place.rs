@@ -51,7 +51,8 @@ impl Place {
         Ok(Some(Place { index, addresses }))
     }
 
-    /// Waits for all others; `None` if somebody asked for the end meanwhile.
+    /// Waits for all others, who have bound the same `jobs`; `None` if somebody asked for the end
+    /// meanwhile.
     pub(super) fn connect(
         &self,
         workers: &WorkerArgs,

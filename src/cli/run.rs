@@ -11,7 +11,7 @@ use signal_hook::flag;
 use super::args::{Run, WorkerArgs};
 use super::place::Place;
 use super::{Registry, log, plan, progress};
-use crate::config::{COMPAT, Config, Kinds};
+use crate::config::{self, COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
 use crate::runtime::{
     self, Among, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
@@ -22,52 +22,19 @@ use crate::source::kinds::SOURCE_NAMES;
 
 /// Runs jobs until their input ends or somebody asks for the end.
 pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Result<()> {
-    let dataflows = choose(args.system.as_deref(), &args.jobs, registry)?;
     let place = Place::of(workers)?;
     let stop = Stop::new();
     catch_signals(&stop)?;
     if args.stop_at_eof {
         stop_at_eof(&stop);
     }
-    let mut jobs = Vec::with_capacity(dataflows.len());
-    let mut cluster = None;
-    let mut said = BTreeSet::new();
-    for dataflow in dataflows {
-        let config = load(dataflow, args)?;
-        cluster.get_or_insert_with(|| config.cluster.clone());
-        let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
-        let set = names.iter().map(String::as_str);
-        let mut notices = config.notices(dataflow.environment, set);
-        notices.extend(runtime::notices(dataflow, &config));
-        // The jobs of a system share its files, and so most of what has no effect.
-        notices.retain(|notice| said.insert(notice.clone()));
-        notices.iter().for_each(|notice| log::say(notice));
-        let around = Surroundings {
-            generators: registry.generators,
-            dataflows: registry.dataflows,
-            now: Arc::new(wall_time),
-            threads: workers.threads,
-            latency: !args.no_latency,
-            from: args.from.clone(),
-        };
-        let mut job = bind(dataflow, &config, &around)?;
-        resume(&mut job, &config.checkpoint)?;
-        if has_ended(&job) {
-            continue;
-        }
-        let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
-        check(&job, patience, &stop)?;
-        log::say(&plan::summary(&job, &config, &workers.summary())?);
-        jobs.push(Arc::new(job));
-    }
+    let Prepared { bound, jobs, cluster } = prepare(args, workers, registry, &stop)?;
     if jobs.is_empty() {
         return Ok(());
     }
-    check_claims(jobs.iter().map(|job| &**job))?;
-    let cluster = cluster.unwrap_or_default();
     let peers = match &place {
         None => None,
-        Some(place) => match place.connect(workers, &cluster, &jobs, &stop)? {
+        Some(place) => match place.connect(workers, &cluster, &bound, &stop)? {
             None => return Ok(()),
             peers => peers,
         },
@@ -100,6 +67,55 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         progress::write_latencies(&boards, path)?;
     }
     outcome
+}
+
+/// Jobs that may run.
+struct Prepared {
+    /// All that were named.
+    bound: Vec<Arc<Job>>,
+    /// Without those whose input was read to its end before.
+    jobs: Vec<Arc<Job>>,
+    cluster: config::Cluster,
+}
+
+/// Binds jobs, finds the checkpoints they go on from, and looks whether everything is there.
+fn prepare(args: &Run, workers: &WorkerArgs, registry: Registry, stop: &Stop) -> Result<Prepared> {
+    let mut prepared = Prepared { bound: vec![], jobs: vec![], cluster: Default::default() };
+    let mut said = BTreeSet::new();
+    for dataflow in choose(args.system.as_deref(), &args.jobs, registry)? {
+        let config = load(dataflow, args)?;
+        if prepared.bound.is_empty() {
+            prepared.cluster = config.cluster.clone();
+        }
+        let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+        let set = names.iter().map(String::as_str);
+        let mut notices = config.notices(dataflow.environment, set);
+        notices.extend(runtime::notices(dataflow, &config));
+        // The jobs of a system share its files, and so most of what has no effect.
+        notices.retain(|notice| said.insert(notice.clone()));
+        notices.iter().for_each(|notice| log::say(notice));
+        let around = Surroundings {
+            generators: registry.generators,
+            dataflows: registry.dataflows,
+            now: Arc::new(wall_time),
+            threads: workers.threads,
+            latency: !args.no_latency,
+            from: args.from.clone(),
+        };
+        let mut job = bind(dataflow, &config, &around)?;
+        resume(&mut job, &config.checkpoint)?;
+        let job = Arc::new(job);
+        prepared.bound.push(job.clone());
+        if has_ended(&job) {
+            continue;
+        }
+        let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
+        check(&job, patience, stop)?;
+        log::say(&plan::summary(&job, &config, &workers.summary())?);
+        prepared.jobs.push(job);
+    }
+    check_claims(prepared.jobs.iter().map(|job| &**job))?;
+    Ok(prepared)
 }
 
 /// Whether the input of a job was read to its end before; says so.

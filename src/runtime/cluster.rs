@@ -109,6 +109,12 @@ pub fn connect(options: &Connect<'_>, stop: &Stop) -> Result<Option<Peers>> {
     let Seat { index, processes, .. } = options.seat;
     let has_secret = !options.secret.is_none();
     let listener = hosts::listen(&options.addresses[index], options.bind, has_secret)?;
+    if !has_secret && listener.local_addr().is_ok_and(|address| !address.ip().is_loopback()) {
+        tracing::warn!(
+            "process {index} of the job can be reached by other machines, and has no secret: \
+             whoever connects first may pass for another process (--secret-file)"
+        );
+    }
     let Some(met) = meeting::meet(options, listener, stop)? else { return Ok(None) };
     let Met { sockets, generation, refusals } = met;
     for socket in sockets.iter().flatten() {

@@ -6,8 +6,8 @@ use crate::runtime::wall_time;
 
 /// One attempt to run a job, from the start of all its processes to the end of the first one.
 ///
-/// Process 0 makes it, all others hear of it from process 0. A later attempt is greater; of two that
-/// were made in the same microsecond by clocks that went back, the nonce still tells them apart.
+/// Process 0 makes it, all others hear of it from process 0. A later attempt is greater; of two
+/// that were made in the same microsecond, by a clock that went back, the nonce tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation {
     /// The microsecond in which it was made, or more.

@@ -1,9 +1,9 @@
 //! The heartbeat: every worker says once a second to all others that it goes on.
 //!
-//! A process that is killed is noticed by its socket. One that is stopped, or a thread that computes
-//! or waits for ever, keeps its sockets open, and all others would wait for its share of every
-//! watermark. So a small dataflow beside the jobs carries a beat of each worker, and a worker that
-//! has not heard one for too long ends its process: the supervisor begins anew.
+//! A process that is killed is noticed by its socket. One that is stopped, or a thread that
+//! computes or waits for ever, keeps its sockets open, and all others would wait for its share of
+//! every watermark. So a small dataflow beside the jobs carries a beat of each worker, and a worker
+//! that has not heard one for too long ends its process: the supervisor begins anew.
 //!
 //! Time in which this worker itself stood still does not count: it has not listened. A worker that
 //! still restores its state has not begun to beat, and gets ten times as long.
