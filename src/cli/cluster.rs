@@ -5,8 +5,8 @@
 //! cluster ──starts──► run … -n 3 -p 0      the children inherit standard output and error
 //!    │   ├──────────► run … -n 3 -p 1
 //!    │   └──────────► run … -n 3 -p 2
-//!    └─ holds their standard inputs: letting go of one asks that process to stop, and so does
-//!       the end of this process, however it comes
+//!    └─ holds their standard inputs, sockets on which they answer once a second: letting go of
+//!       one asks that process to stop, and so does the end of this process, however it comes
 //! ```
 //!
 //! On several machines each has its own share of the processes (`-p 0..2`). When one process is
@@ -49,7 +49,8 @@ pub(super) fn cluster(args: &Run, cli: &Cli, registry: Registry) -> Result<ExitC
     let is_whole = share.0.len() == cli.workers.processes;
     // A secret of its own, where nobody else needs to know it.
     let secret = if has_secret || !is_whole { None } else { Some(Secret::generate()?) };
-    let supervisor = Supervisor { args, cli, share, secret, begun: Instant::now() };
+    let silence_max = config.silence_max;
+    let supervisor = Supervisor { args, cli, share, secret, silence_max, begun: Instant::now() };
     let asked = catch_signals()?;
     let mut restarts = Restarts::new(config.restarts_max);
     for generation in 2.. {
@@ -105,6 +106,7 @@ struct Supervisor<'a> {
     cli: &'a Cli,
     share: Indices,
     secret: Option<String>,
+    silence_max: Duration,
     begun: Instant,
 }
 
@@ -121,7 +123,7 @@ impl Supervisor<'_> {
         let left = |time: Duration| time.saturating_sub(self.begun.elapsed());
         let args = Run { time: self.args.time.map(left), ..self.args.clone() };
         let secret = self.secret.as_deref().map(|secret| (place::SECRET, secret));
-        let mut processes = Processes::default();
+        let mut processes = Processes::new(self.silence_max);
         for index in self.share.0.clone() {
             let workers = WorkerArgs {
                 process: Some(Indices(index..index + 1)),

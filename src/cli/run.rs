@@ -1,6 +1,9 @@
 //! `highwater run`: binds jobs, runs them, says at the end what became of every record.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -231,6 +234,17 @@ pub(super) fn catch_signals(stop: &Stop) -> Result<()> {
 /// Whoever started this process holds the other end, and lets go of it to stop it; the end comes
 /// as well when that process is gone.
 fn stop_at_eof(stop: &Stop) {
+    // A process that is stopped does not answer, so whoever started it can tell.
+    let line = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    if let Ok(mut line) = line
+        && line.local_addr().is_ok()
+    {
+        std::thread::spawn(move || {
+            while line.write_all(b".").is_ok() {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        });
+    }
     let stop = stop.clone();
     std::thread::spawn(move || {
         // An input that cannot be read has ended as well.

@@ -109,6 +109,20 @@ fn a_process_that_is_stopped_is_named_and_all_begin_again_without_it() {
 }
 
 #[test]
+fn processes_that_are_all_stopped_are_missed_by_their_cluster() {
+    let dir = Scratch::new("all-silent");
+    let mut command = cluster(dir.path(), "-n 2");
+    set(&mut command, &["cluster.silence_max=3s"]);
+    let running = Running::start(command, dir.path(), "cluster");
+    newer(dir.path(), None);
+    [0, 1].map(|index| child(&running, index)).iter().for_each(|pid| signal(*pid, "STOP"));
+    running.wait_for("process 0 is silent for 8 s and is killed");
+    running.wait_for("generation 2 after silence of process ");
+    let ended = running.end(LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
+#[test]
 fn a_panic_of_any_thread_ends_the_process_with_70() {
     let places =
         ["source.after_poll", "sink.before_write", "ckpt.before_write", "manifest.before_publish"];

@@ -2,6 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,11 +29,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// and who does not notice hangs.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
+/// How much longer than each other's silence that of a process is borne here: who misses it knows
+/// more about it.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// This process itself has stood still when it has not looked for so long.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
 /// The children.
-#[derive(Default)]
 pub(super) struct Processes {
-    running: Vec<(usize, Child)>,
+    running: Vec<Running>,
     ended: Vec<Ended>,
+    /// Who was killed for its silence.
+    silent: Vec<usize>,
+    silence_max: Duration,
+}
+
+/// A child.
+struct Running {
+    process: usize,
+    child: Child,
+    /// Its standard input, on which it answers once a second; letting go asks it to stop.
+    line: Option<UnixStream>,
+    heard: Instant,
 }
 
 /// How a process has ended.
@@ -44,11 +65,23 @@ pub(super) struct Ended {
 enum How {
     Code(u8),
     Signal(i32),
+    /// It has said nothing, and was killed.
+    Silent,
     /// This process has killed it.
     Killed,
 }
 
 impl Processes {
+    /// None yet; one that is silent for longer than this, and some, is killed.
+    pub(super) fn new(silence_max: Duration) -> Processes {
+        Processes {
+            running: vec![],
+            ended: vec![],
+            silent: vec![],
+            silence_max: silence_max + SLACK,
+        }
+    }
+
     /// Starts one in a process group of its own: Ctrl-C is for this process, which passes it on.
     ///
     /// # Errors
@@ -63,9 +96,14 @@ impl Processes {
         let failed =
             |error| Error::unreachable(format!("process {index} cannot be started: {error}"));
         let binary = std::env::current_exe().map_err(failed)?;
+        let (line, theirs) = UnixStream::pair().map_err(failed)?;
+        line.set_nonblocking(true).map_err(failed)?;
         let mut command = Command::new(binary);
-        command.args(arguments).envs(secret).stdin(Stdio::piped()).process_group(0);
-        self.running.push((index, command.spawn().map_err(failed)?));
+        command.args(arguments).envs(secret).process_group(0);
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        let child = command.spawn().map_err(failed)?;
+        let heard = Instant::now();
+        self.running.push(Running { process: index, child, line: Some(line), heard });
         Ok(())
     }
 
@@ -73,9 +111,12 @@ impl Processes {
     /// the cause of the end, and whether it was asked for.
     pub(super) fn watch(&mut self, asked: &AtomicBool, is_supervised: bool) -> (Ended, bool) {
         let (mut ask_at, mut kill_at, mut was_asked) = (None, None, false);
+        let mut looked = Instant::now();
         while !self.running.is_empty() {
-            let has_ended = self.reap();
             let now = Instant::now();
+            self.listen(now, now.duration_since(looked));
+            looked = now;
+            let has_ended = self.reap();
             if asked.swap(false, Relaxed) {
                 // A second signal while they stop is impatience.
                 kill_at = kill_at.map(|_| now);
@@ -90,7 +131,7 @@ impl Processes {
                 ask_at = Some(ask_at.map_or(end, |at: Instant| at.min(end)));
             }
             if ask_at.is_some_and(|at| at <= now) && kill_at.is_none() {
-                self.running.iter_mut().for_each(|(_, child)| drop(child.stdin.take()));
+                self.running.iter_mut().for_each(|running| running.line = None);
                 kill_at = Some(now + GRACE);
             }
             if kill_at.is_some_and(|at| at <= now) {
@@ -101,13 +142,32 @@ impl Processes {
         (cause(&self.ended), was_asked)
     }
 
+    /// Hears who goes on, and ends who does not: it would keep its place, and all others waiting.
+    fn listen(&mut self, now: Instant, absent: Duration) {
+        for Running { process, child, line, heard } in &mut self.running {
+            if STANDSTILL < absent || line.as_mut().is_some_and(has_spoken) {
+                *heard = now;
+            }
+            let silent = now.duration_since(*heard);
+            if line.is_some() && self.silence_max < silent {
+                let seconds = silent.as_secs();
+                log::say(&format!("process {process} is silent for {seconds} s and is killed"));
+                // It fails only for a process that has ended.
+                let _ = child.kill();
+                self.silent.push(*process);
+                *line = None;
+            }
+        }
+    }
+
     /// Takes leave of those that have ended; whether there was one.
     fn reap(&mut self) -> bool {
         let before = self.running.len();
         let all = &mut self.ended;
-        self.running.retain_mut(|(process, child)| {
+        self.running.retain_mut(|Running { process, child, .. }| {
             let how = match child.try_wait() {
                 Ok(None) => return true,
+                Ok(Some(_)) if self.silent.contains(process) => How::Silent,
                 Ok(Some(status)) => How::of(status),
                 Err(error) => {
                     log::say(&format!("process {process} cannot be watched: {error}"));
@@ -125,7 +185,7 @@ impl Processes {
     }
 
     fn kill(&mut self) {
-        for (process, mut child) in std::mem::take(&mut self.running) {
+        for Running { process, mut child, .. } in std::mem::take(&mut self.running) {
             log::say(&format!("process {process} did not end in time and is killed"));
             // Both fail only for a process that has ended.
             let _ = child.kill();
@@ -142,6 +202,15 @@ impl Drop for Processes {
     }
 }
 
+/// Whether something has come on a line.
+fn has_spoken(line: &mut UnixStream) -> bool {
+    let mut words = [0; 64];
+    match line.read(&mut words) {
+        Ok(length) => 0 < length,
+        Err(error) => error.kind() == ErrorKind::Interrupted,
+    }
+}
+
 /// Why all have ended. A lost peer (75) is what all others end with when one fails, so any other
 /// code is the cause, whenever it was seen; then who was killed, then who came first.
 fn cause(all: &[Ended]) -> Ended {
@@ -149,7 +218,7 @@ fn cause(all: &[Ended]) -> Ended {
         How::Code(0) => 4,
         How::Killed => 3,
         _ if ended.code() != LOST => 0,
-        How::Signal(_) => 1,
+        How::Signal(_) | How::Silent => 1,
         How::Code(_) => 2,
     };
     all.iter().min_by_key(rank).copied().unwrap_or(Ended { process: 0, how: How::Code(0) })
@@ -166,7 +235,7 @@ impl Ended {
             How::Signal(SIGABRT | SIGBUS | SIGFPE | SIGILL | SIGSEGV) => {
                 Kind::Bug.exit_code() as u8
             }
-            How::Signal(_) | How::Killed => LOST,
+            How::Signal(_) | How::Silent | How::Killed => LOST,
         }
     }
 }
@@ -186,6 +255,7 @@ impl fmt::Display for How {
         match self {
             How::Code(code) => write!(f, "exit {code}"),
             How::Signal(signal) => write!(f, "signal {signal}"),
+            How::Silent => f.write_str("silence"),
             How::Killed => f.write_str("the end"),
         }
     }
@@ -211,7 +281,7 @@ mod tests {
             let cause = cause(&all);
             assert_eq!((cause.code(), cause.to_string().as_str()), (code, expect));
         };
-        use How::{Code, Killed, Signal};
+        use How::{Code, Killed, Signal, Silent};
         check(&[Code(0), Code(0)], 0, "exit 0 of process 0");
         check(&[Code(0), Code(75), Code(0)], 75, "exit 75 of process 1");
         check(&[Code(75), Code(65), Code(75)], 65, "exit 65 of process 1");
@@ -220,6 +290,7 @@ mod tests {
         check(&[Code(75), Signal(9), Signal(SIGSEGV)], 70, "signal 11 to process 2");
         check(&[Killed, Code(75), Signal(15)], 75, "signal 15 to process 2");
         check(&[Killed, Code(75)], 75, "exit 75 of process 1");
+        check(&[Code(75), Silent], 75, "silence of process 1");
         check(&[Killed, Code(0)], 75, "the end of process 0");
     }
 }
