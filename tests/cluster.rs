@@ -136,6 +136,8 @@ fn the_command_line_and_the_host_file_are_checked() {
     check("cluster chat -n 2 --set cluster.silence_max=1s", 65, &["must be 3s or longer"]);
     check("cluster chat -n 2 --set cluster.frame_bytes_max=1KiB", 65, &["1MiB or more"]);
     check("run chat -n 2 -p 0 -h HOSTS --secret-file HOSTS", 65, &["others may read", "chmod"]);
+    check("check chat --secret-file HOSTS", 65, &["others may read", "chmod"]);
+    check("check chat -n 3 -h HOSTS", 65, &["has 2 addresses for 3 processes"]);
     check("cluster chat -n 2 --secret-file /nowhere/secret", 65, &["/nowhere/secret", "umask"]);
     check("run chat -n 2 -p 0 -h HOSTS --bind-any", 65, &["every network", "--secret-file"]);
     check("run chat --bind-any --bind 127.0.0.1", 64, &["cannot be used with"]);

@@ -5,8 +5,8 @@
 //! cluster ──starts──► run … -n 3 -p 0      the children inherit standard output and error
 //!    │   ├──────────► run … -n 3 -p 1
 //!    │   └──────────► run … -n 3 -p 2
-//!    └─ holds their standard inputs, sockets on which they answer once a second: letting go of
-//!       one asks that process to stop, and so does the end of this process, however it comes
+//!    └─ holds their standard inputs, sockets on which they answer once a second (`leash.rs`): a
+//!       word on one asks that process to stop; the end of this process, however it comes, ends all
 //! ```
 //!
 //! On several machines each has its own share of the processes (`-p 0..2`). When one process is

@@ -15,6 +15,7 @@ mod args;
 mod check;
 mod cluster;
 mod generate;
+mod leash;
 mod list;
 mod log;
 mod place;

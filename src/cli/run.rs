@@ -1,9 +1,6 @@
 //! `highwater run`: binds jobs, runs them, says at the end what became of every record.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -12,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::args::{Run, WorkerArgs};
+use super::leash::Leash;
 use super::place::Place;
 use super::{Registry, log, plan, progress};
 use crate::config::{self, COMPAT, Config, Kinds};
@@ -28,10 +26,11 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
     let place = Place::of(workers)?;
     let stop = Stop::new();
     catch_signals(&stop)?;
-    if args.stop_at_eof {
-        stop_at_eof(&stop);
-    }
+    let leash = args.stop_at_eof.then(|| Leash::hold(&stop));
     let Prepared { bound, jobs, cluster } = prepare(args, workers, registry, &stop)?;
+    if let Some(leash) = leash.filter(|_| jobs.iter().all(|job| job.checkpoints.is_some())) {
+        leash.is_saved();
+    }
     if jobs.is_empty() {
         return Ok(());
     }
@@ -229,28 +228,6 @@ pub(super) fn catch_signals(stop: &Stop) -> Result<()> {
         signal_hook::low_level::exit(75);
     });
     Ok(())
-}
-
-/// Whoever started this process holds the other end, and lets go of it to stop it; the end comes
-/// as well when that process is gone.
-fn stop_at_eof(stop: &Stop) {
-    // A process that is stopped does not answer, so whoever started it can tell.
-    let line = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
-    if let Ok(mut line) = line
-        && line.local_addr().is_ok()
-    {
-        std::thread::spawn(move || {
-            while line.write_all(b".").is_ok() {
-                std::thread::sleep(Duration::from_secs(1));
-            }
-        });
-    }
-    let stop = stop.clone();
-    std::thread::spawn(move || {
-        // An input that cannot be read has ended as well.
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        stop.ask();
-    });
 }
 
 fn stop_after(stop: &Stop, time: Duration) {

@@ -42,6 +42,13 @@ fn child(cluster: &Running, index: usize) -> u32 {
     found.expect("a process")
 }
 
+/// Whether there is such a process, and it has not ended.
+fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+    state.is_some_and(|state| state != "Z")
+}
+
 fn signal(pid: u32, name: &str) {
     let command = format!("kill -{name} {pid}");
     let status = Command::new("sh").args(["-c", &command]).status().expect("a shell");
@@ -244,10 +251,11 @@ fn two_machines_follow_the_generation_of_process_0() {
     second.wait_for("generation 2 after signal 9 to process 2");
     first.wait_for("generation 2 after exit 75 of process ");
     let last = newer(dir.path(), Some(last));
-    // The machine of process 0 is switched off, and on again.
+    // The cluster of process 0 is killed, its processes end with it, and it is started again.
     let processes = [0, 1].map(|index| child(&first, index));
     first.signal("KILL");
-    processes.iter().for_each(|pid| signal(*pid, "KILL"));
+    until(Duration::from_secs(1), || !processes.iter().any(|pid| is_running(*pid)));
+    assert!(first.err().contains("the cluster that has started this process is gone"));
     second.wait_for("generation 3 after exit 75 of process 2");
     let first = start("0..2", "first-again");
     assert!(last < newer(dir.path(), Some(last)));

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
-use super::super::log;
+use super::super::{leash, log};
 use crate::error::{Error, Kind, Result};
 
 /// How often the processes are looked at.
@@ -69,6 +69,16 @@ enum How {
     Silent,
     /// This process has killed it.
     Killed,
+}
+
+impl Running {
+    /// Asks it to stop.
+    fn ask(&mut self) {
+        if let Some(mut line) = self.line.take() {
+            // It fails only if nobody is there any more.
+            let _ = line.write_all(&[leash::STOP]);
+        }
+    }
 }
 
 impl Processes {
@@ -131,7 +141,7 @@ impl Processes {
                 ask_at = Some(ask_at.map_or(end, |at: Instant| at.min(end)));
             }
             if ask_at.is_some_and(|at| at <= now) && kill_at.is_none() {
-                self.running.iter_mut().for_each(|running| running.line = None);
+                self.running.iter_mut().for_each(Running::ask);
                 kill_at = Some(now + GRACE);
             }
             if kill_at.is_some_and(|at| at <= now) {
