@@ -35,7 +35,7 @@ mod view;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use engine::{Checkpoint, Connect, Flow};
+pub use engine::{Checkpoint, Cluster, Connect, Flow};
 pub use environment::{ENVIRONMENT, EnvironmentName};
 pub use options::{duration, options, size};
 pub use parameters::{Ignored, Parameters};
@@ -66,6 +66,8 @@ pub struct Config {
     pub flow: Flow,
     /// `[checkpoint]`.
     pub checkpoint: Checkpoint,
+    /// `[cluster]`.
+    pub cluster: Cluster,
     /// `[dead_letters]`: where records go that no view may use; a binding like a sink's. Without
     /// one the first five per source and reason are shown, then counted. [`Config::letters_of`]
     /// puts the name of a job for `{job}` in its texts.
@@ -266,6 +268,7 @@ impl Config {
             connect: Connect::read(fields.table("connect")?)?,
             flow: Flow::read(fields.table("flow")?)?,
             checkpoint: Checkpoint::read(fields.table("checkpoint")?)?,
+            cluster: Cluster::read(fields.table("cluster")?)?,
             dead_letters: {
                 let names = [("{system}", dataflow.as_str())];
                 let fields = fields.table("dead_letters")?.with_names(&names);
@@ -277,7 +280,6 @@ impl Config {
             variables: variables.clone(),
         };
         fields.not_built("http", "the web interface is")?;
-        fields.not_built("cluster", "secrets and limits of worker sockets are")?;
         fields.not_built("metrics", "metrics are")?;
         for port in [Port::Source, Port::Sink, Port::View] {
             fields.node(port.key());

@@ -8,6 +8,7 @@ pub mod codec;
 pub mod config;
 pub mod dataset;
 pub mod error;
+mod failpoint;
 pub mod hash;
 pub mod key;
 pub mod keyed;

@@ -11,7 +11,9 @@ pub fn highwater() -> Command {
     for name in highwater::config::ENVIRONMENT {
         command.env_remove(name.name);
     }
-    command.env_remove("HIGHWATER_LOG").env_remove("RUST_BACKTRACE");
+    for name in ["HIGHWATER_LOG", "HIGHWATER_SECRET", "HIGHWATER_FAILPOINTS", "RUST_BACKTRACE"] {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -1,10 +1,10 @@
 //! Several processes of the built binary: the same rows as one, whatever their number; and what
 //! becomes of them when one is missing, wrong, lost or asked to stop.
 
+mod strangers;
+mod supervisor;
 pub(crate) mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -112,38 +112,6 @@ fn rows_letters_and_ledgers_do_not_depend_on_the_number_of_workers_and_processes
 }
 
 #[test]
-fn strangers_at_the_door_do_not_disturb_a_pair_that_starts() {
-    let dir = Scratch::new("cluster-strangers");
-    let hosts = hosts(dir.path(), 2);
-    let start = |index: usize| {
-        let mut command = process(&hosts, index, 2);
-        set(&mut command, &[bounded(), VIEWERS.to_string()]);
-        set(&mut command, &into_files(dir.path()));
-        command.arg("-r");
-        Running::start(command, dir.path(), &format!("process-{index}"))
-    };
-    let first = start(0);
-    first.wait_for("process 0 of 2 listens");
-    let knock = || TcpStream::connect(address(&hosts, 0)).expect("it listens");
-    drop(knock());
-    let _silent: Vec<TcpStream> = (0..5).map(|_| knock()).collect();
-    for index in [77u64, 0, 1] {
-        let mut stranger = knock();
-        stranger.write_all(&index.to_be_bytes()).expect("it is open");
-        let mut answer = vec![];
-        // It hangs up, with or without what it has not read.
-        let _ = stranger.read_to_end(&mut answer);
-        assert_eq!(answer, [0u8; 0]);
-    }
-    let second = start(1);
-    let ended = [first, second].map(|process| process.end(LIMIT));
-    assert!(ended.iter().all(|ended| ended.code == Some(0)), "{ended:?}");
-    assert!(ended[0].err.contains("it is no process of highwater"), "{}", ended[0].err);
-    let read: u64 = ended.iter().map(|ended| ledger(&ended.err, "chat", 0)).sum();
-    assert_eq!(read, 20_000);
-}
-
-#[test]
 fn the_command_line_and_the_host_file_are_checked() {
     let dir = Scratch::new("cluster-flags");
     let hosts = hosts(dir.path(), 2);
@@ -161,7 +129,18 @@ fn the_command_line_and_the_host_file_are_checked() {
     check("run chat -n 2", 64, &["highwater cluster … -n 2"]);
     check("run chat -n 2 -p 2", 64, &["there is no process 2 of 2"]);
     check("run chat -n 0", 64, &["write a number from 1"]);
-    check("cluster chat -n 2 -p 1", 64, &["-p 1"]);
+    check("cluster chat -n 2 -p 1", 64, &["-p 1 is a part of 2 processes", "host file (-h)"]);
+    check("cluster chat -n 2 -p 1..3 -h HOSTS", 64, &["there is no process 2 of 2"]);
+    check("run chat -n 2 -p 0..2 -h HOSTS", 64, &["-p names several", "highwater cluster"]);
+    check("run chat -n 2 -p 2..1", 64, &["write an index such as 0, or a range such as 0..2"]);
+    check("cluster chat -n 2 --set cluster.silence_max=1s", 65, &["must be 3s or longer"]);
+    check("cluster chat -n 2 --set cluster.frame_bytes_max=1KiB", 65, &["1MiB or more"]);
+    check("run chat -n 2 -p 0 -h HOSTS --secret-file HOSTS", 65, &["others may read", "chmod"]);
+    check("check chat --secret-file HOSTS", 65, &["others may read", "chmod"]);
+    check("check chat -n 3 -h HOSTS", 65, &["has 2 addresses for 3 processes"]);
+    check("cluster chat -n 2 --secret-file /nowhere/secret", 65, &["/nowhere/secret", "umask"]);
+    check("run chat -n 2 -p 0 -h HOSTS --bind-any", 65, &["every network", "--secret-file"]);
+    check("run chat --bind-any --bind 127.0.0.1", 64, &["cannot be used with"]);
     check("cluster chatt -n 2", 64, &["`chat`"]);
     check("run chat -n 3 -p 0 -h HOSTS", 65, &["has 2 addresses for 3 processes", "hosts"]);
     check("run chat -n 2 -p 0 -h /nowhere/hosts", 65, &["/nowhere/hosts"]);
@@ -250,7 +229,7 @@ fn an_error_of_one_ends_it_with_its_own_code_and_the_others_with_75() {
 }
 
 /// The command, in a shell that lets it write files of 8 KiB only.
-fn limited(command: Command, on: bool) -> Command {
+pub(crate) fn limited(command: Command, on: bool) -> Command {
     if !on {
         return command;
     }

@@ -4,10 +4,14 @@
 //! standard output, and every answer says what to do.
 
 use std::fs;
+use std::net::TcpListener;
+use std::time::Duration;
 
 use highwater::testing::{KafkaServer, Scratch};
 
-use crate::binary::run_in;
+use crate::binary::{highwater, run_in};
+use crate::cluster::limited;
+use crate::cluster::support::Running;
 
 /// Words of which every answer has one: a hint of ours, one of the parser, or a form to copy.
 const WAYS_OUT: &[&str] =
@@ -39,6 +43,47 @@ fn check(line: &str, code: i32, part: &str) {
         assert!(!said.contains(bug), "highwater {line}\n{said}");
     }
     assert_eq!(ended.stdout, "", "highwater {line}");
+}
+
+/// One way to each code, of a process alone and of one among others; what only the code tells.
+#[test]
+fn a_process_ends_with_one_of_six_codes() {
+    let dir = Scratch::new("codes");
+    fs::create_dir(dir.path().join("full")).expect("a folder");
+    let hole = "--set sink.\"*\"={blackhole={}} --set dead_letters={blackhole={}}";
+    let full = "--set sink.moments.file={path=\"full/moments.csv\"} \
+                --set sink.chat_summary_minute={file={path=\"full/summary.csv\"}} \
+                --set sink.chat_summary_minute.retry_max=\"1ms\" \
+                --set source.chat.generator={dataset=\"chat.chat\",rate=100,keys=20} ";
+    let saved = "--set checkpoint.path=\"saved\" --set checkpoint.every=\"100ms\"";
+    let panics = ("HIGHWATER_FAILPOINTS", "ckpt.before_write=panic@1");
+    let none = ("HIGHWATER_FAILPOINTS", "");
+    let table: &[(&str, (&str, &str), bool, i32)] = &[
+        (&format!("run chat --for 300ms {hole}"), none, false, 0),
+        ("run chatt", none, false, 64),
+        ("run chat --set conect.every=1s", none, false, 65),
+        (&format!("run chat {hole} {saved}"), panics, false, 70),
+        (
+            &format!("cluster chat -n 2 {hole} {saved} --set cluster.restarts_max=1"),
+            panics,
+            false,
+            70,
+        ),
+        (&format!("run chat {full}"), none, true, 74),
+        ("run chat -n 2 -p 0 --connect-timeout 200ms -h hosts", none, false, 75),
+    ];
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = port.expect("a free port").port();
+    fs::write(dir.path().join("hosts"), format!("127.0.0.1:{port}\n127.0.0.1:1\n")).expect("hosts");
+    for (line, (name, value), is_limited, code) in table {
+        let mut command = highwater();
+        command.args(line.split_whitespace());
+        let mut command = limited(command, *is_limited);
+        command.current_dir(dir.path()).env(name, value);
+        let ended = Running::start(command, dir.path(), "case").end(Duration::from_secs(60));
+        assert_eq!(ended.code, Some(*code), "highwater {line}\n{}", ended.err);
+        assert!(*code == 0 || ended.err.contains("error: "), "highwater {line}\n{}", ended.err);
+    }
 }
 
 #[test]

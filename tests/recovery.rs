@@ -43,7 +43,7 @@ fn sinks(dir: &Path) -> [String; 3] {
 }
 
 /// Chat into files of a folder, with a checkpoint every 100 ms.
-fn chat(command: Command, dir: &Path) -> Command {
+pub(crate) fn chat(command: Command, dir: &Path) -> Command {
     kept(command, dir, &sinks(dir))
 }
 
@@ -64,7 +64,7 @@ fn run(dir: &Path, workers: u64) -> Command {
 }
 
 /// The rows and letters that a run without a fault and without checkpoints writes, and its ledger.
-fn undisturbed(dir: &Path) -> ([Vec<String>; 3], Vec<u64>) {
+pub(crate) fn undisturbed(dir: &Path) -> ([Vec<String>; 3], Vec<u64>) {
     let mut command = highwater();
     command.args(["run", "chat", "-w", "2", "--set", CHAT, "--set", DEDUP, "--set", VIEWERS]);
     for sink in sinks(dir) {
@@ -107,7 +107,7 @@ fn resumed(err: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
-fn assert_same(dir: &Path, expected: &[Vec<String>; 3]) {
+pub(crate) fn assert_same(dir: &Path, expected: &[Vec<String>; 3]) {
     for (name, lines) in FILES.iter().zip(expected) {
         let found = sorted(&dir.join(name));
         let missing = lines.iter().filter(|line| found.binary_search(line).is_err());
@@ -226,7 +226,7 @@ fn killed() -> (Scratch, Vec<u64>) {
     (dir, epochs)
 }
 
-fn manifests(dir: &Path) -> Vec<u64> {
+pub(crate) fn manifests(dir: &Path) -> Vec<u64> {
     let names = fs::read_dir(dir.join("checkpoints/chat")).expect("the folder of checkpoints");
     let mut epochs: Vec<u64> = names
         .filter_map(|name| {

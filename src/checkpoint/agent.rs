@@ -166,7 +166,7 @@ impl Agent {
             At::Epoch(epoch) => inner.rhythm.saved(epoch),
             At::End(from) => inner.rhythm.ended(from),
         }
-        let path = state_name(at.epoch(), self.checkpoints.generation, self.worker, number);
+        let path = state_name(at.epoch(), self.checkpoints.generation(), self.worker, number);
         self.keeper.put(at, operator.clone(), path, snapshot);
     }
 

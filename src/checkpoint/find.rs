@@ -252,7 +252,7 @@ mod tests {
         let (system, job) = (NAMES.0.into(), NAMES.1.into());
         let owner = Owner { system, job, shapes: vec![] };
         let kept = Checkpoints::open(store, owner, Options::default(), 5).unwrap();
-        assert_eq!((kept.first_epoch(), kept.generation), (10, 110));
+        assert_eq!((kept.first_epoch(), kept.generation()), (10, 110));
         let state = State { part: 1, group: 7, bytes: 9u64.to_le_bytes().to_vec() };
         let entries = |operator, seat| kept.state(operator, seat).unwrap().entries;
         assert_eq!(entries("counts", (1, 2)), [state]);

@@ -15,6 +15,7 @@ use super::manifest::{Manifest, StateFile};
 use super::store::Store;
 use super::{At, BlockWriter, Checkpoints, State, outbox};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint::failpoint;
 use crate::runtime::Failure;
 use crate::stream::Snapshot;
 use crate::text::Text;
@@ -139,6 +140,7 @@ impl Thread {
     fn serve(&mut self, task: Task) -> Option<Kept> {
         match task {
             Task::Put { at, operator, name, snapshot } => {
+                failpoint!("ckpt.before_write");
                 let whole = snapshot.iter().all(|saved| saved.whole);
                 let bytes = state_bytes(snapshot);
                 self.patiently(|store| store.put(&name, &bytes))?;
@@ -164,6 +166,7 @@ impl Thread {
 
     /// An attempt that failed may have published all the same.
     fn publish(&self, name: &str, bytes: &[u8]) -> Option<bool> {
+        failpoint!("manifest.before_publish");
         self.patiently(|store| {
             Ok(store.publish(name, bytes)? || store.get(name)?.is_some_and(|found| found == bytes))
         })

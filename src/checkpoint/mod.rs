@@ -25,6 +25,7 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub use agent::{Agent, At, Contribution};
@@ -75,7 +76,7 @@ pub struct Checkpoints {
     /// How they are kept.
     pub options: Options,
     /// This attempt to run the job; a later one has a greater number.
-    pub generation: u64,
+    generation: AtomicU64,
     /// The checkpoint that the job goes on from.
     pub restored: Option<Manifest>,
     /// The epochs of newer ones that are damaged.
@@ -125,7 +126,7 @@ impl Checkpoints {
         }
         let after = restored.as_ref().map_or(0, |manifest| manifest.generation + 1);
         let begun = store.list()?.iter().any(|name| name == BEGUN);
-        let generation = generation.max(after);
+        let generation = AtomicU64::new(generation.max(after));
         Ok(Checkpoints { store, owner, options, generation, restored, damaged, begun })
     }
 
@@ -140,6 +141,17 @@ impl Checkpoints {
         if self.begun { Ok(()) } else { self.store.put(BEGUN, b"") }
     }
 
+    /// This attempt to run the job; a later one has a greater number.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// Takes up the number that process 0 gave this attempt, before anything is written: the files
+    /// of all processes carry the same.
+    pub fn join(&self, generation: u64) {
+        self.generation.store(generation, Relaxed);
+    }
+
     /// The last epoch of a job whose input has ended: nothing is left to do.
     pub fn ended(&self) -> Option<u64> {
         self.restored.as_ref().filter(|manifest| manifest.done).map(|manifest| manifest.epoch)
@@ -152,7 +164,7 @@ impl Checkpoints {
 
     /// The generation that started from nothing.
     pub fn life(&self) -> u64 {
-        self.restored.as_ref().map_or(self.generation, |manifest| manifest.life)
+        self.restored.as_ref().map_or(self.generation(), |manifest| manifest.life)
     }
 
     /// Name of the job.
@@ -162,7 +174,7 @@ impl Checkpoints {
 
     /// Where a shard of a sink keeps the rows that it has to deliver.
     pub fn outbox(&self, sink: &str, shard: usize) -> Outbox {
-        Outbox::new(self.store.clone(), self.generation, (sink, shard))
+        Outbox::new(self.store.clone(), self.generation(), (sink, shard))
     }
 
     /// What all manifests of this attempt have in common.
@@ -171,7 +183,7 @@ impl Checkpoints {
             system: self.owner.system.clone(),
             job: self.owner.job.clone(),
             engine: env!("CARGO_PKG_VERSION").into(),
-            generation: self.generation,
+            generation: self.generation(),
             life: self.life(),
             epoch: self.first_epoch(),
             peers,

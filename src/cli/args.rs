@@ -1,5 +1,7 @@
 //! Flags and arguments. timely's flags keep timely's letters: `-h` is the host file.
 
+use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,16 +54,24 @@ pub(super) struct WorkerArgs {
     #[arg(short = 'n', long, global = true, default_value_t = 1, value_name = "N",
           value_parser = parse_count)]
     pub(super) processes: usize,
-    /// Index of this process, from 0.
-    #[arg(short = 'p', long, global = true, value_name = "INDEX")]
-    pub(super) process: Option<usize>,
+    /// Index of this process, from 0; of a cluster on several machines those that run on this one,
+    /// such as `0..2`, which is 0 and 1.
+    #[arg(short = 'p', long, global = true, value_name = "INDEX", value_parser = parse_indices)]
+    pub(super) process: Option<Indices>,
     /// A file with one `host:port` a line, one line a process; else localhost:2101 + index.
     #[arg(short = 'h', long, global = true, value_name = "FILE")]
     pub(super) hostfile: Option<PathBuf>,
     /// Listens on this address (`ADDRESS` or `ADDRESS:PORT`) for other processes, instead of the
-    /// one that the host file names. The sockets are for a trusted network: there is no password.
-    #[arg(long, global = true, value_name = "ADDRESS")]
+    /// one that the host file names.
+    #[arg(long, global = true, value_name = "ADDRESS", conflicts_with = "bind_any")]
     pub(super) bind: Option<String>,
+    /// Listens on every network of this machine; needs a secret.
+    #[arg(long, global = true)]
+    pub(super) bind_any: bool,
+    /// A file with the secret that all processes of the job share (mode 0600); without it that of
+    /// `cluster.secret_file`, if any. Who does not know it cannot connect.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) secret_file: Option<PathBuf>,
     /// How long to wait for the other processes at the start.
     #[arg(long, global = true, default_value = "60s", value_name = "DURATION",
           value_parser = parse_duration)]
@@ -92,7 +102,8 @@ impl WorkerArgs {
 pub(super) enum Command {
     /// Runs the jobs of a system, or some of them, in this process.
     Run(Run),
-    /// Runs the same in N processes of this machine (-n N); ends all of them when one ends.
+    /// Runs the same in N processes (-n N); ends all of them when one ends, and with checkpoints
+    /// starts all again after a failure. On several machines each runs its share: -h HOSTS -p 0..2.
     Cluster(Run),
     /// Binds jobs and looks whether everything is there; runs nothing, prints the plan.
     Check(super::check::Check),
@@ -146,6 +157,36 @@ pub(super) struct List {
     pub(super) system: Option<String>,
 }
 
+/// Indices of processes that are next to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Indices(pub(super) Range<usize>);
+
+impl Indices {
+    /// The index, if it is one.
+    pub(super) fn one(&self) -> Option<usize> {
+        (self.0.len() == 1).then_some(self.0.start)
+    }
+}
+
+impl fmt::Display for Indices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.one() {
+            Some(index) => write!(f, "{index}"),
+            None => write!(f, "{}..{}", self.0.start, self.0.end),
+        }
+    }
+}
+
+fn parse_indices(text: &str) -> Result<Indices, String> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number <= COUNT_MAX);
+    let range = match text.split_once("..") {
+        None => number(text).map(|index| index..index + 1),
+        Some((first, end)) => number(first).zip(number(end)).map(|(first, end)| first..end),
+    };
+    let range = range.filter(|range| !range.is_empty());
+    range.map(Indices).ok_or_else(|| "write an index such as 0, or a range such as 0..2".into())
+}
+
 /// More threads or processes than this help no machine, and fewer than one do nothing.
 const COUNT_MAX: usize = 1_024;
 
@@ -194,6 +235,22 @@ mod tests {
         }
         assert!(parse(&["run", "--help"]).unwrap_err().to_string().contains("--hostfile"));
         assert!(parse(&["-w", "0"]).unwrap_err().to_string().contains("write a number from 1"));
+    }
+
+    #[test]
+    fn a_share_of_processes_is_an_index_or_a_range() {
+        let check = |text: &str, expect: Range<usize>| {
+            let indices = parse_indices(text).unwrap();
+            assert_eq!(indices.0, expect);
+            assert_eq!(indices.to_string(), text);
+        };
+        check("0", 0..1);
+        check("7", 7..8);
+        check("0..2", 0..2);
+        check("3..7", 3..7);
+        for text in ["", "x", "-1", "2..2", "3..1", "..2", "1..", "0..9999999999", "0-2"] {
+            assert!(parse_indices(text).is_err(), "{text}");
+        }
     }
 
     #[test]

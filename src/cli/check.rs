@@ -12,9 +12,10 @@ use std::sync::{Arc, PoisonError};
 use clap::Args;
 
 use super::args::{Run, WorkerArgs};
-use super::{Registry, log, plan, run};
+use super::{Registry, log, place, plan, run};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::runtime::cluster;
 use crate::runtime::{
     BoundSink, Dataflow, Job, Surroundings, bind_all, check_claims, notices, resume, wall_time,
     will_keep,
@@ -59,6 +60,9 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
                 continue;
             }
         };
+        if jobs.is_empty() {
+            findings.problems.extend(look_at_place(workers, &config).err());
+        }
         let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
         let set = names.iter().map(String::as_str);
         findings.notices.extend(config.notices(dataflow.environment, set));
@@ -87,6 +91,15 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| Error::storage(format!("cannot write to standard output: {error}")))
+}
+
+/// Looks at the secret and the host file of several processes.
+fn look_at_place(workers: &WorkerArgs, config: &Config) -> Result<()> {
+    place::secret(workers, &config.cluster)?;
+    match &workers.hostfile {
+        Some(file) => cluster::addresses(Some(file), workers.processes).map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 /// Looks at the checkpoints that are there, as they say what the sinks go on with.

@@ -42,15 +42,6 @@ pub(super) fn say(line: &str) {
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Whether this process is one of several: then no panic may leave it half alive.
-static AMONG_OTHERS: AtomicBool = AtomicBool::new(false);
-
-/// From here on every panic that is not caught on purpose ends the process, at once: a thread that
-/// is gone would keep all others waiting, in this process and in all of them.
-pub(super) fn end_at_panics() {
-    AMONG_OTHERS.store(true, Relaxed);
-}
-
 /// Ends a process among others with an error, before it gives up anything that others wait for.
 pub(super) fn end_with(error: &Error) {
     last_words(&format!("error: {error}"), error.kind());
@@ -68,8 +59,10 @@ fn last_words(words: &str, kind: Kind) -> ! {
     signal_hook::low_level::exit(kind.exit_code())
 }
 
-/// Turns a panic into one line instead of a backtrace; one that will be caught and become a dead
-/// letter passes in silence.
+/// Turns a panic into one line instead of a backtrace, and ends the process with it, at once: a
+/// thread that is gone, of a worker, sink or source, would keep all others waiting, in this process
+/// and in all that it is connected with. One that will be caught and become a dead letter passes in
+/// silence.
 pub(super) fn install_panic_hook() {
     panic::set_hook(Box::new(|info| {
         if crate::stream::is_catching() {
@@ -87,9 +80,6 @@ pub(super) fn install_panic_hook() {
                 place.unwrap_or_default()
             )
         };
-        if !AMONG_OTHERS.load(Relaxed) {
-            return say(&words);
-        }
         last_words(&words, if lost.is_some() { Kind::Unreachable } else { Kind::Bug });
     }));
 }

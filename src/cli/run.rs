@@ -9,59 +9,34 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::args::{Run, WorkerArgs};
+use super::leash::Leash;
+use super::place::Place;
 use super::{Registry, log, plan, progress};
-use crate::config::{COMPAT, Config, Kinds};
+use crate::config::{self, COMPAT, Config, Kinds};
 use crate::error::{Error, Result, nearest};
-use crate::runtime::cluster::{self, Connect, Peers, Seat};
 use crate::runtime::{
-    self, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims, resume,
-    run as run_jobs, run_among, wall_time,
+    self, Among, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
+    resume, run as run_jobs, run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;
 
 /// Runs jobs until their input ends or somebody asks for the end.
 pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Result<()> {
-    let dataflows = choose(args.system.as_deref(), &args.jobs, registry)?;
     let place = Place::of(workers)?;
     let stop = Stop::new();
     catch_signals(&stop)?;
-    if args.stop_at_eof {
-        stop_at_eof(&stop);
+    let leash = args.stop_at_eof.then(|| Leash::hold(&stop));
+    let Prepared { bound, jobs, cluster } = prepare(args, workers, registry, &stop)?;
+    if let Some(leash) = leash.filter(|_| jobs.iter().all(|job| job.checkpoints.is_some())) {
+        leash.is_saved();
     }
-    let mut jobs = Vec::with_capacity(dataflows.len());
-    let mut said = BTreeSet::new();
-    for dataflow in dataflows {
-        let config = load(dataflow, args)?;
-        let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
-        let set = names.iter().map(String::as_str);
-        let mut notices = config.notices(dataflow.environment, set);
-        notices.extend(runtime::notices(dataflow, &config));
-        // The jobs of a system share its files, and so most of what has no effect.
-        notices.retain(|notice| said.insert(notice.clone()));
-        notices.iter().for_each(|notice| log::say(notice));
-        let around = Surroundings {
-            generators: registry.generators,
-            dataflows: registry.dataflows,
-            now: Arc::new(wall_time),
-            threads: workers.threads,
-            latency: !args.no_latency,
-            from: args.from.clone(),
-        };
-        let mut job = bind(dataflow, &config, &around)?;
-        resume(&mut job, &config.checkpoint)?;
-        if has_ended(&job) {
-            continue;
-        }
-        let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
-        check(&job, patience, &stop)?;
-        log::say(&plan::summary(&job, &config, &workers.summary())?);
-        jobs.push(Arc::new(job));
+    if jobs.is_empty() {
+        return Ok(());
     }
-    check_claims(jobs.iter().map(|job| &**job))?;
     let peers = match &place {
         None => None,
-        Some(place) => match place.connect(workers, &jobs, &stop)? {
+        Some(place) => match place.connect(workers, &cluster, &bound, &stop)? {
             None => return Ok(()),
             peers => peers,
         },
@@ -80,8 +55,12 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
     let outcome = match peers {
         None => run_jobs(jobs, &workers, &stop),
         Some(peers) => {
-            log::end_at_panics();
-            run_among(peers, jobs, &workers, &stop, log::end_with)
+            let among = Among {
+                fail: log::end_with,
+                frame_bytes_max: cluster.frame_bytes_max,
+                silence_max: cluster.silence_max,
+            };
+            run_among(peers, jobs, &workers, &stop, among)
         }
     };
     drop(progress);
@@ -90,6 +69,55 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         progress::write_latencies(&boards, path)?;
     }
     outcome
+}
+
+/// Jobs that may run.
+struct Prepared {
+    /// All that were named.
+    bound: Vec<Arc<Job>>,
+    /// Without those whose input was read to its end before.
+    jobs: Vec<Arc<Job>>,
+    cluster: config::Cluster,
+}
+
+/// Binds jobs, finds the checkpoints they go on from, and looks whether everything is there.
+fn prepare(args: &Run, workers: &WorkerArgs, registry: Registry, stop: &Stop) -> Result<Prepared> {
+    let mut prepared = Prepared { bound: vec![], jobs: vec![], cluster: Default::default() };
+    let mut said = BTreeSet::new();
+    for dataflow in choose(args.system.as_deref(), &args.jobs, registry)? {
+        let config = load(dataflow, args)?;
+        if prepared.bound.is_empty() {
+            prepared.cluster = config.cluster.clone();
+        }
+        let names: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+        let set = names.iter().map(String::as_str);
+        let mut notices = config.notices(dataflow.environment, set);
+        notices.extend(runtime::notices(dataflow, &config));
+        // The jobs of a system share its files, and so most of what has no effect.
+        notices.retain(|notice| said.insert(notice.clone()));
+        notices.iter().for_each(|notice| log::say(notice));
+        let around = Surroundings {
+            generators: registry.generators,
+            dataflows: registry.dataflows,
+            now: Arc::new(wall_time),
+            threads: workers.threads,
+            latency: !args.no_latency,
+            from: args.from.clone(),
+        };
+        let mut job = bind(dataflow, &config, &around)?;
+        resume(&mut job, &config.checkpoint)?;
+        let job = Arc::new(job);
+        prepared.bound.push(job.clone());
+        if has_ended(&job) {
+            continue;
+        }
+        let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
+        check(&job, patience, stop)?;
+        log::say(&plan::summary(&job, &config, &workers.summary())?);
+        prepared.jobs.push(job);
+    }
+    check_claims(prepared.jobs.iter().map(|job| &**job))?;
+    Ok(prepared)
 }
 
 /// Whether the input of a job was read to its end before; says so.
@@ -103,69 +131,6 @@ fn has_ended(job: &Job) -> bool {
         kept.store.name()
     ));
     true
-}
-
-/// Where this process is among several.
-struct Place {
-    index: usize,
-    addresses: Vec<String>,
-}
-
-impl Place {
-    /// `None` for a process alone.
-    fn of(workers: &WorkerArgs) -> Result<Option<Place>> {
-        let processes = workers.processes;
-        let index = match workers.process {
-            Some(index) if processes <= index => {
-                return Err(Error::usage(format!("there is no process {index} of {processes}"))
-                    .hint("indices count from 0: -p is below -n"));
-            }
-            None if 1 < processes => {
-                return Err(Error::usage(format!(
-                    "-n {processes} needs the index of this process"
-                ))
-                .hint(format!(
-                    "`highwater cluster … -n {processes}` starts all of them here; across \
-                         machines give each its -p, from 0 to {}",
-                    processes - 1
-                )));
-            }
-            index => index.unwrap_or(0),
-        };
-        if processes == 1 {
-            return Ok(None);
-        }
-        let addresses = cluster::addresses(workers.hostfile.as_deref(), processes)?;
-        Ok(Some(Place { index, addresses }))
-    }
-
-    /// Waits for all others; `None` if somebody asked for the end meanwhile.
-    fn connect(
-        &self,
-        workers: &WorkerArgs,
-        jobs: &[Arc<Job>],
-        stop: &Stop,
-    ) -> Result<Option<Peers>> {
-        let report = |line: &str| {
-            if workers.report {
-                log::say(line);
-            }
-        };
-        let seat = Seat {
-            index: self.index,
-            processes: workers.processes,
-            threads: workers.threads,
-            fingerprint: cluster::fingerprint(jobs)?,
-        };
-        let connect = Connect {
-            seat,
-            addresses: &self.addresses,
-            bind: workers.bind.as_deref(),
-            timeout: workers.connect_timeout,
-            report: &report,
-        };
-        cluster::connect(&connect, stop)
-    }
 }
 
 /// The configuration of a dataflow: its own file, then what the command line lays over it.
@@ -263,17 +228,6 @@ pub(super) fn catch_signals(stop: &Stop) -> Result<()> {
         signal_hook::low_level::exit(75);
     });
     Ok(())
-}
-
-/// Whoever started this process holds the other end, and lets go of it to stop it; the end comes
-/// as well when that process is gone.
-fn stop_at_eof(stop: &Stop) {
-    let stop = stop.clone();
-    std::thread::spawn(move || {
-        // An input that cannot be read has ended as well.
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        stop.ask();
-    });
 }
 
 fn stop_after(stop: &Stop, time: Duration) {

@@ -1,4 +1,4 @@
-//! `[connect]`, `[flow]`, `[checkpoint]`: what holds for the whole job.
+//! `[connect]`, `[flow]`, `[checkpoint]`, `[cluster]`: what holds for the whole job.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +41,64 @@ pub struct Checkpoint {
     /// `age_max`: how long the folder may fail before the job ends (74). Default: `"10m"`.
     pub age_max: Duration,
 }
+
+/// `[cluster]`: how the processes of a job deal with each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// `secret_file`: the file with the secret that all processes share, unless `--secret-file`
+    /// names it. Default: there is none; `highwater cluster` makes one for its own processes.
+    pub secret_file: Option<PathBuf>,
+    /// `frame_bytes_max`: the longest message between two workers; a longer one ends the process
+    /// (75). Default: `"64MiB"`.
+    pub frame_bytes_max: usize,
+    /// `silence_max`: how long a worker of another process may say nothing before the process ends
+    /// (75). Default: `"15s"`.
+    pub silence_max: Duration,
+    /// `restarts_max`: so often within ten minutes `highwater cluster` starts a job again for the
+    /// same cause. Default: 10.
+    pub restarts_max: usize,
+}
+
+impl Default for Cluster {
+    fn default() -> Cluster {
+        Cluster {
+            secret_file: None,
+            frame_bytes_max: 64 << 20,
+            silence_max: seconds(15),
+            restarts_max: 10,
+        }
+    }
+}
+
+impl Cluster {
+    pub(super) fn read(mut fields: Fields<'_>) -> Result<Cluster> {
+        let defaults = Cluster::default();
+        let frame_bytes_max = fields.size("frame_bytes_max", "64MiB")?;
+        let silence_max = fields.interval("silence_max", "15s")?;
+        let cluster = Cluster {
+            secret_file: fields.text("secret_file", "/etc/highwater/secret")?.map(PathBuf::from),
+            frame_bytes_max: frame_bytes_max.unwrap_or(defaults.frame_bytes_max),
+            silence_max: silence_max.unwrap_or(defaults.silence_max),
+            restarts_max: fields.count("restarts_max", 10)?.unwrap_or(defaults.restarts_max),
+        };
+        if cluster.silence_max < SILENCE_LEAST {
+            let message = "`silence_max` must be 3s or longer: workers are heard once a second";
+            return Err(Error::config(message).within(fields.place()));
+        }
+        if cluster.frame_bytes_max < FRAME_LEAST {
+            let message = "`frame_bytes_max` must be 1MiB or more";
+            return Err(Error::config(message).within(fields.place()));
+        }
+        fields.finish()?;
+        Ok(cluster)
+    }
+}
+
+/// Two beats may be late, and that is no silence yet.
+const SILENCE_LEAST: Duration = seconds(3);
+
+/// timely gathers messages of this size by itself.
+const FRAME_LEAST: usize = 1 << 20;
 
 impl Connect {
     pub(super) fn read(mut fields: Fields<'_>) -> Result<Connect> {

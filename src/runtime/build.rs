@@ -417,7 +417,7 @@ fn post(
             job: checkpoints.job().into(),
             sink: sink.to_string(),
             shard,
-            generation: checkpoints.generation,
+            generation: checkpoints.generation(),
             life: checkpoints.life(),
             restored: restored.map(|manifest| manifest.epoch),
         })

@@ -6,19 +6,30 @@
 //! ```
 //!
 //! Process *j* calls every *i* < *j* and is called by every *i* > *j*. Both sides say who they are
-//! in a message of fixed size; who does not belong here is turned away and the others go on
-//! waiting. "Go" reaches all processes at the same moment, and with it their tick clocks start.
+//! in a message of fixed size and prove that they know the secret of the job, if it has one; who
+//! does not belong here is turned away and the others go on waiting. "Go" reaches all processes at
+//! the same moment, and with it their tick clocks start; nobody listens any more then.
+//!
+//! Process 0 begins a [`Generation`] with each start, and all others hear of it from process 0, so
+//! a process that is started again never joins those who are about to end.
 //!
 //! timely's own connect phase would print on standard output, wait for ever, and panic at the
-//! first port scan. **These sockets are for a trusted network all the same**: nothing in the hello
-//! is a secret, and who passes for a process can send whatever it wants. So they listen on
-//! loopback, unless the host file or `--bind` names another address.
+//! first port scan. A secret tells who connects; it does not encrypt what is sent then. So the
+//! sockets listen on loopback, unless the host file or `--bind` names another address, and on every
+//! network only with a secret.
 
+mod call;
 mod fingerprint;
+mod frames;
+mod generation;
+mod guest;
+pub(super) mod heartbeat;
 mod hello;
 mod hosts;
 mod lost;
 mod meeting;
+mod refusals;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -26,13 +37,20 @@ mod wire;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use timely::communication::allocator::zero_copy::stream::Stream;
+
 use super::stop::Stop;
 use crate::error::{Error, Result};
+use frames::{Checked, Limits};
+use meeting::Met;
 
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, resumed};
+pub use generation::Generation;
 pub use hello::Seat;
-pub use hosts::addresses;
+pub use hosts::{Bind, addresses};
 pub use lost::lost_peer;
+pub use refusals::{Reason, Refusals};
+pub use secret::Secret;
 
 /// What the connect phase needs to know.
 pub struct Connect<'a> {
@@ -40,8 +58,12 @@ pub struct Connect<'a> {
     pub seat: Seat,
     /// `host:port` of every process, in the order of their indices.
     pub addresses: &'a [String],
-    /// `--bind`: `address` or `address:port` to listen on, instead of this process's own line.
-    pub bind: Option<&'a str>,
+    /// Where to listen, if not on this process's own line.
+    pub bind: Bind<'a>,
+    /// What all processes know and nobody else.
+    pub secret: &'a Secret,
+    /// Of process 0: the least number of the generation that it begins.
+    pub generation: u64,
     /// How long the phase may take.
     pub timeout: Duration,
     /// `--report`: is told what happens, a line at a time.
@@ -55,6 +77,25 @@ pub struct Peers {
     pub index: usize,
     /// By process; `None` for this one.
     pub sockets: Vec<Option<TcpStream>>,
+    /// The generation that all of them belong to.
+    pub generation: Generation,
+    /// Who was turned away meanwhile.
+    pub refusals: Refusals,
+}
+
+impl Peers {
+    /// The sockets as timely gets them: no message that it must not see comes through.
+    pub(super) fn streams(
+        self,
+        threads: usize,
+        frame_bytes_max: usize,
+    ) -> Vec<Option<impl Stream + 'static>> {
+        let own = self.index;
+        let checked = |(peer, socket): (usize, Option<TcpStream>)| {
+            Some(Checked::new(socket?, Limits::new(peer, own, threads, frame_bytes_max)))
+        };
+        self.sockets.into_iter().enumerate().map(checked).collect()
+    }
 }
 
 /// Connects this process with all others; `None` if somebody asked for the end meanwhile.
@@ -62,18 +103,28 @@ pub struct Peers {
 /// # Errors
 ///
 /// The own address is taken or not of this machine, the index is taken, another process was
-/// started with other numbers or other jobs (exit 65); a process is missing when the time is over
-/// (exit 75).
+/// started with other numbers, jobs or secrets (exit 65); a process is missing when the time is
+/// over, or goes on from another checkpoint (exit 75).
 pub fn connect(options: &Connect<'_>, stop: &Stop) -> Result<Option<Peers>> {
     let Seat { index, processes, .. } = options.seat;
-    let listener = hosts::listen(&options.addresses[index], options.bind)?;
-    let sockets = meeting::meet(options, listener, stop)?;
-    let Some(sockets) = sockets else { return Ok(None) };
+    let has_secret = !options.secret.is_none();
+    let listener = hosts::listen(&options.addresses[index], options.bind, has_secret)?;
+    if !has_secret && listener.local_addr().is_ok_and(|address| !address.ip().is_loopback()) {
+        tracing::warn!(
+            "process {index} of the job can be reached by other machines, and has no secret: \
+             whoever connects first may pass for another process (--secret-file)"
+        );
+    }
+    let Some(met) = meeting::meet(options, listener, stop)? else { return Ok(None) };
+    let Met { sockets, generation, refusals } = met;
     for socket in sockets.iter().flatten() {
         wire::prepare(socket).map_err(|error| {
             Error::unreachable(format!("a socket between processes cannot be set up: {error}"))
         })?;
     }
     (options.report)(&format!("process {index}: all {processes} processes are connected"));
-    Ok(Some(Peers { index, sockets }))
+    if 0 < refusals.all() {
+        (options.report)(&format!("process {index}: {refusals}"));
+    }
+    Ok(Some(Peers { index, sockets, generation, refusals }))
 }

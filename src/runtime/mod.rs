@@ -19,7 +19,7 @@ pub use context::{Clock, Context, EpochPositions, Failure, OnFailure, Phase, Wal
 pub use dataflow::Dataflow;
 pub use job::{BoundSink, BoundSource, Job};
 pub use resume::{resume, will_keep};
-pub use run::{Patience, Workers, check, run, run_among};
+pub use run::{Among, Patience, Workers, check, run, run_among};
 pub use stop::Stop;
 pub use ticks::{Pace, Ticker};
 

@@ -44,6 +44,17 @@ impl Workers {
     }
 }
 
+/// How a process deals with the others that it is connected with.
+#[derive(Clone, Copy, Debug)]
+pub struct Among {
+    /// What is done with the first error; it should not return.
+    pub fail: OnFailure,
+    /// `cluster.frame_bytes_max`.
+    pub frame_bytes_max: usize,
+    /// `cluster.silence_max`.
+    pub silence_max: Duration,
+}
+
 /// Waiting for sources and sinks at the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -65,14 +76,15 @@ pub fn run(jobs: Vec<Arc<Job>>, workers: &Workers, stop: &Stop) -> Result<()> {
         threads => timely::CommunicationConfig::Process(threads),
     };
     let (builders, others) = communication.try_build().map_err(Error::unreachable)?;
-    execute(Communication { builders, others }, jobs, workers, stop, Failure::default())
+    let communication = Communication { builders, others, silence_max: None };
+    execute(communication, jobs, workers, stop, Failure::default())
 }
 
 /// Runs this process's share of jobs, as [`run`], among processes that are connected already.
 ///
 /// An error here, or a lost peer, has to end the process at once: what it holds back must not be
-/// given up, or other processes would close windows that are open. So `fail` should not return,
-/// and the panic hook has to end the process as well: timely panics when a peer is lost.
+/// given up, or other processes would close windows that are open. So `among.fail` should not
+/// return, and the panic hook has to end the process as well: timely panics when a peer is lost.
 ///
 /// # Errors
 ///
@@ -82,7 +94,7 @@ pub fn run_among(
     jobs: Vec<Arc<Job>>,
     workers: &Workers,
     stop: &Stop,
-    fail: OnFailure,
+    among: Among,
 ) -> Result<()> {
     let hooks = Hooks::default();
     let (refill, spill) = (hooks.refill.clone(), hooks.spill.clone());
@@ -90,19 +102,23 @@ pub fn run_among(
         true => ProcessBuilder::new_bytes_vector(workers.threads, refill, spill),
         false => ProcessBuilder::new_typed_vector(workers.threads, refill, spill),
     };
-    let Peers { index, sockets } = peers;
+    let index = peers.index;
+    let sockets = peers.streams(workers.threads, among.frame_bytes_max);
     let connected =
         initialize_networking_from_sockets(inner, sockets, index, workers.threads, hooks);
     let (builders, guard) = connected.map_err(Error::unreachable)?;
     let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-    let communication = Communication { builders, others: Box::new(guard) };
-    execute(communication, jobs, workers, stop, Failure::then(fail))
+    let silence_max = Some(among.silence_max);
+    let communication = Communication { builders, others: Box::new(guard), silence_max };
+    execute(communication, jobs, workers, stop, Failure::then(among.fail))
 }
 
 /// What timely needs to let workers talk to each other.
 struct Communication {
     builders: Vec<AllocatorBuilder>,
     others: Box<dyn Any + Send>,
+    /// Among several processes: how long one may be silent.
+    silence_max: Option<Duration>,
 }
 
 fn execute(
@@ -112,9 +128,9 @@ fn execute(
     stop: &Stop,
     failure: Failure,
 ) -> Result<()> {
-    let Communication { builders, others } = communication;
+    let Communication { builders, others, silence_max } = communication;
     let (fail, stop, start) = (failure.clone(), stop.clone(), Instant::now());
-    let begun = (start, workers.threads);
+    let begun = (start, workers.threads, silence_max);
     let guards = execute_from(builders, others, workers.config(), move |worker| {
         // A panic here would leave the other threads waiting for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| work(worker, &jobs, &stop, &fail, begun)));

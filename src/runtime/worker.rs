@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use timely::worker::Worker;
 
 use super::build::{Probes, build};
+use super::cluster::heartbeat::Heartbeat;
 use super::context::{Context, Failure, Phase, WallClock};
 use super::job::Job;
 use super::stop::{Stop, Stopper};
@@ -25,8 +26,10 @@ pub(super) fn work(
     jobs: &[Arc<Job>],
     stop: &Stop,
     failure: &Failure,
-    (start, threads): (Instant, usize),
+    (start, threads, silence_max): (Instant, usize, Option<Duration>),
 ) {
+    let mut heartbeat =
+        silence_max.map(|silence_max| Heartbeat::new(worker, (start, threads), silence_max));
     let mut contexts = Vec::with_capacity(jobs.len());
     let mut probes: Vec<Probes> = Vec::with_capacity(jobs.len());
     let mut floors = Vec::with_capacity(jobs.len());
@@ -58,6 +61,9 @@ pub(super) fn work(
         if failure.is_set() {
             return;
         }
+        if let Some(Err(silence)) = heartbeat.as_mut().map(Heartbeat::step) {
+            return failure.set(silence);
+        }
         stopper.step(&contexts);
         floors.iter_mut().for_each(FloorExchange::step);
         checkpoints.iter_mut().for_each(CheckpointExchange::step);
@@ -67,7 +73,10 @@ pub(super) fn work(
             let halted = contexts.iter().all(|context| context.phase.get() == Phase::Halted);
             checkpoints.iter_mut().for_each(|kept| if halted { kept.close() } else { kept.end() });
             if stopper.is_done() && checkpoints.iter().all(CheckpointExchange::is_done) {
-                break;
+                heartbeat.iter_mut().for_each(Heartbeat::close);
+                if heartbeat.iter().all(Heartbeat::is_done) {
+                    break;
+                }
             }
         }
     }

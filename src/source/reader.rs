@@ -28,6 +28,7 @@ use super::limit::{Rates, Taken};
 use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::checkpoint::{At, SLICE};
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 use crate::observe::PartitionBoard;
 use crate::observe::latency::ReaderLog;
 use crate::operators::Event;
@@ -348,6 +349,7 @@ impl Reader {
             self.batch.clear();
             self.batch.next_offset = before;
             reading.last = reading.partition.poll(&mut self.batch)?;
+            failpoint!("source.after_poll");
             more |= reading.last == Poll::Ready;
             if let Poll::After(pause) = reading.last {
                 sooner(&mut self.due, pause);

@@ -85,7 +85,7 @@ fn saved(whole: bool) -> Snapshot {
 
 /// Saves a state and publishes the manifest of its epoch.
 fn save(checkpoints: &Checkpoints, keeper: &Keeper, epoch: u64) {
-    let name = state_name(epoch, checkpoints.generation, 0, 0);
+    let name = state_name(epoch, checkpoints.generation(), 0, 0);
     keeper.put(At::Epoch(epoch), "counts".into(), name, saved(true));
     let Some(Kept::State(At::Epoch(found), operator, file)) = answer(keeper) else {
         panic!("the state of epoch {epoch} is not kept");
@@ -117,7 +117,7 @@ fn a_file_that_a_later_manifest_adds_to_is_kept_though_its_epoch_has_no_manifest
     let (checkpoints, keeper, failure) = keeper(&dir, 0, Duration::from_secs(60));
     let mut files = Vec::new();
     for epoch in 1..=6 {
-        let name = state_name(epoch, checkpoints.generation, 0, 0);
+        let name = state_name(epoch, checkpoints.generation(), 0, 0);
         keeper.put(At::Epoch(epoch), "counts".into(), name, saved(epoch == 1));
         let Some(Kept::State(_, operator, file)) = answer(&keeper) else {
             panic!("the state of epoch {epoch} is not kept");

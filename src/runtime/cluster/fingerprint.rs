@@ -26,6 +26,15 @@ pub fn fingerprint(jobs: &[Arc<Job>]) -> Result<u64> {
     Ok(hash::of(text.as_str()))
 }
 
+/// Hash of the checkpoints that jobs go on from: those who go on from different ones would count
+/// different epochs. Apart from [`fingerprint`], as another start may be enough to agree.
+pub fn resumed(jobs: &[Arc<Job>]) -> u64 {
+    let kept = jobs.iter().filter_map(|job| Some((&job.name, job.checkpoints.as_ref()?)));
+    let epochs: Vec<String> =
+        kept.map(|(name, kept)| format!("{name} {}", kept.first_epoch())).collect();
+    hash::of(epochs.join("\n").as_str())
+}
+
 fn describe(job: &Job, text: &mut String) -> Result<()> {
     let plan = job.plan()?;
     // Writing to a text cannot fail.
@@ -56,8 +65,6 @@ fn describe(job: &Job, text: &mut String) -> Result<()> {
         }
     }
     let _ = writeln!(text, "letters {:?}", job.letters.placement);
-    // Those who go on from different checkpoints would count different epochs.
-    let first = job.checkpoints.as_ref().map(|kept| kept.first_epoch());
-    let _ = writeln!(text, "checkpoints from {first:?}");
+    let _ = writeln!(text, "checkpoints {}", job.checkpoints.is_some());
     Ok(())
 }

@@ -71,14 +71,24 @@ pub(super) fn resolve(address: &str) -> Result<Vec<SocketAddr>> {
     }
 }
 
-/// Listens on the own line of the host file, or on what `--bind` names.
+/// Where a process listens, if not on its own line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bind<'a> {
+    /// `--bind`: `address` or `address:port`.
+    pub address: Option<&'a str>,
+    /// `--bind-any`: on every network, at the port of the own line.
+    pub any: bool,
+}
+
+/// Listens on the own line of the host file, or on what the command line names.
 ///
 /// # Errors
 ///
-/// The address is taken, not of this machine, or the wildcard.
-pub(super) fn listen(own: &str, bind: Option<&str>) -> Result<TcpListener> {
+/// The address is taken, not of this machine, or the wildcard without `--bind-any` and a secret.
+pub(super) fn listen(own: &str, bind: Bind<'_>, has_secret: bool) -> Result<TcpListener> {
     let port = own.rsplit_once(':').map_or("", |(_, port)| port);
-    let address = match bind {
+    let address = match bind.address {
+        None if bind.any => format!("0.0.0.0:{port}"),
         None => own.to_string(),
         Some(bind) => match bind.parse::<IpAddr>() {
             Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
@@ -88,10 +98,12 @@ pub(super) fn listen(own: &str, bind: Option<&str>) -> Result<TcpListener> {
         },
     };
     let found = resolve(&address).map_err(|error| Error::config(error.message()))?;
-    if found.iter().any(|address| address.ip().is_unspecified()) {
+    let is_any = found.iter().any(|address| address.ip().is_unspecified());
+    if is_any && !(bind.any && has_secret) {
         return Err(Error::config(format!("{address} is every network that this machine is in"))
             .hint(
-                "worker sockets know no password: bind them to one address of a trusted network",
+                "bind to one address of a trusted network, or to all of them by --bind-any with \
+                 a secret (--secret-file)",
             ));
     }
     let mut last = None;
@@ -155,15 +167,21 @@ mod tests {
 
     #[test]
     fn the_wildcard_and_a_taken_port_are_refused() {
-        let listener = listen("127.0.0.1:0", None).expect("a free port");
+        let at = |address| Bind { address, any: false };
+        let listener = listen("127.0.0.1:0", at(None), false).expect("a free port");
         let taken = listener.local_addr().expect("an address").to_string();
-        let error = listen(&taken, None).expect_err("taken");
+        let error = listen(&taken, at(None), false).expect_err("taken");
         assert!(error.to_string().starts_with(&format!("the address {taken} is taken")));
         for bind in ["0.0.0.0", "::", "0.0.0.0:0"] {
-            let error = listen("localhost:0", Some(bind)).expect_err(bind);
+            let error = listen("localhost:0", at(Some(bind)), true).expect_err(bind);
             assert_eq!(error.kind(), Kind::Config);
             assert!(error.to_string().contains("every network"), "{error}");
         }
-        assert!(listen("elsewhere.example:0", Some("127.0.0.1")).is_ok());
+        let any = Bind { address: None, any: true };
+        let error = listen("localhost:0", any, false).expect_err("no secret");
+        assert!(error.to_string().contains("--secret-file"), "{error}");
+        let listener = listen("localhost:0", any, true).expect("every network");
+        assert!(listener.local_addr().expect("an address").ip().is_unspecified());
+        assert!(listen("elsewhere.example:0", at(Some("127.0.0.1")), false).is_ok());
     }
 }

@@ -1,47 +1,52 @@
 //! The loop of the connect phase: one thread, sockets that do not block, a turn every few
 //! milliseconds.
 //!
-//! A process that leaves before "go" is forgotten again, so it may be started anew. Strangers are
-//! closed after their first wrong byte, or after a few seconds of silence, and only so many are
-//! listened to at a time.
+//! A process that leaves before "go" is forgotten again, so it may be started anew. When process 0
+//! leaves, the others leave its generation: they close their sockets, hear of the next one from the
+//! next process 0, and take nobody in who still belongs to the old one. Strangers are closed after
+//! their first wrong byte, or after a few seconds of silence, and only so many are listened to at a
+//! time.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::Connect;
-use super::hello::{ANSWER_BYTES, HELLO_BYTES, Hello, MAGIC, Verdict};
-use super::{hosts, wire};
+use super::call::{Answer, Call};
+use super::guest::{Guest, Heard};
+use super::hello::{Hello, Verdict};
+use super::refusals::{Reason, Refusals};
+use super::{Connect, Generation, wire};
 use crate::error::{Error, Result};
 use crate::runtime::Stop;
-use wire::Wire;
 
-/// How long a handshake may take.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
-
-/// How many callers are listened to at a time.
+/// How many strangers are listened to at a time; the oldest has to go when one more comes.
 const GUESTS_MAX: usize = 64;
 
-/// So many refusals are warnings; all others are for those who look closer.
-const WARNINGS_MAX: usize = 10;
-
-/// Pause between two turns, and before a call is tried again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+/// Pause between two turns.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What process 0 is told once a process has all its sockets, and what it tells all then.
 const READY: u8 = b'r';
 const GO: u8 = b'g';
+
+/// What the meeting of all processes comes to.
+pub(super) struct Met {
+    /// By process; `None` for this one.
+    pub(super) sockets: Vec<Option<TcpStream>>,
+    pub(super) generation: Generation,
+    pub(super) refusals: Refusals,
+}
 
 /// Connects all processes with each other; `None` if somebody asked for the end.
 pub(super) fn meet(
     options: &Connect<'_>,
     listener: TcpListener,
     stop: &Stop,
-) -> Result<Option<Vec<Option<TcpStream>>>> {
+) -> Result<Option<Met>> {
     let failed = |error| Error::unreachable(format!("a listening socket fails: {error}"));
     listener.set_nonblocking(true).map_err(failed)?;
     let deadline = Instant::now() + options.timeout;
-    let mut meeting = Meeting::new(options, listener);
+    let mut meeting = Meeting::new(options, listener)?;
     loop {
         if stop.is_asked() {
             return Ok(None);
@@ -50,196 +55,225 @@ pub(super) fn meet(
         meeting.hear();
         meeting.call()?;
         meeting.forget();
-        if meeting.is_agreed()? {
-            return Ok(Some(meeting.peers));
+        if let (true, Some(generation)) = (meeting.is_agreed()?, meeting.generation) {
+            let Meeting { peers: sockets, refusals, .. } = meeting;
+            return Ok(Some(Met { sockets, generation, refusals }));
         }
         if deadline <= Instant::now() {
             return Err(meeting.missing());
         }
-        std::thread::sleep(PAUSES.0);
+        std::thread::sleep(PAUSE);
     }
 }
 
 struct Meeting<'a> {
     options: &'a Connect<'a>,
-    own: Hello,
     listener: TcpListener,
+    /// Made by process 0, heard from it by all others.
+    generation: Option<Generation>,
     guests: Vec<Guest>,
     /// To the processes with lower indices.
     calls: Vec<Call>,
     peers: Vec<Option<TcpStream>>,
     /// Process 0: who has all its sockets. Others: whether process 0 knows that of them.
     ready: Vec<bool>,
-    refusals: usize,
-}
-
-/// Somebody who has called and not said enough yet.
-struct Guest {
-    wire: Wire,
-    from: SocketAddr,
-    until: Instant,
-}
-
-/// A call to a process.
-struct Call {
-    to: usize,
-    /// How often it was tried: its addresses take turns.
-    attempt: usize,
-    /// Not before.
-    again: Instant,
-    state: Option<(Wire, State, Instant)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Ringing,
-    Answered,
+    refusals: Refusals,
 }
 
 impl<'a> Meeting<'a> {
-    fn new(options: &'a Connect<'a>, listener: TcpListener) -> Meeting<'a> {
-        let (own, again) = (options.seat, Instant::now());
-        let call = |to| Call { to, attempt: 0, again, state: None };
+    fn new(options: &'a Connect<'a>, listener: TcpListener) -> Result<Meeting<'a>> {
+        let own = options.seat;
         if let Ok(address) = listener.local_addr() {
             let (index, processes) = (own.index, own.processes);
             (options.report)(&format!("process {index} of {processes} listens on {address}"));
         }
-        Meeting {
+        let generation = match own.index {
+            0 => Some(Generation::mint(options.generation)?),
+            _ => None,
+        };
+        Ok(Meeting {
             options,
-            own: Hello::new(own),
             listener,
+            generation,
             guests: vec![],
-            calls: (0..own.index).map(call).collect(),
+            calls: (0..own.index).map(Call::new).collect(),
             peers: (0..own.processes).map(|_| None).collect(),
             ready: vec![false; own.processes],
-            refusals: 0,
-        }
+            refusals: Refusals::default(),
+        })
     }
 
     /// Lets callers in.
     fn welcome(&mut self) {
-        while self.guests.len() < GUESTS_MAX {
+        for _ in 0..GUESTS_MAX {
             // What fails here is one caller's connection, or it will be met at the next turn.
             let Ok((stream, from)) = self.listener.accept() else { return };
-            if stream.set_nonblocking(true).is_ok() {
-                let until = Instant::now() + HANDSHAKE_MAX;
-                self.guests.push(Guest { wire: Wire::new(stream), from, until });
+            self.guests.extend(Guest::new(stream, from));
+            if GUESTS_MAX < self.guests.len() {
+                let oldest = self.guests.remove(0);
+                self.refusals.count(oldest.from, Reason::Crowd, "too many others came after it");
             }
         }
     }
 
     /// Hears who the callers are.
     fn hear(&mut self) {
+        let (seat, generation) = (self.options.seat, self.generation);
         for mut guest in std::mem::take(&mut self.guests) {
-            match guest.wire.receive(HELLO_BYTES) {
-                Err(_) => self.refuse(guest.from, "it hung up before it said who it is"),
-                Ok(bytes) => {
-                    let begins = bytes.len().min(MAGIC.len());
-                    if bytes[..begins] != MAGIC[..begins] {
-                        self.refuse(guest.from, "it is no process of highwater");
-                    } else if let Some(hello) = Hello::read(bytes) {
-                        self.judge(guest, hello);
-                    } else if guest.until <= Instant::now() {
-                        self.refuse(guest.from, "it did not say who it is");
-                    } else {
-                        self.guests.push(guest);
-                    }
-                }
+            let own = |nonce| Hello::new(seat, generation, nonce);
+            match guest.hear(own, self.options.secret) {
+                Heard::Little => self.guests.push(guest),
+                Heard::Hello(hello) => self.answer(guest, &hello),
+                Heard::Refused(reason, why) => self.refusals.count(guest.from, reason, why),
             }
         }
     }
 
     /// Takes a process in, or tells it why not.
-    fn judge(&mut self, guest: Guest, hello: Hello) {
-        let index = hello.seat.index;
-        let (verdict, why) = match self.own.differs(&hello) {
-            Some(why) => (Verdict::Differs, why),
-            None if index <= self.own.seat.index || self.peers.len() <= index => {
-                (Verdict::Differs, format!("no call is expected from a process {index}"))
+    fn answer(&mut self, guest: Guest, hello: &Hello) {
+        let (verdict, why) = self.judge(hello);
+        let (index, from) = (hello.seat.index, guest.from);
+        let stream = guest.answer(verdict, self.options.secret);
+        if let Some(reason) = verdict.reason() {
+            self.refusals.count(from, reason, &why);
+        }
+        if verdict == Verdict::Welcome
+            && let Some(stream) = stream
+        {
+            self.take(index, stream);
+        }
+        if verdict == Verdict::Generation && self.generation < hello.generation {
+            self.begin_again("there is a newer generation");
+        }
+    }
+
+    /// What to make of a process that knows the secret.
+    fn judge(&self, hello: &Hello) -> (Verdict, String) {
+        let (own, index) = (self.options.seat, hello.seat.index);
+        if let Some(why) = Hello::new(own, None, [0; 32]).differs(hello) {
+            return (Verdict::Differs, why);
+        }
+        if index <= own.index || self.peers.len() <= index {
+            return (Verdict::Differs, format!("no call is expected from a process {index}"));
+        }
+        match (self.generation, hello.generation) {
+            // All others hear of it from process 0.
+            (Some(_), None) if own.index == 0 => {}
+            (Some(here), Some(there)) if here != there => {
+                let age = if there < here { "an older" } else { "a newer" };
+                return (Verdict::Generation, format!("process {index} is of {age} generation"));
             }
-            None if self.peers[index].as_ref().is_some_and(|peer| !wire::is_gone(peer)) => {
+            (Some(_), Some(_)) => {}
+            (None, _) | (_, None) => return (Verdict::Later, String::new()),
+        }
+        if own.index == 0 && own.resumed != hello.seat.resumed {
+            return (
+                Verdict::Checkpoint,
+                format!("process {index} goes on from another checkpoint"),
+            );
+        }
+        match &self.peers[index] {
+            Some(peer) if !wire::is_gone(peer) => {
                 (Verdict::Taken, format!("there is a process {index} already"))
             }
-            None => (Verdict::Welcome, String::new()),
-        };
-        let mut stream = guest.wire.stream;
-        // A few bytes on a new socket find room; if they do not, the caller is gone.
-        let sent = stream.write_all(&verdict.answer(self.own));
-        if verdict != Verdict::Welcome {
-            self.refuse(guest.from, &why);
-        } else if sent.is_ok() {
-            self.take(index, stream);
+            _ => (Verdict::Welcome, String::new()),
         }
     }
 
     fn take(&mut self, index: usize, stream: TcpStream) {
-        let own = self.own.seat.index;
+        let own = self.options.seat.index;
         (self.options.report)(&format!("process {own} is connected to process {index}"));
         self.ready[index] = false;
         self.peers[index] = Some(stream);
     }
 
-    fn refuse(&mut self, from: SocketAddr, why: &str) {
-        self.refusals += 1;
-        if self.refusals <= WARNINGS_MAX {
-            tracing::warn!("refused a connection from {from}: {why}");
-        } else {
-            tracing::debug!("refused a connection from {from}: {why}");
-        }
-    }
-
-    /// Calls the processes with lower indices that are not there yet.
+    /// Calls the processes with lower indices that are not there yet: process 0 first.
     fn call(&mut self) -> Result<()> {
+        let (seat, secret) = (self.options.seat, self.options.secret);
         for index in 0..self.calls.len() {
-            if self.peers[index].is_some() {
+            let generation = self.generation;
+            if self.peers[index].is_some() || (index != 0 && generation.is_none()) {
                 continue;
             }
-            let call = &mut self.calls[index];
-            let now = Instant::now();
-            if call.state.is_none() && call.again <= now {
-                call.begin(&self.options.addresses[call.to], now);
-            }
-            let Some(answer) = call.answer(self.own, now) else { continue };
-            let stream = call.state.take().map(|(wire, _, _)| wire.stream);
-            if let (Some(stream), true) = (stream, self.is_welcome(index, answer)?) {
-                self.take(index, stream);
+            let own = |nonce| Hello::new(seat, generation, nonce);
+            let answer = self.calls[index].step(&self.options.addresses[index], own, secret);
+            if let Some(answer) = answer {
+                self.is_answered(index, answer)?;
             }
         }
         Ok(())
     }
 
-    fn is_welcome(&self, to: usize, (other, verdict): (Hello, Verdict)) -> Result<bool> {
-        if let Some(error) = verdict.refusal(&self.own, &other) {
+    fn is_answered(&mut self, to: usize, answer: Answer) -> Result<()> {
+        let Answer { own, other, verdict, stream } = answer;
+        if verdict == Verdict::Secret {
+            if !std::mem::replace(&mut self.calls[to].is_doubted, true) {
+                let address = &self.options.addresses[to];
+                tracing::warn!("process {to} ({address}) and this one do not share a secret");
+            }
+            return Ok(());
+        }
+        if let Some(error) = verdict.refusal(&own, &other) {
             return Err(error);
         }
-        if other.seat.index == to {
-            return Ok(true);
+        if other.seat.index != to {
+            let (address, other) = (&self.options.addresses[to], other.seat.index);
+            return Err(Error::config(format!(
+                "at {address} is process {other}, and not process {to}"
+            ))
+            .hint("give all processes the same host file"));
         }
-        let (address, other) = (&self.options.addresses[to], other.seat.index);
-        Err(Error::config(format!("at {address} is process {other}, and not process {to}"))
-            .hint("give all processes the same host file"))
+        match verdict {
+            Verdict::Welcome => {
+                self.calls[to].is_doubted = false;
+                if to == 0 {
+                    self.generation = other.generation;
+                }
+                self.take(to, stream);
+            }
+            Verdict::Generation if self.generation < other.generation => {
+                self.begin_again("there is a newer generation");
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Forgets those who have left.
     fn forget(&mut self) {
         for index in 0..self.peers.len() {
             if self.peers[index].as_ref().is_some_and(wire::is_gone) {
-                let own = self.own.seat.index;
+                let own = self.options.seat.index;
                 (self.options.report)(&format!("process {own} has lost process {index}"));
                 self.peers[index] = None;
                 self.ready[index] = false;
+                if index == 0 {
+                    self.begin_again("its process 0 is gone");
+                }
             }
         }
     }
 
+    /// Leaves a generation that will come to nothing, to hear of the next one from process 0.
+    fn begin_again(&mut self, why: &str) {
+        let own = self.options.seat.index;
+        if own != 0 && self.generation.is_some() {
+            (self.options.report)(&format!("process {own} leaves its generation: {why}"));
+            self.generation = None;
+            self.peers.iter_mut().for_each(|peer| *peer = None);
+            self.ready.fill(false);
+            self.calls.iter_mut().for_each(Call::hang_up);
+        }
+    }
+
     fn is_complete(&self) -> bool {
-        let own = self.own.seat.index;
+        let own = self.options.seat.index;
         self.peers.iter().enumerate().all(|(index, peer)| index == own || peer.is_some())
     }
 
     /// Whether all processes have all sockets, and all know it.
     fn is_agreed(&mut self) -> Result<bool> {
-        if self.own.seat.index == 0 {
+        if self.options.seat.index == 0 {
             for (peer, ready) in self.peers.iter().zip(&mut self.ready) {
                 let Some(peer) = peer.as_ref().filter(|_| !*ready) else { continue };
                 // Who has hung up is forgotten at the next turn.
@@ -270,7 +304,7 @@ impl<'a> Meeting<'a> {
 
     /// Names the processes that are not there.
     fn missing(&self) -> Error {
-        let own = self.own.seat.index;
+        let own = self.options.seat.index;
         let waited = self.options.timeout.as_secs_f64();
         let name = |index: usize| format!("process {index} ({})", self.options.addresses[index]);
         let others = || (0..self.peers.len()).filter(|index| *index != own);
@@ -286,53 +320,23 @@ impl<'a> Meeting<'a> {
             [missing] => format!("{missing} is not connected"),
             missing => format!("{} are not connected", missing.join(", ")),
         };
-        let hint = "start every process with the same -n and host file, each with its own -p";
-        Error::unreachable(format!("after {waited} s {what}")).hint(hint)
+        let mut doubted = self.calls.iter().filter(|call| call.is_doubted);
+        if let Some(call) = doubted.find(|call| self.peers[call.to].is_none()) {
+            let other = name(call.to);
+            return Error::config(format!("{other} and this process do not share a secret"))
+                .hint(SHARE);
+        }
+        let error = Error::unreachable(format!("after {waited} s {what}"));
+        if 0 < self.refusals.of(Reason::Secret) {
+            return error.hint(format!("who did not know the secret was refused: {SHARE}"));
+        }
+        error.hint("start every process with the same -n and host file, each with its own -p")
     }
 }
+
+/// What to do about secrets that differ.
+const SHARE: &str = "give all processes of a job the same --secret-file, or none of them one";
 
 fn left(what: &str) -> Error {
     Error::unreachable(format!("{what} before the job began")).hint("start the job again")
-}
-
-impl Call {
-    /// Calls the next address of a process.
-    fn begin(&mut self, address: &str, now: Instant) {
-        self.again = now + PAUSES.1;
-        let Ok(addresses) = hosts::resolve(address) else { return };
-        let next = addresses[self.attempt % addresses.len()];
-        self.attempt += 1;
-        if let Ok(stream) = wire::call(next) {
-            self.state = Some((Wire::new(stream), State::Ringing, now + HANDSHAKE_MAX));
-        }
-    }
-
-    /// The answer, once it is there. What goes wrong ends this attempt.
-    fn answer(&mut self, own: Hello, now: Instant) -> Option<(Hello, Verdict)> {
-        let (wire, state, until) = self.state.as_mut()?;
-        let mut step = || -> std::io::Result<Option<(Hello, Verdict)>> {
-            if *state == State::Ringing {
-                if !wire::is_answered(&wire.stream)? {
-                    return Ok(None);
-                }
-                wire.stream.write_all(&own.to_bytes())?;
-                *state = State::Answered;
-            }
-            let bytes = wire.receive(ANSWER_BYTES)?;
-            let answer = Verdict::read(bytes);
-            match answer {
-                None if bytes.len() == ANSWER_BYTES => Err(std::io::ErrorKind::InvalidData.into()),
-                answer => Ok(answer),
-            }
-        };
-        match step() {
-            Ok(None) if now < *until => None,
-            Ok(Some(answer)) => Some(answer),
-            _ => {
-                self.again = now + PAUSES.1;
-                self.state = None;
-                None
-            }
-        }
-    }
 }

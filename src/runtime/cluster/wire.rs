@@ -6,37 +6,44 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
-use super::hello::ANSWER_BYTES;
+use super::hello::HELLO_BYTES;
 
-/// A socket and the message of fixed size that comes in on it.
+/// A socket and the message of fixed size that comes in on it. Nothing that a stranger says takes
+/// more room than this.
 pub(super) struct Wire {
     pub(super) stream: TcpStream,
-    bytes: [u8; ANSWER_BYTES],
+    bytes: [u8; HELLO_BYTES],
     length: usize,
 }
 
 impl Wire {
     /// Takes a socket that does not block.
     pub(super) fn new(stream: TcpStream) -> Wire {
-        Wire { stream, bytes: [0; ANSWER_BYTES], length: 0 }
+        Wire { stream, bytes: [0; HELLO_BYTES], length: 0 }
     }
 
-    /// What has come of a message of `size` bytes so far, and no byte of the next one.
+    /// The next message of `N` bytes once all of it is there, and no byte of the one behind it.
     ///
     /// # Errors
     ///
     /// The other side has hung up.
-    pub(super) fn receive(&mut self, size: usize) -> io::Result<&[u8]> {
-        while self.length < size {
-            match self.stream.read(&mut self.bytes[self.length..size]) {
+    pub(super) fn receive<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
+        while self.length < N {
+            match self.stream.read(&mut self.bytes[self.length..N]) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(length) => self.length += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(&self.bytes[..self.length])
+        self.length = 0;
+        Ok(self.bytes.first_chunk().copied())
+    }
+
+    /// What has come of a message so far.
+    pub(super) fn so_far(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 

@@ -7,6 +7,7 @@ use super::desk::Desk;
 use super::pending::{Coalesced, OnTheWay, Sent, Work};
 use super::{Answer, Item, State};
 use crate::error::Result;
+use crate::failpoint::failpoint;
 use crate::sink::Writer;
 
 /// Rows handed to a writer at once, at most: a batch of a database.
@@ -53,6 +54,7 @@ impl<'d, W: Fn()> Thread<'d, W> {
         loop {
             let Work { rows, epoch, finish, leave } = self.next();
             if !rows.is_empty() {
+                failpoint!("sink.before_write");
                 let refusals = self.patiently(|writer| writer.write(&rows))?;
                 self.unclosed = true;
                 match self.writer.answers_later() {
