@@ -232,6 +232,10 @@ fn a_process_that_left_before_the_start_may_come_again() {
     let mut gone = greet(&addresses[0], hello(seat(1, 2), None));
     assert_eq!(gone.prove(&secret()), Some(Verdict::Welcome));
     drop(gone);
+    // Half closed is gone as well, though its other half still listens.
+    let mut half = greet(&addresses[0], hello(seat(1, 2), None));
+    assert_eq!(half.prove(&secret()), Some(Verdict::Welcome));
+    half.stream.shutdown(Shutdown::Write).expect("it is open");
     let second = start(1, &addresses);
     assert_eq!((peers(first).index, peers(second).index), (0, 1));
 }
