@@ -309,7 +309,12 @@ impl Sink {
         }
         let Some(published) = agent.and_then(|agent| agent.published()) else { return };
         match &self.queue {
-            Some(queue) if queue.delivers() => queue.published(published),
+            Some(queue) if queue.delivers() => {
+                queue.published(published);
+                if self.context.phase.get() != Phase::Running {
+                    queue.press();
+                }
+            }
             // What is staged counts as written once the checkpoint that holds it is published.
             _ => self.unconfirmed = self.unconfirmed.split_off(&(published + 1)),
         }

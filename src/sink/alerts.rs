@@ -133,6 +133,14 @@ struct LoggingCourier {
 }
 
 impl Courier for LoggingCourier {
+    fn every(&self) -> Option<Duration> {
+        self.courier.every()
+    }
+
+    fn refuses(&self, rows: &Rows) -> Vec<Refusal> {
+        self.courier.refuses(rows)
+    }
+
     fn begin(&mut self) -> Result<Delivered> {
         self.courier.begin()
     }

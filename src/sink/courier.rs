@@ -9,6 +9,8 @@
 //! A courier puts the rows and the number of the epoch into the sink by one act, so an epoch that
 //! is delivered again after a crash is recognised by its number.
 
+use std::time::Duration;
+
 use crate::error::Result;
 use crate::row::Rows;
 use crate::sink::Refusal;
@@ -55,6 +57,18 @@ pub struct Delivery<'a> {
 
 /// Delivers the rows of one shard; on a thread of its own.
 pub trait Courier: Send {
+    /// How long rows may wait for more, so that fewer deliveries are made, if the sink says that
+    /// itself; else the `trigger_interval` does.
+    fn every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Which rows it refuses by looking at them. Asked about rows that were delivered and whose
+    /// letters may have been lost; those that the store has refused are told by `begin`.
+    fn refuses(&self, _rows: &Rows) -> Vec<Refusal> {
+        vec![]
+    }
+
     /// Says what was delivered, and keeps older attempts from delivering. Called first.
     ///
     /// # Errors

@@ -15,10 +15,14 @@
 //! their rows are there, so what a crash loses is read again by the next start. That start refuses
 //! a folder with files in it, unless `overwrite` says that they may go.
 //!
+//! In a job with checkpoints files appear once the checkpoint that holds their rows is published,
+//! and each row is in one of them, once: `courier.rs`.
+//!
 //! Files go through the trait of `storage.rs`: to a folder of this machine, or by the feature `s3`
 //! through the crate `object_store`.
 
 mod columns;
+mod courier;
 #[cfg(feature = "s3")]
 mod objects;
 mod part;
@@ -39,9 +43,12 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::TypePtr;
 use serde::Deserialize;
 
+use super::courier::{Courier, Route};
 use super::{Accepts, Common, Guarantee, Shard, Sink, View, Writer};
+use crate::checkpoint::SinkReceipt;
 use crate::error::{Error, Result};
 use crate::row::Type;
+use courier::ParquetCourier;
 use place::Place;
 pub use place::S3Options;
 use storage::Storage;
@@ -151,7 +158,8 @@ pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Si
         compression: options.compression,
     };
     let overwrite = common.overwrite;
-    Ok(Box::new(ParquetSink { place, options, format, overwrite, checked: None }))
+    let (checked, past) = (None, Past::NoCheckpoints);
+    Ok(Box::new(ParquetSink { place, options, format, overwrite, checked, past }))
 }
 
 /// How the rows of a view become a file.
@@ -180,6 +188,17 @@ struct ParquetSink {
     overwrite: bool,
     /// The client of the last check, for the first writer: making one may take a while.
     checked: Option<Box<dyn Storage>>,
+    past: Past,
+}
+
+/// What the sink knows of the checkpoints of its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    NoCheckpoints,
+    /// This is the first attempt: what is in the folder is not of this job.
+    Begins,
+    /// There were others: what they have left is told by its name.
+    GoesOn,
 }
 
 impl ParquetSink {
@@ -194,7 +213,15 @@ impl Sink for ParquetSink {
     }
 
     fn guarantee(&self) -> Guarantee {
-        Guarantee::AtLeastOnce
+        match self.past {
+            Past::NoCheckpoints => Guarantee::AtLeastOnce,
+            Past::Begins | Past::GoesOn => Guarantee::ExactlyOnce,
+        }
+    }
+
+    fn resume(&mut self, receipts: Option<&[SinkReceipt]>) -> Result<()> {
+        self.past = if receipts.is_some() { Past::GoesOn } else { Past::Begins };
+        Ok(())
     }
 
     fn check(&mut self) -> Result<()> {
@@ -209,7 +236,7 @@ impl Sink for ParquetSink {
             ));
         }
         match names.iter().find(|name| part::is_part(name)) {
-            Some(name) if !self.overwrite => {
+            Some(name) if !self.overwrite && self.past != Past::GoesOn => {
                 let why = format!("`{path}` holds files already, such as `{name}`");
                 Err(Error::config(why)
                     .hint("move them away, or set `overwrite = true` in the binding of the sink"))
@@ -220,6 +247,15 @@ impl Sink for ParquetSink {
 
     fn claim(&self) -> Option<PathBuf> {
         Some(self.place.claim())
+    }
+
+    fn courier(&mut self, route: Route) -> Result<Option<Box<dyn Courier>>> {
+        if self.past == Past::NoCheckpoints {
+            return Ok(None);
+        }
+        let (storage, format) = (self.storage()?, self.format.clone());
+        let courier = ParquetCourier::new(storage, format, &self.options, self.overwrite, route);
+        Ok(Some(Box::new(courier)))
     }
 
     /// Each writer removes what its own worker may have left, so that they do not meet.

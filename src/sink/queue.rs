@@ -109,6 +109,8 @@ struct State {
     rows: usize,
     /// The newest epoch whose checkpoint is published.
     published: Option<u64>,
+    /// The job stops: rows wait for no more.
+    presses: bool,
     /// The process wants to end: what cannot be written now is given up.
     hurry: bool,
 }
@@ -211,6 +213,12 @@ impl Queue {
     /// Says that the checkpoint of an epoch is published.
     pub fn published(&self, epoch: u64) {
         self.shared.state().published = Some(epoch);
+        self.shared.changed.notify_all();
+    }
+
+    /// Delivers what is published without waiting for more.
+    pub fn press(&self) {
+        self.shared.state().presses = true;
         self.shared.changed.notify_all();
     }
 

@@ -30,6 +30,12 @@ pub(super) trait Storage: Send {
     /// Removes a file, if it is there.
     fn remove(&mut self, name: &str) -> Result<()>;
 
+    /// Keeps attempts with a smaller number from publishing what they have staged, where the store
+    /// can do that; what this one stages from now on is told from theirs.
+    fn fence(&mut self, _generation: u64) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes the bytes of a file under a preliminary name; replaces what an earlier try has left.
     fn stage(&mut self, name: &str, bytes: &Bytes) -> Result<()>;
 
@@ -46,12 +52,19 @@ pub(super) enum Published {
     Taken,
 }
 
+/// How the folders begin in which attempts to run a job stage their files.
+const STAGING: &str = ".staging-";
+
 /// A folder of this machine.
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Where files are staged; a later attempt removes it.
+    staging: PathBuf,
+}
 
 impl Folder {
     pub(super) fn new(path: &Path) -> Folder {
-        Folder(path.into())
+        Folder { path: path.into(), staging: path.into() }
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
@@ -59,15 +72,19 @@ impl Folder {
             .hint("it is tried again; make room on the disk, or stop the job")
     }
 
+    fn fenced(&self) -> Error {
+        Error::fenced("a later attempt of the job writes to this folder").within(self.place())
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = File::create(self.0.join(name))?;
+        let mut file = File::create(self.staging.join(name))?;
         file.write_all(bytes)?;
         file.sync_all()
     }
 
     /// By a link, as a rename would replace a file that is there.
     fn link(&self, staged: &str, name: &str) -> io::Result<Published> {
-        let (staged, whole) = (self.0.join(staged), self.0.join(name));
+        let (staged, whole) = (self.staging.join(staged), self.path.join(name));
         match fs::hard_link(&staged, &whole) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -91,19 +108,19 @@ impl Folder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        File::open(&self.0)?.sync_all()?;
+        File::open(&self.path)?.sync_all()?;
         Ok(Published::Done)
     }
 }
 
 impl Storage for Folder {
     fn place(&self) -> String {
-        self.0.display().to_string()
+        self.path.display().to_string()
     }
 
     fn list(&mut self) -> Result<Vec<String>> {
         let failed = |error| Error::config(format!("cannot read `{}`: {error}", self.place()));
-        let entries = match fs::read_dir(&self.0) {
+        let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
             entries => entries.map_err(failed)?,
         };
@@ -117,12 +134,12 @@ impl Storage for Folder {
 
     /// With the folders above it.
     fn make(&mut self) -> Result<()> {
-        fs::create_dir_all(&self.0)
+        fs::create_dir_all(&self.path)
             .map_err(|error| Error::config(format!("cannot make `{}`: {error}", self.place())))
     }
 
     fn remove(&mut self, name: &str) -> Result<()> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::config(format!("cannot remove `{}`: {error}", path.display())))
@@ -131,12 +148,43 @@ impl Storage for Folder {
         }
     }
 
+    /// Without their folder older attempts can neither stage a file nor link one that they have
+    /// staged.
+    fn fence(&mut self, generation: u64) -> Result<()> {
+        for name in self.list()? {
+            let other = name.strip_prefix(STAGING).and_then(|number| number.parse::<u64>().ok());
+            if other.is_some_and(|other| generation < other) {
+                return Err(self.fenced());
+            }
+            if other.is_some_and(|other| other < generation) {
+                let removed = fs::remove_dir_all(self.path.join(&name));
+                match removed {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(self.failed("remove an old folder in", error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.staging = self.path.join(format!("{STAGING}{generation}"));
+        fs::create_dir_all(&self.staging).map_err(|error| self.failed("make a folder in", error))
+    }
+
     fn stage(&mut self, name: &str, bytes: &Bytes) -> Result<()> {
+        if self.staging != self.path && !self.staging.exists() {
+            return Err(self.fenced());
+        }
         self.write(name, bytes).map_err(|error| self.failed("write", error))
     }
 
     fn publish(&mut self, staged: &str, name: &str) -> Result<Published> {
-        self.link(staged, name).map_err(|error| self.failed("publish a file in", error))
+        let linked = self.link(staged, name);
+        let is_fenced =
+            |error: &io::Error| error.kind() == io::ErrorKind::NotFound && !self.staging.exists();
+        linked.map_err(|error| match is_fenced(&error) {
+            true => self.fenced(),
+            false => self.failed("publish a file in", error),
+        })
     }
 }
 

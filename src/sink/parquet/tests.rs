@@ -1,5 +1,6 @@
 //! Files are read back: by the crate here, and by pyarrow and DuckDB where they are installed.
 
+mod delivered;
 #[cfg(feature = "s3")]
 mod objects;
 #[cfg(feature = "testing")]

@@ -42,7 +42,7 @@ pub(super) struct ParquetWriter {
 }
 
 /// A file that is being filled.
-struct Open {
+pub(super) struct Open {
     file: SerializedFileWriter<Vec<u8>>,
     columns: Vec<Gathered>,
     /// Bytes of the rows in `columns`, about.
@@ -105,17 +105,17 @@ impl ParquetWriter {
 
     /// Bytes of the open file, packed and not.
     fn bytes(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.file.bytes_written() + open.gathered)
+        self.open.as_ref().map_or(0, Open::bytes)
     }
 }
 
 /// Memory takes every byte, so this is a file that cannot be described.
-fn broken(error: ParquetError) -> Error {
+pub(super) fn broken(error: ParquetError) -> Error {
     Error::bug(format!("a Parquet file cannot be made: {error}"))
 }
 
 impl Open {
-    fn new(format: &Format, until: Instant) -> Result<Open, ParquetError> {
+    pub(super) fn new(format: &Format, until: Instant) -> Result<Open, ParquetError> {
         let properties = format.properties().into();
         let file = SerializedFileWriter::new(Vec::new(), format.schema.clone(), properties)?;
         let stamp = format.stamped.then_some(crate::row::Type::Time);
@@ -124,10 +124,24 @@ impl Open {
         Ok(Open { file, columns, gathered: 0, until })
     }
 
-    fn push<'a>(&mut self, cells: impl Iterator<Item = &'a Cell>) {
+    /// Takes a row; packs what has come once it is much.
+    pub(super) fn push<'a>(
+        &mut self,
+        cells: impl Iterator<Item = &'a Cell>,
+        roll_bytes: usize,
+    ) -> Result<(), ParquetError> {
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             self.gathered += column.push(cell);
         }
+        if GROUP_BYTES_MAX.min(roll_bytes) <= self.gathered {
+            self.close_group()?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the file, packed and not.
+    pub(super) fn bytes(&self) -> usize {
+        self.file.bytes_written() + self.gathered
     }
 
     fn close_group(&mut self) -> Result<(), ParquetError> {
@@ -138,14 +152,23 @@ impl Open {
         Ok(())
     }
 
-    fn close(mut self) -> Result<Vec<u8>, ParquetError> {
+    pub(super) fn close(mut self) -> Result<Vec<u8>, ParquetError> {
         self.close_group()?;
         self.file.into_inner()
     }
 }
 
+/// A file takes rows that do not change.
+pub(super) fn only_final(rows: &Rows) -> Result<()> {
+    if rows.marks.iter().any(|mark| mark.change != Change::Final) {
+        return Err(Error::config("a file takes final rows only, and this row may change")
+            .hint("set `rows = \"final\"`, or bind the view to a table"));
+    }
+    Ok(())
+}
+
 /// Why a row cannot be stored.
-fn misfit(cells: &[Cell]) -> Option<Reject> {
+pub(super) fn misfit(cells: &[Cell]) -> Option<Reject> {
     let too_large = |cell: &&Cell| match cell {
         Cell::Decimal(hundredths) => DECIMAL_MAX.unsigned_abs() < hundredths.unsigned_abs(),
         _ => false,
@@ -157,10 +180,7 @@ fn misfit(cells: &[Cell]) -> Option<Reject> {
 
 impl Writer for ParquetWriter {
     fn write(&mut self, rows: &Rows) -> Result<Vec<Refusal>> {
-        if rows.marks.iter().any(|mark| mark.change != Change::Final) {
-            return Err(Error::config("a file takes final rows only, and this row may change")
-                .hint("set `rows = \"final\"`, or bind the view to a table"));
-        }
+        only_final(rows)?;
         // Before anything is taken in: a call that fails is made again with the same rows.
         if self.closed.is_some() || self.roll_bytes <= self.bytes() {
             self.stage()?;
@@ -179,10 +199,7 @@ impl Writer for ParquetWriter {
                     none.insert(Open::new(&self.format, until).map_err(broken)?)
                 }
             };
-            open.push(cells.iter().chain(&stamp));
-            if GROUP_BYTES_MAX.min(self.roll_bytes) <= open.gathered {
-                open.close_group().map_err(broken)?;
-            }
+            open.push(cells.iter().chain(&stamp), self.roll_bytes).map_err(broken)?;
         }
         Ok(refusals)
     }

@@ -22,7 +22,7 @@ impl<'d, W: Fn()> Delivering<'d, W> {
     /// the queue until the end, or an error that waiting does not cure.
     pub(super) fn serve(post: Post, desk: &'d Desk<W>) -> Result<()> {
         let Post { outbox, own: (courier, pending), former } = post;
-        let waiting = Waiting::new(desk.options.gather);
+        let waiting = Waiting::new(courier.every().or(desk.options.gather));
         let mut this = Delivering { desk, outbox, courier, waiting };
         for (mut courier, files) in former {
             catch_up(desk, &this.outbox, &mut *courier, &files)?;
@@ -49,6 +49,7 @@ impl<'d, W: Fn()> Delivering<'d, W> {
         loop {
             self.waiting.publish(state.published);
             let presses = state.hurry
+                || state.presses
                 || self.desk.options.rows_max <= state.rows
                 || matches!(state.items.back(), Some(Item::Finish | Item::Leave));
             let left = self.waiting.due(presses);
@@ -105,6 +106,12 @@ fn catch_up<W: Fn()>(
         let Some(since) = since else { continue };
         if let Some(mark) = mark(outbox, &files[since..], refusal.row)? {
             desk.tell(Answer::Refused(mark, refusal));
+        }
+    }
+    for file in files.iter().filter(|file| Some(file.epoch) <= last) {
+        let rows = outbox.get(file)?;
+        for refusal in courier.refuses(&rows) {
+            desk.tell(Answer::Refused(rows.marks[refusal.row], refusal));
         }
     }
     let mut rows = Rows::default();

@@ -29,6 +29,16 @@ struct Van {
 }
 
 impl Courier for Van {
+    /// Rows of 99 are refused by anybody who looks at them.
+    fn refuses(&self, rows: &Rows) -> Vec<Refusal> {
+        let values = rows.cells.iter().map(value).enumerate();
+        let reject = Reject::new(Reason::RejectedBySink, "99");
+        let refusal = |(row, value): (usize, i64)| {
+            (value == 99).then(|| Refusal { row, reject: reject.clone() })
+        };
+        values.filter_map(refusal).collect()
+    }
+
     fn begin(&mut self) -> Result<Delivered> {
         let mut goods = self.shop.0.lock().unwrap();
         if 0 < goods.failures {
@@ -154,10 +164,10 @@ fn what_earlier_attempts_have_staged_is_delivered_first() {
     let (scratch, shop) = (Scratch::new("delivered-later"), Shop::default());
     let kept = outbox(&scratch);
     let file = |epoch: u64, values: &[i64]| kept.put(epoch, &rows(values.to_vec())).unwrap();
-    let (own, other) = (vec![file(1, &[10]), file(2, &[20, 21])], vec![file(3, &[30])]);
+    let (own, other) = (vec![file(1, &[10, 99]), file(2, &[20, 21])], vec![file(3, &[30])]);
     // Both couriers have delivered epoch 1, and the letters about two rows may be lost.
     let refusal = |row| Refusal { row, reject: Reject::new(Reason::RejectedBySink, "no") };
-    let refused = vec![(1, refusal(2)), (0, refusal(0))];
+    let refused = vec![(1, refusal(3)), (0, refusal(0))];
     shop.edit(|goods| goods.found = Delivered { last: Some(1), refused });
     let former = vec![(shop.van(7), other)];
     let post = Post { outbox: outbox(&scratch), own: (shop.van(0), own), former };
@@ -166,6 +176,8 @@ fn what_earlier_attempts_have_staged_is_delivered_first() {
     queue.epoch(4);
     let told = answer(&queue);
     assert!(told.starts_with("refused") && told.contains("offset: 21"), "{told}");
+    let told = answer(&queue);
+    assert!(told.starts_with("refused") && told.contains("offset: 99"), "{told}");
     assert_eq!(staged(&queue), [4]);
     assert_eq!(shop.delivered(), [(7, 3, 3, vec![30]), (0, 2, 2, vec![20, 21])]);
 }
