@@ -60,8 +60,8 @@ impl Part {
 pub enum Note {
     /// To worker 0: all that a worker has to say about an epoch.
     Part(Part),
-    /// To worker 0: all operators of a worker have ended, and this holds from its epoch on; for ever
-    /// if nothing is left to do, else until a sink has delivered what was staged last.
+    /// To worker 0: all operators of a worker have ended, and this holds from its epoch on; for
+    /// ever if nothing is left to do, else until a sink has delivered what was staged last.
     Ended(Part, bool),
     /// From worker 0: the manifest of this epoch is durable; whether it is the last one.
     Published(u64, bool),

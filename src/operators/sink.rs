@@ -78,7 +78,8 @@ pub fn sink<'s>(
         // When the worker has ended, nobody needs waking.
         let _ = activator.activate();
     });
-    let queue = plan.queue.and_then(|make| make(wake));
+    let SinkPlan { view, name, placement, queue } = plan;
+    let queue = queue.and_then(|make| make(wake));
     if let Some(agent) = context.agent.as_ref().filter(|_| queue.is_some()) {
         agent.expect();
         let activator = || scope.activator_for(builder.operator_info().address);
@@ -86,7 +87,7 @@ pub fn sink<'s>(
         agent.listen(move || on_published.activate());
         context.operators.borrow_mut().push(on_phase);
     }
-    let target = match plan.placement {
+    let target = match placement {
         Placement::EachWorker => context.worker as u64,
         Placement::One => 0,
     };
@@ -104,24 +105,10 @@ pub fn sink<'s>(
         let stays = context.agent.is_some() && queue.is_some();
         let standing = capabilities.into_iter().nth(2).filter(|_| stays);
         let _never_used = (flow_output, confirmed_output);
-        let mut sink = Sink {
-            view: plan.view,
-            name: plan.name,
-            ordered: plan.placement == Placement::One
-                || queue.as_ref().is_some_and(Queue::delivers),
-            queue,
-            letters: OutputBuilder::from(letters_output),
-            waiting: VecDeque::new(),
-            full: None,
-            unconfirmed: BTreeMap::new(),
-            unanswered: BTreeMap::new(),
-            last: None,
-            standing,
-            waker,
-            open: context.first_epoch(),
-            end: End::Not,
-            context,
-        };
+        let letters = OutputBuilder::from(letters_output);
+        let ordered = placement == Placement::One;
+        let mut sink =
+            Sink::new((view, name, ordered), (queue, letters), (standing, waker), context);
         move |frontiers| {
             let _held_open = &_never_used;
             input.for_each(|capability, batches: &mut Vec<Rows>| {
@@ -181,6 +168,31 @@ enum End {
 }
 
 impl Sink {
+    fn new(
+        (view, name, ordered): (Text, Text, bool),
+        (queue, letters): (Option<Queue>, Letters),
+        (standing, waker): (Option<Capability<u64>>, Activator),
+        context: Rc<Context>,
+    ) -> Sink {
+        Sink {
+            view,
+            name,
+            ordered: ordered || queue.as_ref().is_some_and(Queue::delivers),
+            queue,
+            letters,
+            waiting: VecDeque::new(),
+            full: None,
+            unconfirmed: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
+            last: None,
+            standing,
+            waker,
+            open: context.first_epoch(),
+            end: End::Not,
+            context,
+        }
+    }
+
     /// Holds the flow; the earliest time stays, and is dropped again if there is room.
     fn flow(&mut self, capability: &InputCapability<u64>) {
         self.full.get_or_insert_with(|| capability.retain(0));

@@ -8,9 +8,9 @@
 //!                                      savepoints, halving until the refused rows stand alone
 //! ```
 //!
-//! In a job with checkpoints rows are delivered by epoch (`courier.rs`), together with its number and
-//! in the same transaction: exactly once, with a key or without. Only updates whose rows never go
-//! again are written at once, as without checkpoints.
+//! In a job with checkpoints rows are delivered by epoch (`courier.rs`), together with its number
+//! and in the same transaction: exactly once, with a key or without. Only updates whose rows never
+//! go again are written at once, as without checkpoints.
 //!
 //! With a key a write has the same effect however often it is repeated: a crash between any two
 //! calls, or a lost acknowledgement, leaves rows that the next start writes again. Without a key

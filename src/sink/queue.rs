@@ -13,8 +13,8 @@
 //! A writer that answers later is given rows while others are on their way; an epoch is confirmed
 //! when all rows up to its end are answered, and nothing waits for that but the end.
 //!
-//! With checkpoints a sink may deliver instead of write (`courier.rs`): its rows wait here and in the
-//! outbox of the checkpoint until that is published.
+//! With checkpoints a sink may deliver instead of write (`courier.rs`): its rows wait here and in
+//! the outbox of the checkpoint until that is published.
 //!
 //! With a `trigger_interval` rows are gathered. Of a sink that takes updates, what was gathered is
 //! coalesced (`coalesce.rs`), over as many epochs as are complete; the last of them is told behind

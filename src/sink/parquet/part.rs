@@ -15,8 +15,8 @@ pub(super) fn whole(epoch: u64, worker: usize, number: u32, suffix: &str) -> Str
     format!("part-{epoch:010}-{GENERATION}-{worker:05}-{number}{suffix}")
 }
 
-/// A file of rows that were delivered, in a job with checkpoints: which rows they are is in the name,
-/// so that one that is delivered again is recognised.
+/// A file of rows that were delivered, in a job with checkpoints: which rows they are is in the
+/// name, so that one that is delivered again is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Delivered {
     /// The last epoch of the delivery, and the first one.

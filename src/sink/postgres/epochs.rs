@@ -1,7 +1,7 @@
 //! The table that says which epochs are in the other tables, one row per shard of a sink.
 //!
-//! A delivery changes its row in the transaction of the rows themselves. The row is locked first, so
-//! two attempts to run a job come one after the other, and the older one finds that it is.
+//! A delivery changes its row in the transaction of the rows themselves. The row is locked first,
+//! so two attempts to run a job come one after the other, and the older one finds that it is.
 
 use serde::{Deserialize, Serialize};
 
