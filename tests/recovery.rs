@@ -2,6 +2,8 @@
 //! another number of workers: the same rows as without a fault, each once, and a ledger that adds
 //! up over all attempts.
 
+#[cfg(feature = "parquet")]
+mod parquet;
 mod postgres;
 mod views;
 
@@ -13,7 +15,7 @@ use std::time::Duration;
 use highwater::runtime::wall_time;
 use highwater::testing::Scratch;
 
-use crate::binary::highwater;
+use crate::binary::{highwater, run_in};
 use crate::cluster::support::{Ended, Running, hosts, ledger, process, sorted};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -255,6 +257,19 @@ fn a_damaged_checkpoint_is_passed_over_and_said() {
     assert_eq!(checked.code, Some(0), "{}", checked.err);
     assert!(checked.err.contains(&format!("checkpoint {newest} ")), "{}", checked.err);
     assert_eq!(manifests(dir.path()), epochs);
+
+    let inspected = run_in(dir.path(), &["inspect", "checkpoints"]);
+    assert_eq!(inspected.code, Some(0), "{}", inspected.stderr);
+    let whole = epochs[epochs.len() - 2];
+    assert!(inspected.stderr.contains(&format!("checkpoint {newest} is damaged")));
+    for words in [&*format!("epoch {whole} of "), "chat of chat", "greatest event time", "viewers"]
+    {
+        assert!(inspected.stdout.contains(words), "{words}: {}", inspected.stdout);
+    }
+    assert!(!inspected.stdout.contains("does not add up"), "{}", inspected.stdout);
+    let json = run_in(dir.path(), &["inspect", "checkpoints/chat", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("a manifest");
+    assert_eq!(json["epoch"], whole);
 
     let ended = Running::start(run(dir.path(), 3), dir.path(), "second").end(LIMIT);
     assert_eq!(ended.code, Some(0), "{}", ended.err);

@@ -3,6 +3,7 @@
 //! Each test collects every place that breaks its rule, so that one run shows all of them.
 
 mod figures;
+mod guarantees;
 mod paper;
 mod source;
 mod tree;

@@ -14,6 +14,34 @@ pub(super) struct Found {
     pub(super) damaged: Vec<u64>,
 }
 
+/// A checkpoint that is in a store.
+#[derive(Debug)]
+pub struct Inspected {
+    /// Its epoch.
+    pub epoch: u64,
+    /// The manifest, if it and all its files are whole; else what is wrong with them.
+    pub manifest: Result<Manifest, String>,
+}
+
+/// Looks at all checkpoints of a store, the oldest first; changes nothing.
+///
+/// # Errors
+///
+/// Kind `Storage`: the store cannot be read.
+pub fn inspect(store: &dyn Store) -> Result<Vec<Inspected>> {
+    let names = store.list()?;
+    let mut epochs: Vec<u64> = names.iter().filter_map(|name| Manifest::epoch_of(name)).collect();
+    epochs.sort_unstable();
+    let mut all = Vec::with_capacity(epochs.len());
+    for epoch in epochs {
+        let name = Manifest::name(epoch);
+        // A running job removes old ones.
+        let Some(bytes) = store.get(&name)? else { continue };
+        all.push(Inspected { epoch, manifest: whole(store, (&name, epoch), &bytes)? });
+    }
+    Ok(all)
+}
+
 /// Looks for the newest manifest that is whole, and says which ones are damaged.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ use std::time::Duration;
 pub use agent::{Agent, At, Contribution};
 pub use block::{BlockWriter, Blocks, Damage, Kind, VERSION};
 pub use collect::{Note, Part};
+pub use find::{Inspected, inspect};
 pub use keeper::{Keeper, Kept};
 pub use manifest::{Manifest, OutboxFile, PartitionMark, Receipt, Shape, SinkReceipt, StateFile};
 pub use outbox::Outbox;

@@ -103,6 +103,11 @@ impl Directory {
         Ok(directory)
     }
 
+    /// A folder that is there and only read.
+    pub fn existing(path: &Path) -> Directory {
+        Directory { path: path.into(), process: std::process::id(), attempts: AtomicU64::new(0) }
+    }
+
     /// Removes temporary files that nobody can be writing any more. What stays does no harm.
     fn sweep(&self) {
         let is_old = |entry: &fs::DirEntry| {

@@ -109,6 +109,8 @@ pub(super) enum Command {
     Check(super::check::Check),
     /// Writes the records of a data set: to standard output, to files or to Kafka.
     Generate(super::generate::Generate),
+    /// Shows what the checkpoints in a folder hold: positions, ledgers, states, rows to deliver.
+    Inspect(super::inspect::Inspect),
     /// Lists what this binary has.
     List(List),
 }

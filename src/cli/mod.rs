@@ -15,6 +15,7 @@ mod args;
 mod check;
 mod cluster;
 mod generate;
+mod inspect;
 mod leash;
 mod list;
 mod log;
@@ -81,6 +82,7 @@ fn command(cli: &Cli, registry: Registry) -> Result<ExitCode> {
         Some(Command::Cluster(run)) => return cluster::cluster(run, cli, registry),
         Some(Command::Check(check)) => check::check(check, &cli.workers, registry)?,
         Some(Command::Generate(generate)) => generate::generate(generate, registry)?,
+        Some(Command::Inspect(args)) => inspect::inspect(args)?,
         Some(Command::List(list)) => list::list(list, registry)?,
     }
     Ok(ExitCode::SUCCESS)
