@@ -17,10 +17,10 @@ use crate::error::{Error, Result};
 use crate::letter::Letter;
 use crate::observe::JobBoard;
 use crate::sink::alerts::LoggedAlerts;
-use crate::sink::kinds::SINKS;
+use crate::sink::kinds::{SINKS, SinkKind};
 use crate::sink::letters::ShownLetters;
 use crate::sink::queue::QueueOptions;
-use crate::sink::{Accepts, Common, View};
+use crate::sink::{Accepts, Common, Sink, View};
 use crate::source::Start;
 use crate::source::generator::Now;
 use crate::source::kinds::{Binding, SOURCES};
@@ -398,7 +398,7 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
     }
     let takes_back = rows == Accepts::Updates && port.takes_back;
     let common = Common { takes_back, ..common(binding, rows) };
-    let sink = (kind.bind)(binding, &view, &common)?;
+    let sink = bound_by(kind, binding, &view, &common)?;
     let mut queue = queue(binding, &port.view);
     if rows == Accepts::Updates {
         queue.key = key.iter().filter_map(|column| view.schema.index(column)).collect();
@@ -426,9 +426,26 @@ fn letters(config: &Config, job: &str) -> Result<BoundSink> {
         key: vec![],
         stamp: binding.stamp.clone(),
     };
-    let sink = (kind.bind)(binding, &view, &common(binding, Accepts::Final))?;
+    let sink = bound_by(kind, binding, &view, &common(binding, Accepts::Final))?;
     let bound = BoundSink { kind: kind.name.into(), ..BoundSink::new("dead letters", sink) };
     Ok(BoundSink { queue: queue(binding, &"dead letters".into()), ..bound })
+}
+
+/// Binds a sink; `exactly_once` asks for the transactions of Kafka, which others do not have.
+fn bound_by(
+    kind: &SinkKind,
+    binding: &SinkBinding,
+    view: &View,
+    common: &Common,
+) -> Result<Box<dyn Sink>> {
+    if common.exactly_once && kind.name != "kafka" {
+        let why =
+            format!("`exactly_once` is a key of kafka sinks, and this is one of {}", kind.name);
+        let hint = "leave it out: what a sink promises in a job with `checkpoint.path` stands in \
+                    docs/guide/checkpoints.md";
+        return Err(Error::config(why).hint(hint).within(&binding.place));
+    }
+    (kind.bind)(binding, view, common)
 }
 
 fn shown_letters() -> BoundSink {
@@ -441,6 +458,7 @@ fn common(binding: &SinkBinding, rows: Accepts) -> Common {
         takes_back: false,
         overwrite: binding.overwrite,
         formula_guard: binding.formula_guard,
+        exactly_once: binding.exactly_once,
     }
 }
 

@@ -250,4 +250,6 @@ pub struct Common {
     pub overwrite: bool,
     /// `formula_guard`: keep spreadsheets from running texts of a CSV file as formulas.
     pub formula_guard: bool,
+    /// `exactly_once`: rows are delivered by transactions, or the job is refused.
+    pub exactly_once: bool,
 }
