@@ -2,6 +2,7 @@
 //! another number of workers: the same rows as without a fault, each once, and a ledger that adds
 //! up over all attempts.
 
+mod kafka;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod postgres;

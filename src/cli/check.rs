@@ -156,11 +156,11 @@ impl Findings {
     }
 
     fn look_at_sink(&mut self, bound: &BoundSink) -> Result<()> {
-        let mut sink = bound.sink.lock().unwrap_or_else(PoisonError::into_inner);
         if self.create {
+            let mut sink = bound.sink.lock().unwrap_or_else(PoisonError::into_inner);
             self.made.extend(sink.create()?);
         }
-        sink.check()
+        bound.check()
     }
 
     /// Makes the topic of a source, if it is one of Kafka and is missing.

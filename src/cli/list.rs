@@ -27,7 +27,7 @@ pub(super) fn list(list: &List, registry: Registry) -> Result<()> {
         title(&mut text, "sinks");
         for kind in SINKS {
             line(&mut text, kind.name, kind.about);
-            let (takes, promise) = (plan::accepts(kind.accepts), plan::guarantee(kind.guarantee));
+            let (takes, promise) = (plan::accepts(kind.accepts), kind.guarantee);
             line(&mut text, "", &format!("takes {takes}; {promise}"));
         }
     }

@@ -10,7 +10,7 @@ use crate::config::{Config, SinkBinding};
 use crate::error::Result;
 use crate::lateness::Reach;
 use crate::runtime::{BoundSink, Dataflow, Job};
-use crate::sink::{Accepts, Guarantee};
+use crate::sink::Accepts;
 use crate::source::Start;
 use crate::stream::{From, Plan, Port, SourcePlan};
 use crate::window::Windows;
@@ -224,7 +224,7 @@ fn sink(binding: &SinkBinding, bound: &BoundSink) -> String {
         "{} gets {gets} (takes {}; {})",
         target(&binding.kind, &binding.options),
         accepts(sink.accepts()),
-        guarantee(sink.guarantee()),
+        sink.guarantee(),
     )
 }
 
@@ -233,15 +233,6 @@ pub(super) fn accepts(accepts: Accepts) -> &'static str {
     match accepts {
         Accepts::Final => "final rows",
         Accepts::Updates => "final rows and updates",
-    }
-}
-
-/// What a sink promises after a restart, in words.
-pub(super) fn guarantee(guarantee: Guarantee) -> &'static str {
-    match guarantee {
-        Guarantee::AtLeastOnce => "at least once",
-        Guarantee::Idempotent => "at least once, with the effect of once",
-        Guarantee::ExactlyOnce => "exactly once",
     }
 }
 

@@ -34,6 +34,9 @@ pub struct SinkBinding {
     /// `formula_guard`: of CSV, text that a spreadsheet would take for a formula is guarded.
     /// Default: false.
     pub formula_guard: bool,
+    /// `exactly_once`: a sink that promises less is refused, in a job without checkpoints most of
+    /// them; of Kafka, the rows of an epoch are one transaction. Default: false.
+    pub exactly_once: bool,
     /// `queue_rows_max`: rows that may wait for the sink; then sources stop reading. Default:
     /// 100000, of dead letters 10000.
     pub queue_rows_max: usize,
@@ -75,10 +78,10 @@ pub(super) fn read(
         retry_max: fields.duration("retry_max", "10m")?.unwrap_or(minutes(10)),
         overwrite: fields.flag("overwrite")?.unwrap_or(false),
         formula_guard: fields.flag("formula_guard")?.unwrap_or(false),
+        exactly_once: fields.flag("exactly_once")?.unwrap_or(false),
         queue_rows_max: fields.count("queue_rows_max", 100_000)?.unwrap_or(queue_rows_max),
         kind,
     };
-    fields.not_built_if("exactly_once", "exactly-once sinks are")?;
     fields.not_built("shards", "shards, which come with checkpoints, are")?;
     fields.finish()?;
     Ok((!sink.kind.is_empty()).then_some(sink))

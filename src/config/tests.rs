@@ -256,6 +256,7 @@ fn names_and_numbers_come_into_a_binding_as_text() -> Result<()> {
         [sink.'*']
         parquet = { path = '/data/${DAY:-{view}}/{view}', parts = ['{view}', 'b$$'] }
         formula_guard = '$TRUE'
+        exactly_once = true
     ";
     let over = over.replace("        json.nan = 'null'\n", "");
     let config = load(&[CHAT, &over], &["source.viewers.json.nan=null"])?;
@@ -275,7 +276,7 @@ fn names_and_numbers_come_into_a_binding_as_text() -> Result<()> {
     let sink = config.sinks("moments")?.remove(0);
     assert_eq!(sink.options["path"].as_str(), Some("/data/moments/moments"));
     assert_eq!(sink.options["parts"].to_string(), r#"["moments", "b$"]"#);
-    assert!(sink.formula_guard);
+    assert!(sink.formula_guard && sink.exactly_once);
     Ok(())
 }
 

@@ -404,7 +404,8 @@ fn bind_sink(binding: &SinkBinding, port: &Port, key: &[String]) -> Result<Bound
         queue.key = key.iter().filter_map(|column| view.schema.index(column)).collect();
     }
     let kind = kind.name.into();
-    Ok(BoundSink { rows, queue, kind, ..BoundSink::new(&port.view, sink) })
+    let exactly_once = binding.exactly_once;
+    Ok(BoundSink { rows, queue, kind, exactly_once, ..BoundSink::new(&port.view, sink) })
 }
 
 /// A sink of alerts whose rows are logged, too.
@@ -427,8 +428,9 @@ fn letters(config: &Config, job: &str) -> Result<BoundSink> {
         stamp: binding.stamp.clone(),
     };
     let sink = (kind.bind)(binding, &view, &common(binding, Accepts::Final))?;
-    let bound = BoundSink { kind: kind.name.into(), ..BoundSink::new("dead letters", sink) };
-    Ok(BoundSink { queue: queue(binding, &"dead letters".into()), ..bound })
+    let (kind, queue) = (kind.name.into(), queue(binding, &"dead letters".into()));
+    let exactly_once = binding.exactly_once;
+    Ok(BoundSink { kind, queue, exactly_once, ..BoundSink::new("dead letters", sink) })
 }
 
 fn shown_letters() -> BoundSink {
@@ -441,6 +443,7 @@ fn common(binding: &SinkBinding, rows: Accepts) -> Common {
         takes_back: false,
         overwrite: binding.overwrite,
         formula_guard: binding.formula_guard,
+        exactly_once: binding.exactly_once,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::observe::JobBoard;
 use crate::row::Schema;
 use crate::sink::letters::ShownLetters;
 use crate::sink::queue::QueueOptions;
-use crate::sink::{Accepts, Placement, Sink};
+use crate::sink::{Accepts, Guarantee, Placement, Sink};
 use crate::source::limit::Rates;
 use crate::source::{BatchLimits, Connector, Start};
 use crate::stream::{Flow, Operator, Plan, Settings};
@@ -94,6 +94,8 @@ pub struct BoundSink {
     pub placement: Placement,
     /// How its queue behaves.
     pub queue: QueueOptions,
+    /// `exactly_once`: nothing less will do.
+    pub exactly_once: bool,
 }
 
 impl BoundSink {
@@ -112,7 +114,29 @@ impl BoundSink {
         };
         let (rows, placement) = (sink.accepts(), sink.placement());
         let (sink, kind) = (Arc::new(Mutex::new(sink)), Text::default());
-        BoundSink { sink, kind, rows, placement, queue }
+        BoundSink { sink, kind, rows, placement, queue, exactly_once: false }
+    }
+
+    /// Looks at the sink, and at what it promises: it knows whether its job keeps checkpoints.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::check`]; it is asked for more than it gives.
+    pub fn check(&self) -> Result<()> {
+        let mut sink = self.lock();
+        sink.check()?;
+        let gives = sink.guarantee();
+        if self.exactly_once && gives != Guarantee::ExactlyOnce {
+            let (view, kind) = (&self.queue.view, &self.kind);
+            return Err(Error::config(format!(
+                "`exactly_once` is asked of view `{view}`, and {kind} gives it {gives} here"
+            ))
+            .hint(
+                "docs/guarantees.md has what each sink gives; `checkpoint.path` and \
+                 `rows = \"final\"` are what they mostly need",
+            ));
+        }
+        Ok(())
     }
 
     /// The sink, for one worker at a time.

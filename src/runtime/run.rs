@@ -166,9 +166,9 @@ pub fn check(job: &Job, patience: Patience, stop: &Stop) -> Result<()> {
     let views = job.sinks.iter().flat_map(|(view, sinks)| sinks.iter().map(move |s| (view, s)));
     for (view, bound) in views {
         let place = format!("view `{view}`");
-        patiently(patience, stop, &place, || bound.lock().check())?;
+        patiently(patience, stop, &place, || bound.check())?;
     }
-    patiently(patience, stop, "dead letters", || job.letters.lock().check())
+    patiently(patience, stop, "dead letters", || job.letters.check())
 }
 
 /// Tries again while something is unreachable.

@@ -11,7 +11,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Result;
+use crate::letter::Reject;
 use crate::row::Rows;
 use crate::sink::Refusal;
 
@@ -84,4 +87,40 @@ pub trait Courier: Send {
     /// `Unreachable`, `Storage`: called again with the same rows, of which it is not known whether
     /// they were delivered. Others end the job.
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<Vec<Refusal>>;
+}
+
+/// A row that was refused, as a sink keeps it until a checkpoint holds its letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The first epoch of its delivery.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// Index in the rows of the delivery.
+    pub row: usize,
+    /// Why.
+    pub reject: Reject,
+}
+
+impl Refused {
+    /// What a courier returns of it.
+    pub fn refusal(&self) -> Refusal {
+        Refusal { row: self.row, reject: self.reject.clone() }
+    }
+
+    /// What has to be kept with a delivery that refuses some rows: of earlier ones, what no
+    /// checkpoint holds yet.
+    pub fn kept(
+        earlier: Vec<Refused>,
+        delivery: &Delivery<'_>,
+        refused: &[Refusal],
+    ) -> Vec<Refused> {
+        let Delivery { first, last, settled, .. } = *delivery;
+        let new = |refusal: &Refusal| {
+            let Refusal { row, reject } = refusal.clone();
+            Refused { first, last, row, reject }
+        };
+        let earlier = earlier.into_iter().filter(|refused| settled < Some(refused.last));
+        earlier.chain(refused.iter().map(new)).collect()
+    }
 }

@@ -71,7 +71,7 @@ pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Si
         }
     };
     let lines = Lines::new(format, view, common);
-    Ok(Box::new(FileSink { path, lines, common: *common, past: Past::None }))
+    Ok(Box::new(FileSink { path, lines, common: *common, keeps: false, past: Past::None }))
 }
 
 fn format_of(path: &Path) -> Option<Format> {
@@ -92,6 +92,8 @@ struct FileSink {
     path: PathBuf,
     lines: Lines,
     common: Common,
+    /// Whether its job keeps checkpoints.
+    keeps: bool,
     past: Past,
 }
 
@@ -119,9 +121,8 @@ impl Sink for FileSink {
         Accepts::Final
     }
 
-    /// The file appears once and whole, by its rename.
     fn guarantee(&self) -> Guarantee {
-        Guarantee::ExactlyOnce
+        if self.keeps { Guarantee::ExactlyOnce } else { Guarantee::AtLeastOnce }
     }
 
     fn placement(&self) -> Placement {
@@ -130,6 +131,7 @@ impl Sink for FileSink {
 
     /// A file that a stop has given its name goes on under its preliminary one.
     fn resume(&mut self, receipts: Option<&[SinkReceipt]>) -> Result<()> {
+        self.keeps = true;
         let Some(receipts) = receipts else { return Ok(()) };
         let Some(SinkReceipt { receipt: Receipt { words: length, .. }, .. }) = receipts.first()
         else {

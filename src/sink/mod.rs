@@ -21,6 +21,7 @@ pub mod postgres;
 pub mod queue;
 pub mod text;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,6 +49,16 @@ pub enum Guarantee {
     Idempotent,
     /// A row appears once.
     ExactlyOnce,
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Guarantee::AtLeastOnce => "at least once",
+            Guarantee::Idempotent => "at least once, with the effect of once",
+            Guarantee::ExactlyOnce => "exactly once",
+        })
+    }
 }
 
 /// Which worker's share of a view a writer gets.
@@ -250,4 +261,6 @@ pub struct Common {
     pub overwrite: bool,
     /// `formula_guard`: keep spreadsheets from running texts of a CSV file as formulas.
     pub formula_guard: bool,
+    /// `exactly_once`: rows are delivered by transactions, or the job is refused.
+    pub exactly_once: bool,
 }

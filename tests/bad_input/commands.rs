@@ -101,6 +101,32 @@ fn a_job_that_is_named_twice_runs_once() {
 }
 
 #[test]
+fn a_sink_that_is_asked_for_more_than_it_gives_is_65() {
+    let files = |more: &str| {
+        let config = all_from("chat", "empty.jsonl");
+        let sink = "[sink.moments]\nexactly_once = true\n";
+        [("empty.jsonl", String::new()), ("more.toml", config + sink + more)]
+    };
+    let check = |more: &str, expected: Option<&str>| {
+        let files = files(more);
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let ended = run("check chat -c more.toml", &files);
+        let Some(expected) = expected else {
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            assert!(ended.stdout.contains("exactly once"), "{}", ended.stdout);
+            return;
+        };
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(65), ""), "{}", ended.stderr);
+        assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    };
+    let asked = "`exactly_once` is asked of view `moments`, and ";
+    let file = "file = { path = \"moments.csv\" }\n";
+    check("console = {}\n", Some(&format!("{asked}console gives it at least once here")));
+    check(file, Some(&format!("{asked}file gives it at least once here")));
+    check(&format!("{file}[checkpoint]\npath = \"kept\"\n"), None);
+}
+
+#[test]
 fn two_sinks_that_write_one_file_are_65() {
     let check = |line: &str, sinks: &str, expected: &str| {
         let system = line.split(' ').next().unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,22 +23,43 @@ const RESERVED: &[&str] = &[
     "message.timeout.ms",
     "queue.buffering.max.ms",
     "request.required.acks",
+    "transaction.timeout.ms",
     "transactional.id",
 ];
 
 /// Makes a producer; it connects with its first record.
 pub(super) fn producer(options: &Options) -> Result<BaseProducer<Answers>> {
+    let mut config = config(options)?;
+    // For ever: the queue of the sink decides how long is waited.
+    config.set("message.timeout.ms", "0");
+    make(&config)
+}
+
+/// Makes a producer of transactions. `alone` gives each record a request of its own.
+pub(super) fn transactional(
+    options: &Options,
+    id: &str,
+    alone: bool,
+) -> Result<BaseProducer<Answers>> {
+    let mut config = config(options)?;
+    config.set("transactional.id", id);
+    config.set("transaction.timeout.ms", options.transaction_timeout.as_millis().to_string());
+    if alone {
+        config.set("batch.num.messages", "1");
+    }
+    make(&config)
+}
+
+fn config(options: &Options) -> Result<ClientConfig> {
     if let Some(name) = RESERVED.iter().find(|name| options.client.0.contains_key(**name)) {
         let error = Error::config(format!("kafka: `client` of a sink may not set `{name}`"));
-        return Err(error.hint("the sink sets it itself; see `linger`"));
+        return Err(error.hint("the sink sets it itself; see `linger`, `transaction_timeout`"));
     }
     let mut config = client_config(&options.brokers, &options.client)?;
     for (name, value) in [
         ("enable.idempotence", "true"),
         ("acks", "all"),
         ("linger.ms", &*options.linger.as_millis().to_string()),
-        // For ever: the queue of the sink decides how long is waited.
-        ("message.timeout.ms", "0"),
         // What Java's producers do, so that a key has the same partition whoever wrote it.
         ("partitioner", "murmur2_random"),
         ("queue.buffering.max.kbytes", "32768"),
@@ -48,7 +70,11 @@ pub(super) fn producer(options: &Options) -> Result<BaseProducer<Answers>> {
             config.set(name, value);
         }
     }
-    BaseProducer::from_config_and_context(&config, Answers::default())
+    Ok(config)
+}
+
+fn make(config: &ClientConfig) -> Result<BaseProducer<Answers>> {
+    BaseProducer::from_config_and_context(config, Answers::default())
         .map_err(|error| refused_settings(&error))
 }
 

@@ -1,6 +1,8 @@
 //! Records by their bytes, options, and the sink against a real broker: several workers, a broker
 //! that dies, rows that it refuses.
 
+#[cfg(feature = "testing")]
+mod delivered;
 mod on_the_way;
 
 use std::sync::Arc;
@@ -135,6 +137,27 @@ fn updates_need_a_key() {
     assert_eq!(sink.check().unwrap_err().kind(), Kind::Unreachable);
 }
 
+#[test]
+fn transactions_need_checkpoints_and_rows_that_come_once_an_epoch() {
+    let bind = |common: Common| {
+        let common = Common { exactly_once: true, ..common };
+        open(options("127.0.0.1:1", "t", ""), &view(&["n"], None), &common)
+    };
+    let mut sink = bind(Common::default()).unwrap();
+    assert_eq!(sink.guarantee(), Guarantee::ExactlyOnce);
+    let error = sink.check().unwrap_err();
+    assert_eq!(error.message(), "topic `t`: `exactly_once` needs a job with checkpoints");
+    assert!(error.to_string().contains("`checkpoint.path`"), "{error}");
+    sink.resume(None).unwrap();
+    assert_eq!(sink.check().unwrap_err().kind(), Kind::Unreachable);
+
+    let updates = Common { updates: true, ..Common::default() };
+    let error = bind(updates).err().expect("updates of windows");
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.to_string().contains("`rows = \"final\"`"), "{error}");
+    assert!(bind(Common { takes_back: true, ..updates }).is_ok(), "rows of a table");
+}
+
 #[cfg(feature = "testing")]
 mod with_a_broker {
     use std::collections::BTreeMap;
@@ -160,8 +183,8 @@ mod with_a_broker {
         open(options(&server.brokers(), topic, ""), view, &common).unwrap()
     }
 
-    /// All records of a topic, partition after partition: key and value.
-    fn read(server: &KafkaServer, topic: &str) -> Vec<(Option<String>, Option<String>)> {
+    /// All records of a topic that are committed, partition after partition: key and value.
+    pub(super) fn read(server: &KafkaServer, topic: &str) -> Vec<(Option<String>, Option<String>)> {
         let text = format!("topic = \"{topic}\"\nbrokers = \"{}\"", server.brokers());
         let options: source::kafka::Options = toml::from_str(&text).unwrap();
         let mut topic =

@@ -22,7 +22,7 @@ use crate::sink::file::now;
 use crate::sink::{Refusal, Writer};
 
 /// How long no answer may come before a call says so.
-const SILENCE_MAX: Duration = Duration::from_secs(2);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// The pause between two looks at the answers. librdkafka's binding waits for all of the time it is
 /// given, also when answers come at once, and spins over the last millisecond of it.
@@ -59,6 +59,11 @@ impl KafkaWriter {
             has_given_up: false,
             silence: Silence::new(),
         })
+    }
+
+    /// Whether rows wait for their answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.batches.is_empty()
     }
 
     /// Hands over every record that was not; waits while there is no room.

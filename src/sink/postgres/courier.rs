@@ -1,13 +1,13 @@
 //! Delivers whole epochs: their rows and the number of the last one in one transaction.
 
 use super::connection::{Connection, Failure, Session};
-use super::epochs::{Epochs, Refused, Standing};
+use super::epochs::{Epochs, Standing};
 use super::table::Table;
 use super::writer::{Batch, Statements};
 use crate::error::{Error, Result};
 use crate::row::Cell;
 use crate::sink::Refusal;
-use crate::sink::courier::{Courier, Delivered, Delivery, Route};
+use crate::sink::courier::{Courier, Delivered, Delivery, Refused, Route};
 
 /// Delivers the rows of one shard.
 pub(super) struct PostgresCourier {
@@ -94,7 +94,7 @@ impl Work<'_> {
         batch: &Batch<'_>,
         search: bool,
     ) -> Result<Vec<Refusal>, Failure> {
-        let Delivery { first, last, settled, .. } = *self.delivery;
+        let Delivery { first, last, .. } = *self.delivery;
         session.batch("BEGIN").await?;
         let standing = self.epochs.lock(session, self.route).await?;
         if Some(last as i64) <= standing.epoch {
@@ -111,13 +111,8 @@ impl Work<'_> {
             batch.execute_all(session).await?;
         }
         refused.sort_by_key(|refusal| refusal.row);
-        let told = |refusal: &Refusal| {
-            let Refusal { row, reject } = refusal.clone();
-            Refused { first, last, row, reject }
-        };
         // A refusal is kept until a checkpoint holds its letter.
-        let earlier = standing.refused.into_iter().filter(|refused| settled < Some(refused.last));
-        let all: Vec<Refused> = earlier.chain(refused.iter().map(told)).collect();
+        let all = Refused::kept(standing.refused, self.delivery, &refused);
         self.epochs.set(session, self.route, (Some(last as i64), &all)).await?;
         session.batch("COMMIT").await?;
         Ok(refused)

@@ -3,14 +3,10 @@
 //! A delivery changes its row in the transaction of the rows themselves. The row is locked first,
 //! so two attempts to run a job come one after the other, and the older one finds that it is.
 
-use serde::{Deserialize, Serialize};
-
 use super::connection::{Failure, Session};
 use super::table::{NAMES, Table, quote_all};
 use crate::error::{Error, Result};
-use crate::letter::Reject;
-use crate::sink::Refusal;
-use crate::sink::courier::Route;
+use crate::sink::courier::{Refused, Route};
 
 /// The table.
 #[derive(Clone)]
@@ -26,21 +22,6 @@ pub(super) struct Standing {
     /// The last epoch that was delivered.
     pub(super) epoch: Option<i64>,
     pub(super) refused: Vec<Refused>,
-}
-
-/// A row that was refused: by the first epoch of its delivery and its place in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Refused {
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) row: usize,
-    pub(super) reject: Reject,
-}
-
-impl Refused {
-    pub(super) fn refusal(&self) -> Refusal {
-        Refusal { row: self.row, reject: self.reject.clone() }
-    }
 }
 
 impl Epochs {

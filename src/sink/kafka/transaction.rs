@@ -1,0 +1,247 @@
+//! One transaction of Kafka: the rows of a delivery and the marker that says so.
+//!
+//! librdkafka ends a transaction that has failed by an abort, of which the answer may be lost as
+//! well. Here the producer is dropped instead: the next one has the same id, and the brokers end
+//! whatever the earlier one has left open before they answer to it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+use super::Options;
+use super::marker::{Marker, is_about_group};
+use super::messages::Messages;
+use super::producer::{Answers, Heard, is_about_row, is_for_good};
+use crate::error::{Error, Result};
+use crate::letter::{Reason, Reject};
+use crate::sink::Refusal;
+
+/// How long one call waits for its answer, or records for the answer to one of them.
+pub(super) const CALL_MAX: Duration = Duration::from_secs(5);
+
+/// The pause between two looks at the answers, as in `writer.rs`.
+const PAUSE: Duration = Duration::from_micros(500);
+
+const SENDS_PER_LOOK: usize = 512;
+
+/// A producer that may begin transactions, and what its shard has delivered.
+pub(super) struct Session {
+    pub(super) producer: BaseProducer<Answers>,
+    pub(super) group: ConsumerGroupMetadata,
+    pub(super) marker: Marker,
+}
+
+/// Why a transaction was not committed, or is not known to be.
+pub(super) enum Failure {
+    /// Brokers refuse rows, by their numbers; those of other rows of the same request with them.
+    Rows(Vec<(usize, Reject)>),
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Other(error)
+    }
+}
+
+impl Session {
+    /// Commits records, all but those that were refused, with a marker. Adds to these what the
+    /// client itself refuses.
+    pub(super) fn commit(
+        &self,
+        options: &Options,
+        messages: &Messages,
+        refused: &mut Vec<Refusal>,
+        marker: impl FnOnce(&mut Vec<Refusal>) -> Marker,
+    ) -> Result<Marker, Failure> {
+        let begun = Instant::now();
+        // What an earlier transaction has left would be mistaken for an answer to this one.
+        self.producer.context().take();
+        let committed = self.records(options, messages, refused).and_then(|()| {
+            let marker = marker(refused);
+            let list = marker.list(&options.topic).map_err(Stop::Error)?;
+            self.producer.send_offsets_to_transaction(&list, &self.group, CALL_MAX)?;
+            self.producer.commit_transaction(CALL_MAX)?;
+            Ok(marker)
+        });
+        committed.map_err(|stop| self.failure(options, stop, begun))
+    }
+
+    /// Hands over the records and waits for the answers.
+    fn records(
+        &self,
+        options: &Options,
+        messages: &Messages,
+        refused: &mut Vec<Refusal>,
+    ) -> Result<(), Stop> {
+        self.producer.begin_transaction()?;
+        let (mut answers, mut sent) = (0, 0_usize);
+        let mut until = Instant::now() + CALL_MAX;
+        let mut skipped = refused.iter().map(|refusal| refusal.row).collect::<Vec<_>>();
+        skipped.sort_unstable();
+        for record in 0..messages.len() {
+            let (row, key, value) = messages.get(record);
+            if skipped.binary_search(&row).is_ok() {
+                continue;
+            }
+            loop {
+                let mut message: BaseRecord<'_, [u8], [u8], usize> =
+                    BaseRecord::with_opaque_to(&options.topic, row);
+                (message.key, message.payload) = (key, value);
+                match self.producer.send(message) {
+                    Ok(()) => break sent += 1,
+                    Err((error, _)) if is_about_row(&error) => {
+                        let reject = Reject::new(Reason::RejectedBySink, error);
+                        break refused.push(Refusal { row, reject });
+                    }
+                    Err((error, _)) if is_full(&error) => self.wait(&mut answers, &mut until)?,
+                    Err((error, _)) => return Err(error.into()),
+                }
+            }
+            if sent.is_multiple_of(SENDS_PER_LOOK) {
+                self.look(&mut answers, &mut until)?;
+            }
+        }
+        while answers < sent {
+            self.wait(&mut answers, &mut until)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the answers that are there.
+    fn look(&self, answers: &mut usize, until: &mut Instant) -> Result<(), Stop> {
+        loop {
+            self.producer.poll(Duration::ZERO);
+            let Heard { done, refused, failure } = self.producer.context().take();
+            if !refused.is_empty() {
+                return Err(Stop::Rows(refused));
+            }
+            if let Some(error) = failure {
+                return Err(error.into());
+            }
+            if done.is_empty() {
+                return Ok(());
+            }
+            *answers += done.len();
+            *until = Instant::now() + CALL_MAX;
+        }
+    }
+
+    fn wait(&self, answers: &mut usize, until: &mut Instant) -> Result<(), Stop> {
+        if *until < Instant::now() {
+            return Err(Stop::Silence);
+        }
+        thread::sleep(PAUSE);
+        self.look(answers, until)
+    }
+
+    fn failure(&self, options: &Options, stop: Stop, begun: Instant) -> Failure {
+        let words = self.producer.context().trouble();
+        let trouble = Trouble { brokers: &options.brokers, words: &words };
+        let error = match stop {
+            Stop::Rows(rows) => return Failure::Rows(rows),
+            Stop::Error(error) => return error.into(),
+            Stop::Silence => return trouble.away("no answer").into(),
+            Stop::Kafka(error) => error,
+        };
+        // An error that follows from a refused row may come before the answer to that.
+        self.producer.poll(Duration::ZERO);
+        let heard = self.producer.context().take();
+        if !heard.refused.is_empty() {
+            return Failure::Rows(heard.refused);
+        }
+        // Brokers that end a transaction as it took too long speak as if another had begun.
+        let took = begun.elapsed();
+        if options.transaction_timeout <= took && is_fenced(code_of(&self.producer, &error)) {
+            let why = format!("a transaction took {} s, and was ended", took.as_secs());
+            return Error::unreachable(why)
+                .hint("raise `transaction_timeout` of the sink")
+                .within(format!("kafka at {}", options.brokers))
+                .into();
+        }
+        trouble.of(&self.producer, &error).into()
+    }
+}
+
+/// What ends a transaction.
+enum Stop {
+    Rows(Vec<(usize, Reject)>),
+    Kafka(KafkaError),
+    Error(Error),
+    Silence,
+}
+
+impl From<KafkaError> for Stop {
+    fn from(error: KafkaError) -> Stop {
+        Stop::Kafka(error)
+    }
+}
+
+/// Makes errors of librdkafka's.
+pub(super) struct Trouble<'a> {
+    pub(super) brokers: &'a str,
+    /// What it said last.
+    pub(super) words: &'a str,
+}
+
+impl Trouble<'_> {
+    /// What an error of a producer means.
+    pub(super) fn of(&self, producer: &BaseProducer<Answers>, error: &KafkaError) -> Error {
+        self.judge(code_of(producer, error), error)
+    }
+
+    /// What an error means.
+    pub(super) fn with(&self, error: &KafkaError) -> Error {
+        self.judge(error.rdkafka_error_code(), error)
+    }
+
+    fn judge(&self, code: Option<RDKafkaErrorCode>, error: &KafkaError) -> Error {
+        use RDKafkaErrorCode as Code;
+        let place = || format!("kafka at {}", self.brokers);
+        let refused = |why: &str| Error::config(format!("{why}: {error}")).within(place());
+        match code {
+            code if is_fenced(code) => {
+                Error::fenced("a later attempt delivers these rows").within(place())
+            }
+            Some(Code::InvalidTransactionTimeout) => {
+                refused("brokers allow no transaction so long").hint(
+                    "lower `transaction_timeout` of the sink, or raise their \
+                       `transaction.max.timeout.ms`",
+                )
+            }
+            Some(Code::TransactionalIdAuthorizationFailed) => {
+                refused("transactions are not allowed")
+            }
+            Some(Code::UnsupportedFeature | Code::UnsupportedVersion) => {
+                refused("these brokers have no transactions").hint("leave `exactly_once` out")
+            }
+            Some(code) if is_about_group(code) => refused("the group of the sink cannot be used"),
+            _ if is_for_good(error) => refused("the topic cannot be written"),
+            _ => self.away(&error.to_string()),
+        }
+    }
+
+    fn away(&self, error: &str) -> Error {
+        let words = if self.words.is_empty() { error } else { self.words };
+        Error::unreachable(format!("kafka at {} does not answer: {words}", self.brokers))
+            .hint("is it running, and is `brokers` right?")
+    }
+}
+
+/// The code of an error; of one that says that the producer is of no use any more, why.
+fn code_of(producer: &BaseProducer<Answers>, error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    let fatal = producer.client().fatal_error().map(|(code, _)| code);
+    fatal.or_else(|| error.rdkafka_error_code())
+}
+
+fn is_fenced(code: Option<RDKafkaErrorCode>) -> bool {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+    matches!(code, Some(Fenced | ProducerFenced | InvalidProducerEpoch))
+}
+
+fn is_full(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+}

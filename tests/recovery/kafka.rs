@@ -1,0 +1,101 @@
+//! Topics over kills of the job: who reads what is committed finds each row once.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use highwater::source::kafka::{KafkaSource, Options, Setup};
+use highwater::source::{Batch, Poll, Source, Start};
+use highwater::testing::{KafkaServer, Scratch};
+
+use super::{CHAT, DEDUP, Dice, LIMIT, VIEWERS, kept, killed_until_it_ends};
+use crate::binary::highwater;
+use crate::cluster::support::Running;
+
+/// Final rows of updates, rows that are final at once, letters.
+const TOPICS: [(&str, &str); 3] =
+    [("sink.chat_summary_minute", "rows=\"final\","), ("sink.moments", ""), ("dead_letters", "")];
+
+fn topic(run: &str, port: &str) -> String {
+    format!("recovery.{run}.{}", port.rsplit('.').next().unwrap_or(port))
+}
+
+/// Bindings of the topics of a run.
+fn sinks(server: &KafkaServer, run: &str, more: &str) -> Vec<String> {
+    let bind = |(port, rows): &(&str, &str)| {
+        let (topic, brokers) = (topic(run, port), server.brokers());
+        format!("{port}={{{rows}{more}kafka={{topic=\"{topic}\",brokers=\"{brokers}\"}}}}")
+    };
+    TOPICS.iter().map(bind).collect()
+}
+
+/// The records of a topic that are committed, sorted: key and value.
+fn records(server: &KafkaServer, topic: &str) -> Vec<(String, String)> {
+    let text = format!("topic = \"{topic}\"\nbrokers = \"{}\"", server.brokers());
+    let options: Options = toml::from_str(&text).expect("options");
+    let mut source = KafkaSource::connect(&options, Setup::default()).expect("the topic");
+    let (mut all, mut batch) = (Vec::new(), Batch::default());
+    let deadline = Instant::now() + LIMIT;
+    for partition in 0..source.partitions().expect("partitions") {
+        let opened = source.open(partition, &Start::Earliest, Arc::new(|| {}));
+        let mut reader = opened.expect("the partition");
+        loop {
+            assert!(Instant::now() < deadline, "the end of {topic} is not reached");
+            batch.clear();
+            let poll = reader.poll(&mut batch).expect("records");
+            let text = |range| {
+                let bytes: &[u8] = batch.slice(range).unwrap_or_default();
+                String::from_utf8_lossy(bytes).into_owned()
+            };
+            all.extend(batch.records.iter().map(|record| (text(&record.key), text(&record.value))));
+            match poll {
+                Poll::CaughtUp => break,
+                Poll::Ready => {}
+                _ => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+fn create(mut command: Command, scratch: &Scratch, sinks: &[String]) {
+    command.args(["check", "chat", "--create"]);
+    let command = kept(command, scratch.path(), sinks);
+    let checked = Running::start(command, scratch.path(), "create").end(LIMIT);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+}
+
+#[test]
+fn records_are_committed_once_whenever_the_job_is_killed() {
+    let Some(server) = KafkaServer::shared() else { return };
+    let scratch = Scratch::new("kafka-calm");
+    let calm = sinks(server, "calm", "");
+    create(highwater(), &scratch, &calm);
+    let mut undisturbed = highwater();
+    undisturbed.args(["run", "chat", "-w", "2"]);
+    for set in [CHAT, DEDUP, VIEWERS].into_iter().map(String::from).chain(calm) {
+        undisturbed.args(["--set", &set]);
+    }
+    let ended = Running::start(undisturbed, scratch.path(), "undisturbed").end(LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+
+    let dir = Scratch::new("kafka-killed");
+    let killed = sinks(server, "killed", "exactly_once=true,");
+    create(highwater(), &dir, &killed);
+    let start = |workers: u64| {
+        let mut command = highwater();
+        command.args(["run", "chat", "-w", &workers.to_string()]);
+        kept(command, dir.path(), &killed)
+    };
+    killed_until_it_ends((dir.path(), &mut Dice::new(), 9), start);
+    for (port, _) in TOPICS {
+        let expected = records(server, &topic("calm", port));
+        let found = records(server, &topic("killed", port));
+        assert!(!expected.is_empty(), "{port}");
+        let missing: Vec<_> = expected.iter().filter(|row| !found.contains(row)).take(3).collect();
+        let mut twice = found.windows(2).filter(|pair| pair[0] == pair[1]);
+        let (is, was, twice) = (found.len(), expected.len(), twice.next());
+        assert!(found == expected, "{port}: {is} of {was}; missing {missing:?}; twice {twice:?}");
+    }
+}
