@@ -161,3 +161,53 @@ fn views_over_windows_and_tables_are_the_same_over_restarts() {
     attempt(Some(dir.path()), None, 2, &last);
     assert_eq!(last.table(), expected);
 }
+
+/// Records of 8,000 keys per partition, each with a record in the first half and one in the second.
+fn many(partition: u32, offset: i64) -> (String, i64, i64) {
+    (format!("k{partition}-{}", offset % MANY), 1, offset)
+}
+
+const MANY: i64 = 8_000;
+
+/// Counts per key, of which every worker holds more than it saves in one activation.
+fn count_many(dir: Option<&Path>, halts_at: Option<i64>, workers: usize, collector: &Collector) {
+    let stop = Stop::new();
+    let mut job = Job::new("many", |flow| {
+        flow.source("events", seconds(5), Example::time)
+            .key_by(|event| event.key.clone())
+            .window(Tumbling::new(hours(1)))
+            .accumulate(|_| Count::one())
+            .rows(|key, window, count| Counted {
+                key,
+                start: window.start,
+                count: count.get(),
+                weight: None,
+            })
+            .sink("counts");
+        Ok(())
+    });
+    job.pace.ticks_per_epoch = 4;
+    let log = Halting { make: many, records: 2 * MANY, halts_at, stop: stop.clone() };
+    job.sources = BTreeMap::from([("events".into(), BoundSource::new(Arc::new(log)))]);
+    let schema = job.schemas().unwrap().remove("counts").unwrap();
+    let view = View { name: "counts".into(), schema, key: vec!["key".into()], stamp: None };
+    job.sinks.insert("counts".into(), vec![BoundSink::new("counts", collector.sink(&view))]);
+    let path = dir.map(Path::to_path_buf);
+    let config = Checkpoint { every: millis(20), path, keep: 3, age_max: minutes(1) };
+    resume(&mut job, &config).unwrap();
+    run(vec![Arc::new(job)], &Workers::threads(workers), &stop).unwrap();
+}
+
+#[test]
+fn a_state_that_is_saved_in_many_slices_is_whole_after_restarts() {
+    let dir = Scratch::new("slices");
+    // The second attempt changes some of what the first has saved, and adds the rest.
+    for (halts_at, workers) in [(Some(6_000), 2), (Some(11_000), 1)] {
+        count_many(Some(dir.path()), halts_at, workers, &Collector::default());
+    }
+    let last = Collector::default();
+    count_many(Some(dir.path()), None, 3, &last);
+    let rows = last.table();
+    assert_eq!(rows.len() as i64, MANY * i64::from(PARTITIONS));
+    assert!(rows.iter().all(|row| row[2] == Cell::I64(2)), "each key has two records");
+}
