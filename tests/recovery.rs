@@ -2,6 +2,8 @@
 //! another number of workers: the same rows as without a fault, each once, and a ledger that adds
 //! up over all attempts.
 
+#[cfg(all(feature = "failpoints", feature = "parquet"))]
+mod failpoints;
 mod kafka;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -110,6 +110,7 @@ const STDOUT: [&str; 5] = [
     "src/sink/console/",
     "src/cli/check.rs",
     "src/cli/generate/target.rs",
+    "src/cli/inspect.rs",
     "src/cli/list.rs",
 ];
 

@@ -144,6 +144,7 @@ impl Thread {
                 let whole = snapshot.iter().all(|saved| saved.whole);
                 let bytes = state_bytes(snapshot);
                 self.patiently(|store| store.put(&name, &bytes))?;
+                failpoint!("ckpt.before_ack");
                 self.shared.waiting.fetch_sub(1, Relaxed);
                 let (bytes, worker) = (bytes.len() as u64, self.worker);
                 Some(Kept::State(at, operator, StateFile { name, bytes, worker, whole }))
@@ -154,6 +155,7 @@ impl Thread {
                     self.failure.set(fenced(&*self.checkpoints.store, &name));
                     return None;
                 }
+                failpoint!("manifest.after_publish");
                 let files = manifest.files().map(str::to_owned).collect();
                 self.kept.insert(manifest.epoch, files);
                 if let Err(error) = self.sweep() {
@@ -207,6 +209,7 @@ impl Thread {
             self.kept.pop_first();
         }
         let Some((oldest, _)) = self.kept.first_key_value() else { return Ok(()) };
+        failpoint!("manifest.before_cleanup");
         let store = &*self.checkpoints.store;
         let (mut manifests, mut files) = (Vec::new(), Vec::new());
         for name in store.list()? {

@@ -139,7 +139,11 @@ impl Checkpoints {
     /// Kind `Storage`.
     pub fn begin(&self) -> Result<()> {
         self.damaged.iter().try_for_each(|epoch| find::set_aside(&*self.store, *epoch))?;
-        if self.begun { Ok(()) } else { self.store.put(BEGUN, b"") }
+        if self.begun {
+            return Ok(());
+        }
+        let way_out = "make room or mend the store, then start the job again";
+        self.store.put(BEGUN, b"").map_err(|error| error.hint(way_out))
     }
 
     /// This attempt to run the job; a later one has a greater number.

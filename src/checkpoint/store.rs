@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 
 /// The files of the checkpoints of one job, by name; shared by the processes that run it.
 pub trait Store: Send + Sync {
@@ -132,7 +133,11 @@ impl Directory {
         let temporary = self.path.join(self.temporary());
         let done = (|| {
             let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-            file.write_all(bytes)?;
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            file.write_all(first)?;
+            failpoint!(disk "ckpt.half_written");
+            file.write_all(second)?;
+            failpoint!(disk "ckpt.before_fsync");
             file.sync_all()?;
             finish(&temporary)
         })();
@@ -160,7 +165,9 @@ impl Store for Directory {
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let done = self.write(bytes, |temporary| {
+            failpoint!(disk "ckpt.before_rename");
             fs::rename(temporary, self.path.join(name))?;
+            failpoint!(disk "ckpt.before_dir_fsync");
             self.sync()
         });
         done.map_err(|error| self.failed("write", name, &error))

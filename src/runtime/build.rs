@@ -27,6 +27,7 @@ use super::context::Context;
 use super::job::{BoundSink, Job};
 use crate::checkpoint::{Checkpoints, State, sink_name};
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 use crate::operators::Event;
 use crate::operators::differential::{Announcement, Kept, differential};
 use crate::operators::shell::shell;
@@ -130,6 +131,7 @@ fn restore(operator: &mut Operator, from: &Checkpoints, context: &Context) -> Re
     for State { part, group, bytes } in &restored.heads {
         operator.restore_head((*part).into(), *group as u16, bytes);
     }
+    failpoint!("restore.half_read");
     for State { part, bytes, .. } in &restored.entries {
         operator.restore((*part).into(), bytes);
     }

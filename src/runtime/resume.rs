@@ -8,6 +8,7 @@ use super::wall_time;
 use crate::checkpoint::{Checkpoints, Directory, Options, Owner, sink_name};
 use crate::config::Checkpoint;
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 
 /// Finds the checkpoint that a job goes on from, and tells its sinks; does nothing for a job
 /// without checkpoints.
@@ -22,6 +23,7 @@ pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
         let message = format!("job `{}` keeps {what}, which no checkpoint can hold yet", job.name);
         return Err(Error::config(message).hint("leave `checkpoint.path` out for this job"));
     }
+    failpoint!("restore.before_read");
     let store = Directory::open(&path.join(&job.name))?;
     let options = Options { keep: config.keep, age_max: config.age_max };
     let generation = wall_time().micros().unsigned_abs();

@@ -14,6 +14,7 @@ use super::job::Job;
 use super::stop::{Stop, Stopper};
 use crate::checkpoint::Agent;
 use crate::error::Result;
+use crate::failpoint::failpoint;
 use crate::operators::checkpoints::CheckpointExchange;
 use crate::operators::floors::FloorExchange;
 
@@ -52,6 +53,7 @@ pub(super) fn work(
         contexts.push(context);
         checkpoints.extend(exchange);
     }
+    failpoint!("restore.before_first_tick");
     loop {
         worker.step_or_park(Some(SLEEP_MAX));
         for (context, probes) in contexts.iter().zip(&probes) {

@@ -18,6 +18,7 @@ use super::storage::Storage;
 use super::writer::{Open, broken, misfit, only_final};
 use super::{Format, Options};
 use crate::error::Result;
+use crate::failpoint::failpoint;
 use crate::row::{Cell, Rows};
 use crate::sink::Refusal;
 use crate::sink::courier::{Courier, Delivered, Delivery, Route};
@@ -127,6 +128,7 @@ impl Courier for ParquetCourier {
             let name = part.name(self.format.compression.suffix());
             // A file that has the name already has the same rows: they are those of the checkpoint.
             self.storage.publish(&part::partial(worker, number), &name)?;
+            failpoint!("sink.half_delivered");
         }
         Ok(refusals)
     }

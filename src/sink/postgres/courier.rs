@@ -5,6 +5,7 @@ use super::epochs::{Epochs, Standing};
 use super::table::Table;
 use super::writer::{Batch, Statements};
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 use crate::row::Cell;
 use crate::sink::Refusal;
 use crate::sink::courier::{Courier, Delivered, Delivery, Refused, Route};
@@ -110,6 +111,7 @@ impl Work<'_> {
         } else {
             batch.execute_all(session).await?;
         }
+        failpoint!("sink.half_delivered");
         refused.sort_by_key(|refusal| refusal.row);
         // A refusal is kept until a checkpoint holds its letter.
         let all = Refused::kept(standing.refused, self.delivery, &refused);

@@ -7,6 +7,7 @@ use super::post::{Parcel, Post, Waiting};
 use super::{Answer, Item};
 use crate::checkpoint::{Outbox, OutboxFile};
 use crate::error::Result;
+use crate::failpoint::failpoint;
 use crate::row::{Mark, Rows};
 use crate::sink::courier::{Courier, Delivered, Delivery};
 
@@ -67,7 +68,9 @@ impl<'d, W: Fn()> Delivering<'d, W> {
     fn stage(&mut self, epoch: u64) -> Result<()> {
         let Delivering { desk, outbox, waiting, .. } = self;
         let put = |rows: &Rows| desk.patiently(None, || outbox.put(epoch, rows));
+        failpoint!("sink.before_stage");
         let receipt = waiting.stage(epoch, put)?;
+        failpoint!("sink.after_stage");
         desk.tell(Answer::Staged(epoch, receipt));
         Ok(())
     }
@@ -77,9 +80,12 @@ impl<'d, W: Fn()> Delivering<'d, W> {
         let settled = waiting.settled();
         let Some(Parcel { first, last, rows, since }) = waiting.take() else { return Ok(()) };
         let delivery = Delivery { first, last, rows: &rows, settled };
+        failpoint!("sink.before_deliver");
         let refusals = desk.patiently(Some(since), || courier.deliver(&delivery))?;
+        failpoint!("sink.after_deliver");
         desk.written(&rows, refusals);
         waiting.deliver(last);
+        failpoint!("sink.before_confirm");
         desk.tell(Answer::Confirmed(last));
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::{Reader, ReaderPlan, Reading};
 use crate::checkpoint::{At, Contribution, PartitionMark, SLICE, memory_name};
 use crate::error::Result;
+use crate::failpoint::failpoint;
 use crate::lateness::Watermark;
 use crate::runtime::Context;
 use crate::source::Start;
@@ -52,6 +53,7 @@ impl Reader {
 
     /// Where the partitions stand, for a checkpoint.
     fn marks(&self) -> Contribution {
+        failpoint!("source.before_record_offsets");
         let marks = self.partitions.iter().map(|Reading { state, partition, .. }| PartitionMark {
             partition: state.id,
             next_offset: state.next_offset.or_else(|| partition.position()),
