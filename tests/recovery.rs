@@ -127,6 +127,15 @@ fn killed_until_it_ends(
     (dir, dice, kills_max): (&Path, &mut Dice, u32),
     start: impl Fn(u64) -> Command,
 ) -> Ended {
+    killed_when_ready((dir, dice, kills_max), |_, _| {}, start)
+}
+
+/// As [`killed_until_it_ends`], with something to wait for before an attempt may be killed.
+fn killed_when_ready(
+    (dir, dice, kills_max): (&Path, &mut Dice, u32),
+    wait: impl Fn(u32, &mut Running),
+    start: impl Fn(u64) -> Command,
+) -> Ended {
     let (mut kills, mut resumptions, mut last) = (0, 0, None);
     let ended = loop {
         let command = start(dice.between(1, 4));
@@ -134,6 +143,7 @@ fn killed_until_it_ends(
         if kills_max <= kills {
             break running.end(LIMIT);
         }
+        wait(kills, &mut running);
         std::thread::sleep(Duration::from_millis(dice.between(150, 900)));
         if running.has_ended() {
             break running.end(LIMIT);

@@ -19,9 +19,9 @@
 //! that the next try writes again.
 //!
 //! With `exactly_once` rows are delivered by epoch once their checkpoint is published
-//! (`courier.rs`), in one transaction with a marker of the epoch (`marker.rs`): readers that ask for
-//! committed records see each row once. Rows of a table, of which one may go again, are delivered
-//! by epoch without it, too, but not in transactions (`plain.rs`).
+//! (`courier.rs`), in one transaction with a marker of the epoch (`marker.rs`): readers that ask
+//! for committed records see each row once. Rows of a table, of which one may go again, are
+//! delivered by epoch without it, too, but not in transactions (`plain.rs`).
 
 mod batches;
 mod courier;

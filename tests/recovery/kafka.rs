@@ -1,5 +1,6 @@
 //! Topics over kills of the job: who reads what is committed finds each row once.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,9 +9,12 @@ use highwater::source::kafka::{KafkaSource, Options, Setup};
 use highwater::source::{Batch, Poll, Source, Start};
 use highwater::testing::{KafkaServer, Scratch};
 
-use super::{CHAT, DEDUP, Dice, LIMIT, VIEWERS, kept, killed_until_it_ends};
+use super::{CHAT, DEDUP, Dice, LIMIT, VIEWERS, kept, killed_when_ready, manifests};
 use crate::binary::highwater;
 use crate::cluster::support::Running;
+
+/// A job takes a second or two before it delivers: slower than elsewhere, it is killed as often.
+const RATE: &str = "source.\"*\".max_rate_per_partition=900";
 
 /// Final rows of updates, rows that are final at once, letters.
 const TOPICS: [(&str, &str); 3] =
@@ -66,6 +70,12 @@ fn create(mut command: Command, scratch: &Scratch, sinks: &[String]) {
     assert_eq!(checked.code, Some(0), "{}", checked.err);
 }
 
+/// The epoch of the last checkpoint, if there is one yet.
+fn newest(dir: &Path) -> Option<u64> {
+    let there = dir.join("checkpoints/chat").is_dir();
+    there.then(|| manifests(dir)).and_then(|epochs| epochs.last().copied())
+}
+
 #[test]
 fn records_are_committed_once_whenever_the_job_is_killed() {
     let Some(server) = KafkaServer::shared() else { return };
@@ -81,14 +91,23 @@ fn records_are_committed_once_whenever_the_job_is_killed() {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
 
     let dir = Scratch::new("kafka-killed");
-    let killed = sinks(server, "killed", "exactly_once=true,");
+    let mut killed = sinks(server, "killed", "exactly_once=true,");
     create(highwater(), &dir, &killed);
+    killed.push(RATE.into());
     let start = |workers: u64| {
         let mut command = highwater();
         command.args(["run", "chat", "-w", &workers.to_string()]);
         kept(command, dir.path(), &killed)
     };
-    killed_until_it_ends((dir.path(), &mut Dice::new(), 9), start);
+    // Two attempts of three are left alone until they have made a checkpoint.
+    let wait = |kills: u32, running: &mut Running| {
+        let (before, deadline) = (newest(dir.path()), Instant::now() + LIMIT);
+        while kills % 3 != 0 && newest(dir.path()) <= before && !running.has_ended() {
+            assert!(Instant::now() < deadline, "attempt {kills} made no checkpoint");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    killed_when_ready((dir.path(), &mut Dice::new(), 8), wait, start);
     for (port, _) in TOPICS {
         let expected = records(server, &topic("calm", port));
         let found = records(server, &topic("killed", port));
