@@ -2,6 +2,7 @@
 //! another number of workers: the same rows as without a fault, each once, and a ledger that adds
 //! up over all attempts.
 
+mod changed;
 #[cfg(all(feature = "failpoints", feature = "parquet"))]
 mod failpoints;
 mod kafka;
