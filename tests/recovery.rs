@@ -5,6 +5,7 @@
 mod changed;
 #[cfg(all(feature = "failpoints", feature = "parquet"))]
 mod failpoints;
+mod idle;
 mod kafka;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -73,6 +73,8 @@ pub struct PartitionMark {
     pub greatest: Option<Time>,
     /// The floor under its watermark.
     pub floor: Millis,
+    /// The floor that acts from here on, once this is published.
+    pub decided: Option<Millis>,
     /// What became of its records.
     pub ledger: Ledger,
 }
@@ -183,6 +185,7 @@ mod tests {
             next_offset: Some(i64::MAX),
             greatest: Some(Time::from_micros(-1)),
             floor: Millis::MIN,
+            decided: Some(Millis(7)),
             ledger: Ledger { read: u64::MAX, used: u64::MAX, ..Ledger::default() },
         };
         let file = StateFile { name: "state-1".into(), bytes: 12, worker: 1, whole: true };
