@@ -2,8 +2,10 @@
 //! another number of workers: the same rows as without a fault, each once, and a ledger that adds
 //! up over all attempts.
 
+mod changed;
 #[cfg(all(feature = "failpoints", feature = "parquet"))]
 mod failpoints;
+mod idle;
 mod kafka;
 #[cfg(feature = "parquet")]
 mod parquet;

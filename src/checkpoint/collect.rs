@@ -272,7 +272,8 @@ mod tests {
 
     fn mark(partition: u32, next: i64) -> PartitionMark {
         let (next_offset, ledger) = (Some(next), Ledger::default());
-        PartitionMark { partition, next_offset, greatest: None, floor: Millis::MIN, ledger }
+        let (greatest, floor, decided) = (None, Millis::MIN, None);
+        PartitionMark { partition, next_offset, greatest, floor, decided, ledger }
     }
 
     fn source(partition: u32, next: i64) -> Contribution {

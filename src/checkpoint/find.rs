@@ -1,7 +1,7 @@
 //! Which checkpoint a job goes on from: the newest one that is whole.
 
 use super::block::{Blocks, Kind};
-use super::manifest::{Manifest, Shape, StateFile};
+use super::manifest::{Manifest, StateFile};
 use super::store::Store;
 use crate::error::{Error, Result};
 
@@ -143,31 +143,12 @@ pub(super) fn damaged(store: &dyn Store, name: &str, damage: &str) -> Error {
         .within(store.name())
 }
 
-/// How two dataflows differ in what they keep: the first difference in words.
-pub(super) fn difference(kept: &[Shape], wanted: &[Shape]) -> Option<String> {
-    let find = |shapes: &'_ [Shape], name: &str| {
-        shapes.iter().find(|shape| shape.operator == name).cloned()
-    };
-    for shape in wanted {
-        let name = &shape.operator;
-        match find(kept, name) {
-            None => return Some(format!("it does not have view `{name}`")),
-            Some(other) if other.parts != shape.parts => {
-                let (other, parts) = (other.parts.join(", "), shape.parts.join(", "));
-                return Some(format!("view `{name}` kept [{other}] there and keeps [{parts}] now"));
-            }
-            Some(_) => {}
-        }
-    }
-    let gone = kept.iter().find(|shape| find(wanted, &shape.operator).is_none());
-    gone.map(|shape| format!("view `{}` of it is gone", shape.operator))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use super::super::Shape;
     use super::super::{BlockWriter, Checkpoints, Directory, Options, Owner, State};
     use super::*;
     use crate::error::Kind as Failed;
@@ -195,6 +176,12 @@ mod tests {
         assert!(store.publish(&Manifest::name(epoch), &manifest.to_bytes()).unwrap());
     }
 
+    /// The operator whose states are kept.
+    fn counts() -> Vec<Shape> {
+        let (operator, parts) = ("counts".into(), vec!["a window".into()]);
+        vec![Shape { operator, parts, views: vec![], sources: vec![], source: None }]
+    }
+
     /// A manifest with no file.
     fn manifest(epoch: u64) -> Manifest {
         Manifest {
@@ -207,7 +194,7 @@ mod tests {
             peers: 1,
             written_at: Time::from_micros(0),
             done: false,
-            shapes: vec![],
+            shapes: counts(),
             sources: BTreeMap::new(),
             states: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -278,7 +265,7 @@ mod tests {
         drop(store);
         let store = Arc::new(Directory::open(scratch.path()).unwrap());
         let (system, job) = (NAMES.0.into(), NAMES.1.into());
-        let owner = Owner { system, job, shapes: vec![] };
+        let owner = Owner { system, job, shapes: counts(), ..Owner::default() };
         let kept = Checkpoints::open(store, owner, Options::default(), 5).unwrap();
         assert_eq!((kept.first_epoch(), kept.generation()), (10, 110));
         let state = State { part: 1, group: 7, bytes: 9u64.to_le_bytes().to_vec() };
@@ -317,7 +304,7 @@ mod tests {
         let manifest = Manifest { peers: 2, states, ..manifest(9) };
         assert!(store.publish(&Manifest::name(9), &manifest.to_bytes()).unwrap());
         let (system, job) = (NAMES.0.into(), NAMES.1.into());
-        let owner = Owner { system, job, shapes: vec![] };
+        let owner = Owner { system, job, shapes: counts(), ..Owner::default() };
         let kept = Checkpoints::open(Arc::new(store), owner, Options::default(), 5).unwrap();
         let texts = |states: Vec<State>| {
             let text = |State { part, group, bytes }| {
@@ -335,22 +322,5 @@ mod tests {
         let restored = kept.state("counts", (1, 64)).unwrap();
         assert_eq!(restored.heads, [], "what the other worker had is not here");
         drop(scratch);
-    }
-
-    #[test]
-    fn a_difference_names_the_view() {
-        let shape = |operator: &str, part: &str| Shape {
-            operator: operator.into(),
-            parts: vec![part.into()],
-        };
-        let check = |kept: &[Shape], wanted: &[Shape], expect: Option<&str>| {
-            assert_eq!(difference(kept, wanted).as_deref(), expect);
-        };
-        let one = [shape("one", "a")];
-        check(&one, &one, None);
-        check(&one, &[], Some("view `one` of it is gone"));
-        check(&[], &one, Some("it does not have view `one`"));
-        let changed = [shape("one", "b")];
-        check(&one, &changed, Some("view `one` kept [a] there and keeps [b] now"));
     }
 }

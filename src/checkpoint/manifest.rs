@@ -35,7 +35,8 @@ pub struct Manifest {
     pub written_at: Time,
     /// Whether the input has ended and everything is in the sinks.
     pub done: bool,
-    /// What each operator keeps, in the order of the dataflow; a restore must find the same.
+    /// What each operator and each source keeps, in the order of the dataflow: what a restore
+    /// compares.
     pub shapes: Vec<Shape>,
     /// By source, its partitions.
     pub sources: BTreeMap<Text, Vec<PartitionMark>>,
@@ -46,13 +47,19 @@ pub struct Manifest {
     pub receipts: BTreeMap<Text, Vec<SinkReceipt>>,
 }
 
-/// What an operator is, as far as its state depends on it.
+/// What an operator is, as far as its state depends on it; or a source that remembers something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Its name.
     pub operator: Text,
     /// Each part of its state, in words: windows, types of key and measure.
     pub parts: Vec<String>,
+    /// The views that it fills.
+    pub views: Vec<Text>,
+    /// The sources that feed it.
+    pub sources: Vec<Text>,
+    /// The source that it is.
+    pub source: Option<Text>,
 }
 
 /// Where a partition stood at the end of an epoch.
@@ -66,6 +73,8 @@ pub struct PartitionMark {
     pub greatest: Option<Time>,
     /// The floor under its watermark.
     pub floor: Millis,
+    /// The floor that acts from here on, once this is published.
+    pub decided: Option<Millis>,
     /// What became of its records.
     pub ledger: Ledger,
 }
@@ -176,10 +185,17 @@ mod tests {
             next_offset: Some(i64::MAX),
             greatest: Some(Time::from_micros(-1)),
             floor: Millis::MIN,
+            decided: Some(Millis(7)),
             ledger: Ledger { read: u64::MAX, used: u64::MAX, ..Ledger::default() },
         };
         let file = StateFile { name: "state-1".into(), bytes: 12, worker: 1, whole: true };
-        let shape = Shape { operator: "counts".into(), parts: vec!["a window".into()] };
+        let shape = Shape {
+            operator: "counts".into(),
+            parts: vec!["a window".into()],
+            views: vec!["counts".into()],
+            sources: vec!["chat".into()],
+            source: None,
+        };
         let outbox = vec![OutboxFile { epoch: 411, name: "outbox-1".into(), bytes: 99, rows: 3 }];
         let receipt = Receipt { words: "412".into(), outbox };
         let receipt = SinkReceipt { shard: 0, receipt };

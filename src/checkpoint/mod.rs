@@ -15,6 +15,7 @@
 
 mod agent;
 mod block;
+mod changes;
 mod collect;
 mod find;
 mod keeper;
@@ -37,6 +38,7 @@ pub use manifest::{Manifest, OutboxFile, PartitionMark, Receipt, Shape, SinkRece
 pub use outbox::Outbox;
 pub use store::{Directory, Store};
 
+use self::changes::{Changes, changes};
 use crate::error::{Error, Result};
 use crate::hash;
 use crate::keyed::{ENTRY, Saved};
@@ -59,14 +61,18 @@ impl Default for Options {
 }
 
 /// Whose checkpoints they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// Name of the system.
     pub system: String,
     /// Name of the job.
     pub job: String,
-    /// What its operators keep.
+    /// What its operators and sources keep.
     pub shapes: Vec<Shape>,
+    /// Its sources.
+    pub sources: Vec<Text>,
+    /// Its sinks, by [`sink_name`].
+    pub sinks: Vec<Text>,
 }
 
 /// The checkpoints of one job: where they are, and the one that the job goes on from.
@@ -80,6 +86,8 @@ pub struct Checkpoints {
     generation: AtomicU64,
     /// The checkpoint that the job goes on from.
     pub restored: Option<Manifest>,
+    /// What its operators were called there: those that go on with what they kept.
+    names: BTreeMap<Text, Text>,
     /// The epochs of newer ones that are damaged.
     damaged: Vec<u64>,
     /// Whether an earlier attempt has begun, if only to be killed before its first checkpoint.
@@ -101,13 +109,14 @@ impl std::fmt::Debug for Checkpoints {
 }
 
 impl Checkpoints {
-    /// Looks for the newest checkpoint that is whole, and compares what it holds with what the job
-    /// keeps. `generation` must be greater than that of every earlier attempt; the time is.
+    /// Looks for the newest checkpoint that is whole, compares what it holds with what the job
+    /// keeps, and warns of what is new or gone. `generation` must be greater than that of every
+    /// earlier attempt; the time is.
     ///
     /// # Errors
     ///
     /// Kind `Config`: there are checkpoints and none is whole, they are those of another job, or of
-    /// another dataflow: an operator is new, gone or keeps something else.
+    /// another dataflow, which keeps what does not fit.
     pub fn open(
         store: Arc<dyn Store>,
         owner: Owner,
@@ -116,19 +125,27 @@ impl Checkpoints {
     ) -> Result<Checkpoints> {
         let found = find::newest(&*store, (&owner.system, &owner.job))?;
         let find::Found { newest: restored, damaged } = found;
-        if let Some(manifest) = &restored
-            && let Some(difference) = find::difference(&manifest.shapes, &owner.shapes)
-        {
-            let epoch = manifest.epoch;
-            let message = format!("the dataflow is not that of checkpoint {epoch}: {difference}");
-            return Err(Error::config(message)
-                .hint("run the program that wrote it, or set another `checkpoint.path`")
-                .within(store.name()));
-        }
+        let compared = restored.as_ref().map(|manifest| (manifest, changes(manifest, &owner)));
+        let names = match compared {
+            None => BTreeMap::new(),
+            Some((Manifest { epoch, .. }, Err(difference))) => {
+                let message =
+                    format!("the dataflow is not that of checkpoint {epoch}: {difference}");
+                return Err(Error::config(message)
+                    .hint("run the job that wrote it, or set another `checkpoint.path`")
+                    .within(store.name()));
+            }
+            Some((Manifest { epoch, .. }, Ok(Changes { names, notes }))) => {
+                for note in notes {
+                    tracing::warn!("job `{}` goes on from checkpoint {epoch}: {note}", owner.job);
+                }
+                names
+            }
+        };
         let after = restored.as_ref().map_or(0, |manifest| manifest.generation + 1);
         let begun = store.list()?.iter().any(|name| name == BEGUN);
         let generation = AtomicU64::new(generation.max(after));
-        Ok(Checkpoints { store, owner, options, generation, restored, damaged, begun })
+        Ok(Checkpoints { store, owner, options, generation, restored, names, damaged, begun })
     }
 
     /// Notes, before anything is written, that an attempt has begun, and moves damaged manifests
@@ -201,9 +218,9 @@ impl Checkpoints {
         }
     }
 
-    /// Where the partitions of a source stood.
+    /// Where the partitions of a source stood; `None` if it is new.
     pub fn marks(&self, source: &str) -> Option<&[PartitionMark]> {
-        Some(self.restored.as_ref()?.sources.get(source).map_or(&[], Vec::as_slice))
+        self.restored.as_ref()?.sources.get(source).map(Vec::as_slice)
     }
 
     /// Where a partition of a source stood.
@@ -239,7 +256,8 @@ impl Checkpoints {
     fn states(&self, name: &str, owns: impl Fn(u32) -> bool) -> Result<Restored> {
         let mut restored = Restored::default();
         let Some(manifest) = &self.restored else { return Ok(restored) };
-        let files = manifest.states.get(name).map_or(&[][..], Vec::as_slice);
+        let files = self.names.get(name).and_then(|name| manifest.states.get(name));
+        let files = files.map_or(&[][..], Vec::as_slice);
         for files in files.chunk_by(|one, other| one.worker == other.worker) {
             let mut chain = Chain::default();
             for file in files {

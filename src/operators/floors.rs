@@ -7,10 +7,11 @@
 //! A report says of one source on one worker how far its busy partitions are, and whether it has
 //! idle ones. Worker 0 decides once all workers have reported an epoch: the floor is the least
 //! watermark of the busy partitions, anywhere; when all are idle, it goes on with the clock, so
-//! that the last windows close. Readers raise their idle partitions to it at the end of an epoch.
+//! that the last windows close. Readers raise their idle partitions to it at the end of an epoch,
+//! with checkpoints once one holds it (`source/reader/floors.rs`).
 //!
 //! A timeout is a matter of wall clock: with it on, two runs over one log may differ in what is
-//! late (rule eR8 of the design).
+//! late (rule eR8 of the design); a restart from a checkpoint finds the floors that acted.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

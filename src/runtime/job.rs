@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::build::LETTERS;
 use super::ticks::Pace;
-use crate::checkpoint::{Checkpoints, Shape};
+use crate::checkpoint::{Checkpoints, Owner, Shape, memory_name, sink_name};
 use crate::error::{Error, Result};
 use crate::observe::JobBoard;
 use crate::row::Schema;
@@ -189,15 +190,36 @@ impl Job {
         Ok(plan.sunk().map(|port| (port.view.clone(), port.schema.clone())).collect())
     }
 
-    /// What its operators keep, in words.
+    /// What checkpoints have to say of it: what its operators and sources keep, and its sinks.
     ///
     /// # Errors
     ///
     /// As [`Job::plan`].
-    pub fn shapes(&self) -> Result<Vec<Shape>> {
+    pub fn keeps(&self) -> Result<Owner> {
         let mut plan = self.plan()?;
         let operators = Operator::all(&mut plan, &self.settings.differential);
-        Ok(operators.iter().map(Operator::shape).collect())
+        let mut shapes: Vec<Shape> = operators.iter().map(|kept| kept.shape(&plan)).collect();
+        shapes.extend(plan.sources.iter().filter_map(|source| {
+            let name = source.name.clone();
+            Some(Shape {
+                operator: memory_name(&name),
+                parts: vec![source.intake.memory()?],
+                views: vec![],
+                sources: vec![name.clone()],
+                source: Some(name),
+            })
+        }));
+        let names = |(view, sinks): (_, &Vec<BoundSink>)| {
+            (0..sinks.len()).map(move |index| sink_name(view, index)).collect::<Vec<_>>()
+        };
+        let sinks = self.sinks.iter().flat_map(|(view, sinks)| names((&**view, sinks)));
+        Ok(Owner {
+            system: self.system.clone(),
+            job: self.name.clone(),
+            shapes,
+            sources: plan.sources.iter().map(|source| source.name.clone()).collect(),
+            sinks: sinks.chain([LETTERS.into()]).collect(),
+        })
     }
 
     /// What a source is bound to.

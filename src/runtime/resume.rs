@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::build::LETTERS;
 use super::job::{BoundSink, Job};
 use super::wall_time;
-use crate::checkpoint::{Checkpoints, Directory, Options, Owner, sink_name};
+use crate::checkpoint::{Checkpoints, Directory, Options, sink_name};
 use crate::config::Checkpoint;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
@@ -15,8 +15,8 @@ use crate::failpoint::failpoint;
 ///
 /// # Errors
 ///
-/// The store cannot be written; no checkpoint of several is whole; the dataflow is another one, or
-/// keeps what cannot be saved; what a sink wrote is gone.
+/// The store cannot be written; no checkpoint of several is whole; the dataflow keeps something
+/// else than the checkpoint holds, or keeps what cannot be saved; what a sink wrote is gone.
 pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
     let Some(path) = &config.path else { return Ok(()) };
     if let Some(what) = unsaved(job) {
@@ -27,9 +27,7 @@ pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
     let store = Directory::open(&path.join(&job.name))?;
     let options = Options { keep: config.keep, age_max: config.age_max };
     let generation = wall_time().micros().unsigned_abs();
-    let (system, name) = (job.system.clone(), job.name.clone());
-    let owner = Owner { system, job: name, shapes: job.shapes()? };
-    let checkpoints = Checkpoints::open(Arc::new(store), owner, options, generation)?;
+    let checkpoints = Checkpoints::open(Arc::new(store), job.keeps()?, options, generation)?;
     for (view, sinks) in &job.sinks {
         for (index, bound) in sinks.iter().enumerate() {
             tell(bound, &sink_name(view, index), &checkpoints)?;

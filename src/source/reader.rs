@@ -11,6 +11,7 @@
 //! lag, it stops reading but goes on ticking, or the frontier would stand still (rule eR10).
 
 mod checkpoint;
+mod floors;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use timely::dataflow::{Scope, StreamVec};
 use timely::order::Product;
 use timely::scheduling::Activator;
 
+use self::floors::Hold;
 use super::limit::{Rates, Taken};
 use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::checkpoint::{At, SLICE};
@@ -33,7 +35,6 @@ use crate::observe::PartitionBoard;
 use crate::observe::latency::ReaderLog;
 use crate::operators::Event;
 use crate::operators::differential::Announcement;
-use crate::operators::floors::{Report, watermark_of};
 use crate::operators::shell::letter_rows;
 use crate::parcel::Parcel;
 use crate::row::Rows;
@@ -177,6 +178,8 @@ struct Reading {
     arrived: Duration,
     /// What its limits count.
     taken: Taken,
+    /// Whether a floor waits for its checkpoint.
+    hold: Hold,
 }
 
 impl Reading {
@@ -312,7 +315,8 @@ impl Reader {
             }
             let arrived = self.context.clock.now();
             let (last, taken) = (Poll::Waiting, Taken::new(arrived));
-            self.partitions.push(Reading { partition, state, last, arrived, taken });
+            let hold = self.hold_if_new(state.watermark.get());
+            self.partitions.push(Reading { partition, state, last, arrived, taken, hold });
         }
         self.known = count;
         Ok(())
@@ -330,6 +334,7 @@ impl Reader {
             let reading = &mut self.partitions[index];
             let ahead = reading.state.watermark.greatest().map(|time| time.floor_ms());
             if reading.last == Poll::Finished
+                || reading.hold.is_held()
                 || ahead.is_some_and(|ahead| slowest.plus(self.plan.catch_up_skew) < ahead)
             {
                 continue;
@@ -464,47 +469,14 @@ impl Reader {
         let (epoch, source, offsets) = (self.epoch, self.plan.index, self.offsets());
         let positions = EpochPositions { epoch, source, offsets };
         self.context.positions.borrow_mut().push(positions);
+        self.raise_floors();
         self.save(At::Epoch(epoch));
-        if let Some(timeout) = self.plan.idle_timeout {
-            self.floor(timeout);
-        }
         self.epoch += 1;
         self.report();
         if let Err(error) = self.discover() {
             self.fail(error);
         }
         self.commit();
-    }
-
-    /// Raises idle partitions to the floor of the source, and reports for the next one.
-    fn floor(&mut self, timeout: Duration) {
-        let now = self.context.clock.now();
-        let (floors, delay) = (self.context.floors.clone(), self.plan.delay);
-        let mut report = Report {
-            source: self.plan.index,
-            worker: self.context.worker,
-            epoch: self.epoch,
-            busy: None,
-            idle: false,
-            greatest: None,
-            quiet: Duration::MAX,
-        };
-        for reading in self.partitions.iter_mut().filter(|r| r.last != Poll::Finished) {
-            let watermark = &mut reading.state.watermark;
-            let greatest = watermark.greatest().map(|time| watermark_of(time, delay));
-            report.greatest = report.greatest.max(greatest);
-            report.quiet = report.quiet.min(now.saturating_sub(reading.arrived));
-            if !reading.is_idle(now, timeout) {
-                let own = reading.state.watermark.get();
-                report.busy = Some(report.busy.map_or(own, |busy| busy.min(own)));
-            } else {
-                report.idle = true;
-                if let Some(floor) = floors.of(self.plan.index) {
-                    reading.state.watermark.raise(floor);
-                }
-            }
-        }
-        floors.report(report);
     }
 
     /// Tells the service the positions of the last epoch that the sinks of all workers confirmed.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::chunk::Places;
 use super::judge::Judge;
 use super::node::caught;
+use super::operator::shape_of;
 use crate::codec::{Options, json};
 use crate::hash;
 use crate::key::Key;
@@ -43,6 +44,11 @@ impl<E: 'static> Dedup<E> {
         Dedup { seen: Box::new(SeenKeys { key, memory, partitions, whole: false, keys }) }
     }
 
+    /// What it remembers, in words.
+    pub(super) fn shape(&self) -> String {
+        self.seen.shape()
+    }
+
     /// See [`Saves::begin_save`](crate::keyed::Saves::begin_save).
     pub(super) fn begin_save(&mut self, whole: bool) {
         self.seen.begin_save(whole);
@@ -67,6 +73,8 @@ impl<E: 'static> Dedup<E> {
 
 trait Seen<E> {
     fn retain(&mut self, places: &Places<'_>, events: &[E], judge: &mut Judge);
+
+    fn shape(&self) -> String;
 
     fn begin_save(&mut self, whole: bool);
 
@@ -137,6 +145,10 @@ where
             memory.forget(*watermark);
             first
         });
+    }
+
+    fn shape(&self) -> String {
+        format!("ids of type {}", shape_of::<K>())
     }
 
     fn begin_save(&mut self, whole: bool) {

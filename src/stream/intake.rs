@@ -97,7 +97,12 @@ pub trait Intake {
     fn stats(&self) -> SourceStats;
 
     /// Whether it remembers more of a partition than [`PartitionState`] holds.
-    fn remembers(&self) -> bool;
+    fn remembers(&self) -> bool {
+        self.memory().is_some()
+    }
+
+    /// What it remembers, in words.
+    fn memory(&self) -> Option<String>;
 
     /// Begins to save what it remembers; see [`Saves::begin_save`](crate::keyed::Saves).
     fn begin_save(&mut self, whole: bool);
@@ -211,8 +216,11 @@ impl<E: Wire> Intake for SourceIntake<E> {
         self.decoder.stats()
     }
 
-    fn remembers(&self) -> bool {
-        self.dedup.borrow().is_some() || self.options.dedup.is_some()
+    fn memory(&self) -> Option<String> {
+        match &self.options.dedup {
+            Some((field, _)) => Some(format!("ids in field `{field}`")),
+            None => self.dedup.borrow().as_ref().map(Dedup::shape),
+        }
     }
 
     fn begin_save(&mut self, whole: bool) {

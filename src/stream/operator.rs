@@ -53,7 +53,7 @@ pub trait Root: Saves {
 }
 
 /// A type without the paths of modules, which may change.
-fn shape_of<T: ?Sized>() -> String {
+pub(super) fn shape_of<T: ?Sized>() -> String {
     let name = std::any::type_name::<T>();
     let mut shape = String::with_capacity(name.len());
     for word in name.split_inclusive(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':')) {
@@ -313,14 +313,27 @@ impl Operator {
         self.restored();
     }
 
-    /// What it keeps, part by part, in words.
-    pub fn shape(&self) -> Shape {
+    /// What it keeps, part by part, in words, and its place in the plan that it was taken out of.
+    pub fn shape(&self, plan: &Plan) -> Shape {
         let roots = self.roots.iter().zip(&self.windows).map(|(root, windows)| match windows {
             Some(windows) => format!("{} in {windows:?}", root.shape()),
             None => root.shape(),
         });
         let durables = self.durables.iter().map(|durable| durable.borrow().shape());
-        Shape { operator: self.place.clone(), parts: roots.chain(durables).collect() }
+        let fed_by = self.slots.iter().flat_map(|slot| &plan.slots[*slot].sources);
+        let fed_by: BTreeSet<usize> = fed_by.copied().collect();
+        let mut views: BTreeSet<Text> = self.ports.iter().map(|port| plan.name_of(*port)).collect();
+        // Alerts are about rows of another view, if there is one.
+        if 1 < views.len() {
+            views.remove(alert::VIEW);
+        }
+        Shape {
+            operator: self.place.clone(),
+            parts: roots.chain(durables).collect(),
+            views: views.into_iter().collect(),
+            sources: fed_by.into_iter().map(|index| plan.sources[index].name.clone()).collect(),
+            source: None,
+        }
     }
 }
 

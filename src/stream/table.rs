@@ -11,6 +11,7 @@ use super::chunk::letter;
 use super::flow::Flow;
 use super::intake::{Decoder, Intake, PartitionState, SourceOptions, SourceStats};
 use super::node::{Outbox, caught};
+use super::operator::shape_of;
 use super::plan::{From, SourcePlan};
 use super::view::{Arranged, Stored, View, ViewPlan, encode};
 use crate::codec::Wire;
@@ -106,8 +107,8 @@ impl<R: Wire + Stored> Intake for TableIntake<R> {
         self.decoder.stats()
     }
 
-    fn remembers(&self) -> bool {
-        true
+    fn memory(&self) -> Option<String> {
+        Some(format!("rows of type {}", shape_of::<R>()))
     }
 
     fn begin_save(&mut self, whole: bool) {

@@ -17,16 +17,16 @@ use highwater::testing::{Example, Scratch, example::Event};
 const PARTITIONS: u32 = 3;
 
 /// Records of a partition: key, second, value.
-type Make = fn(partition: u32, offset: i64) -> (String, i64, i64);
+pub(super) type Make = fn(partition: u32, offset: i64) -> (String, i64, i64);
 
 /// A log that goes no further than an offset, where it asks for the stop, or ends behind its last
 /// record.
 #[derive(Clone)]
-struct Halting {
-    make: Make,
-    records: i64,
-    halts_at: Option<i64>,
-    stop: Stop,
+pub(super) struct Halting {
+    pub(super) make: Make,
+    pub(super) records: i64,
+    pub(super) halts_at: Option<i64>,
+    pub(super) stop: Stop,
 }
 
 impl Connector for Halting {
@@ -82,7 +82,7 @@ impl Partition for Reading {
 }
 
 /// Three events a second over two minutes in each partition.
-fn event(partition: u32, offset: i64) -> (String, i64, i64) {
+pub(super) fn event(partition: u32, offset: i64) -> (String, i64, i64) {
     (format!("k{}", (offset * 7 + i64::from(partition)) % 5), offset / 3, offset)
 }
 

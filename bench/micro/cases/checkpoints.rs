@@ -191,7 +191,7 @@ fn once(loops: &[Arc<Vec<Click>>; 2], checkpoints: bool) -> Result<(Seen, f64, f
     let (bytes, manifests) = (AtomicU64::new(0), AtomicU64::new(0));
     let store = Arc::new(Counting { folder, bytes, manifests });
     if checkpoints {
-        let owner = Owner { system: "bench".into(), job: "bench".into(), shapes: job.shapes()? };
+        let owner = Owner { system: "bench".into(), job: "bench".into(), ..job.keeps()? };
         let opened = Checkpoints::open(store.clone(), owner, Options::default(), 1)?;
         let job = Arc::get_mut(&mut job).ok_or_else(|| Error::bug("the job is shared"))?;
         job.checkpoints = Some(Arc::new(opened));

@@ -11,7 +11,7 @@ const NAME: &str = "counts";
 
 fn agent(dir: &Scratch) -> Agent {
     let store = Arc::new(Directory::open(dir.path()).unwrap());
-    let owner = Owner { system: "chat".into(), job: "chat".into(), shapes: vec![] };
+    let owner = Owner { system: "chat".into(), job: "chat".into(), ..Owner::default() };
     let checkpoints = Arc::new(Checkpoints::open(store, owner, Options::default(), 1).unwrap());
     let keeper = Keeper::start(checkpoints.clone(), 0, Failure::default(), || {}).unwrap();
     let agent = Agent::new(checkpoints, (0, 1), keeper);

@@ -57,7 +57,7 @@ impl Store for Refusing {
 }
 
 fn owner() -> Owner {
-    Owner { system: "chat".into(), job: "chat".into(), shapes: vec![] }
+    Owner { system: "chat".into(), job: "chat".into(), ..Owner::default() }
 }
 
 /// A keeper of worker 0 in a folder; where its failure is seen.

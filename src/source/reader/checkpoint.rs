@@ -1,5 +1,7 @@
 //! A reader's share in checkpoints: where its partitions stand, and where they begin again.
 
+use std::time::Duration;
+
 use super::{Reader, ReaderPlan, Reading};
 use crate::checkpoint::{At, Contribution, PartitionMark, SLICE, memory_name};
 use crate::error::Result;
@@ -8,6 +10,12 @@ use crate::lateness::Watermark;
 use crate::runtime::Context;
 use crate::source::Start;
 use crate::stream::PartitionState;
+
+/// The watermark of a partition where a checkpoint begins: a floor that it holds acts.
+fn watermark(mark: &PartitionMark, delay: Duration) -> Watermark {
+    let floor = mark.decided.map_or(mark.floor, |decided| mark.floor.max(decided));
+    Watermark::restore(delay, mark.greatest, floor)
+}
 
 /// Registers a reader with the agent of its worker; the number of its files, if it has any.
 pub(super) fn register(plan: &ReaderPlan, context: &Context) -> Option<usize> {
@@ -23,21 +31,20 @@ impl Reader {
         let mark = agent.and_then(|agent| agent.checkpoints.mark(&self.plan.name, id));
         let delay = self.plan.delay;
         let mut state = PartitionState::new(id, delay);
-        let Some(PartitionMark { next_offset, greatest, floor, ledger, .. }) = mark else {
+        let Some(mark) = mark else {
             let kept = agent.and_then(|agent| agent.checkpoints.marks(&self.plan.name));
             // One that is new since the checkpoint must not open windows again that are closed.
             let others = kept.into_iter().flatten();
-            let others = others.map(|mark| Watermark::restore(delay, mark.greatest, mark.floor));
-            others.map(|other| other.get()).min().into_iter().for_each(|least| {
+            others.map(|other| watermark(other, delay).get()).min().into_iter().for_each(|least| {
                 state.watermark.raise(least);
             });
             let first = self.known == 0 && kept.is_none();
             let start = if first { self.plan.start.clone() } else { Start::Earliest };
             return (start, state);
         };
-        state.watermark = Watermark::restore(delay, greatest, floor);
-        (state.next_offset, state.ledger) = (next_offset, ledger);
-        let start = next_offset.map_or_else(|| self.plan.start.clone(), Start::Offset);
+        state.watermark = watermark(&mark, delay);
+        (state.next_offset, state.ledger) = (mark.next_offset, mark.ledger);
+        let start = mark.next_offset.map_or_else(|| self.plan.start.clone(), Start::Offset);
         (start, state)
     }
 
@@ -54,14 +61,16 @@ impl Reader {
     /// Where the partitions stand, for a checkpoint.
     fn marks(&self) -> Contribution {
         failpoint!("source.before_record_offsets");
-        let marks = self.partitions.iter().map(|Reading { state, partition, .. }| PartitionMark {
+        let mark = |Reading { state, partition, hold, .. }: &Reading| PartitionMark {
             partition: state.id,
             next_offset: state.next_offset.or_else(|| partition.position()),
             greatest: state.watermark.greatest(),
             floor: state.watermark.floor(),
+            decided: hold.decided(),
             ledger: state.ledger,
-        });
-        Contribution::Source(self.plan.name.clone(), marks.collect())
+        };
+        let marks = self.partitions.iter().map(mark).collect();
+        Contribution::Source(self.plan.name.clone(), marks)
     }
 
     /// Says where the partitions stand at the end of an epoch, or at the end of all of them, and
