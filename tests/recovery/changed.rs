@@ -154,7 +154,7 @@ fn total(collectors: &BTreeMap<&'static str, Collector>, view: &str) -> i64 {
         Cell::I64(count) => count,
         _ => panic!("{row:?}"),
     };
-    collectors[view].finals().iter().map(|row| counted(row)).sum()
+    collectors[view].finals().iter().map(counted).sum()
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn records_are_committed_once_whenever_the_job_is_killed() {
     // Two attempts of three are left alone until they have made a checkpoint.
     let wait = |kills: u32, running: &mut Running| {
         let (before, deadline) = (newest(dir.path()), Instant::now() + LIMIT);
-        while kills % 3 != 0 && newest(dir.path()) <= before && !running.has_ended() {
+        while !kills.is_multiple_of(3) && newest(dir.path()) <= before && !running.has_ended() {
             assert!(Instant::now() < deadline, "attempt {kills} made no checkpoint");
             std::thread::sleep(Duration::from_millis(10));
         }
