@@ -178,7 +178,7 @@ mod tests {
         check(&[a.clone(), b.clone()], "s", "a b", "a=a b=b", &[]);
         check(&[b.clone(), a.clone()], "s", "a b", "a=a b=b", &[]);
         let notes = ["view `a` is gone", "the sink of `a` is gone"];
-        check(&[b.clone()], "s", "b", "b=b", &notes);
+        check(std::slice::from_ref(&b), "s", "b", "b=b", &notes);
         let notes = ["source `t` is new", "view `c` is new", "the sink of `c` is new"];
         check(&[a.clone(), b.clone(), c], "s t", "a b c", "a=a b=b", &notes);
         let d = shape("d", "4", "t");

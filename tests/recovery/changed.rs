@@ -150,11 +150,11 @@ fn rows(collectors: &BTreeMap<&'static str, Collector>, view: &str) -> Vec<Strin
 
 /// How many events the rows of a view count.
 fn total(collectors: &BTreeMap<&'static str, Collector>, view: &str) -> i64 {
-    let counted = |row: &Vec<Cell>| match row[2] {
+    let counted = |row: Vec<Cell>| match row[2] {
         Cell::I64(count) => count,
         _ => panic!("{row:?}"),
     };
-    collectors[view].finals().iter().map(counted).sum()
+    collectors[view].finals().into_iter().map(counted).sum()
 }
 
 #[test]
