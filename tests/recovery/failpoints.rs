@@ -64,7 +64,9 @@ fn run(dir: &Path, workers: u64, failpoints: &str) -> Ended {
 /// Kills a job at a place, and lets it go on; at a place of the restart, kills it there as well.
 fn killed_at(place: &str, dice: &mut Dice) -> Option<u64> {
     let dir = Scratch::new("places");
-    let (passage, workers) = (dice.between(2, 7), dice.between(1, 4));
+    // An epoch writes several files, and some of them have to be behind the first checkpoint.
+    let (low, high) = if place.starts_with("ckpt.") { (12, 25) } else { (2, 7) };
+    let (passage, workers) = (dice.between(low, high), dice.between(1, 4));
     let at_restart = place.starts_with("restore.");
     let first = if at_restart { "manifest.after_publish" } else { place };
     let killed = run(dir.path(), workers, &format!("{first}=kill@{passage}"));
