@@ -152,6 +152,9 @@ struct Sink {
     /// Wakes the operator while it waits for a checkpoint and nothing comes any more.
     waker: Activator,
     open: u64,
+    /// What a queue that delivers was told last: the newest epoch that is published, and whether
+    /// the job stops.
+    told: (Option<u64>, bool),
     end: End,
     context: Rc<Context>,
 }
@@ -188,6 +191,7 @@ impl Sink {
             standing,
             waker,
             open: context.first_epoch(),
+            told: (None, false),
             end: End::Not,
             context,
         }
@@ -322,9 +326,11 @@ impl Sink {
         let Some(published) = agent.and_then(|agent| agent.published()) else { return };
         match &self.queue {
             Some(queue) if queue.delivers() => {
-                queue.published(published);
-                if self.context.phase.get() != Phase::Running {
-                    queue.press();
+                // Once for each: it takes a lock and wakes the thread, and this runs at every tick.
+                let news = (Some(published), self.context.phase.get() != Phase::Running);
+                if self.told != news {
+                    self.told = news;
+                    queue.published(published, news.1);
                 }
             }
             // What is staged counts as written once the checkpoint that holds it is published.

@@ -210,15 +210,12 @@ impl Queue {
         self.push(Item::Epoch(epoch));
     }
 
-    /// Says that the checkpoint of an epoch is published.
-    pub fn published(&self, epoch: u64) {
-        self.shared.state().published = Some(epoch);
-        self.shared.changed.notify_all();
-    }
-
-    /// Delivers what is published without waiting for more.
-    pub fn press(&self) {
-        self.shared.state().presses = true;
+    /// Says that the checkpoint of an epoch is published; what is delivered now waits for no more
+    /// rows if the job stops.
+    pub fn published(&self, epoch: u64, stops: bool) {
+        let mut state = self.shared.state();
+        (state.published, state.presses) = (Some(epoch), stops);
+        drop(state);
         self.shared.changed.notify_all();
     }
 

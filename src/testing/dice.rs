@@ -25,4 +25,9 @@ impl Dice {
         self.0 = hash::of(&self.0);
         self.0 % high
     }
+
+    /// At least `low`, and below `high`.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low)
+    }
 }

@@ -108,12 +108,12 @@ fn rows_are_delivered_once_their_checkpoint_is_published() {
     assert_eq!(staged(&queue), [4]);
     assert_eq!(staged(&queue), [4, 5]);
     assert_eq!(shop.delivered(), [], "no checkpoint holds them");
-    queue.published(4);
+    queue.published(4, false);
     assert_eq!([answer(&queue), answer(&queue)], ["written 3", "confirmed 4"]);
     assert_eq!(shop.delivered(), [(0, 4, 4, vec![1, 2, 3])]);
     queue.epoch(6);
     assert_eq!(staged(&queue), [5]);
-    queue.published(6);
+    queue.published(6, false);
     queue.finish();
     assert_eq!([answer(&queue), answer(&queue)], ["written 1", "confirmed 5"]);
     assert_eq!(answer(&queue), "finished");
@@ -129,7 +129,7 @@ fn an_epoch_with_more_rows_than_there_is_room_for_is_staged_all_the_same() {
     assert!(queue.is_full());
     queue.epoch(1);
     assert_eq!(staged(&queue), [1]);
-    queue.published(1);
+    queue.published(1, false);
     assert_eq!([answer(&queue), answer(&queue)], ["written 25", "confirmed 1"]);
     assert!(queue.is_empty());
 }
@@ -141,7 +141,7 @@ fn a_sink_that_is_away_gets_the_same_rows_again_and_refused_ones_are_told() {
     let queue = open(&scratch, &shop, vec![]);
     queue.rows(rows([1, 2]));
     queue.epoch(1);
-    queue.published(1);
+    queue.published(1, false);
     assert_eq!(staged(&queue), [1]);
     assert!(answer(&queue).starts_with("refused Record"));
     assert_eq!([answer(&queue), answer(&queue)], ["written 1", "confirmed 1"]);
@@ -191,7 +191,7 @@ fn rows_may_wait_for_the_trigger_interval_but_not_for_longer_than_there_is_room(
     for epoch in 1..=3 {
         queue.rows(rows([epoch as i64; 4]));
         queue.epoch(epoch);
-        queue.published(epoch);
+        queue.published(epoch, false);
     }
     // The third epoch leaves no room; which of its neighbours is published by then is chance.
     let mut confirmed = None;
@@ -200,4 +200,19 @@ fn rows_may_wait_for_the_trigger_interval_but_not_for_longer_than_there_is_room(
     }
     let delivered = shop.delivered();
     assert!(delivered.len() == 1 && delivered[0].1 == 1, "{delivered:?}");
+}
+
+#[test]
+fn a_job_that_stops_delivers_what_is_published_at_once() {
+    let (scratch, shop) = (Scratch::new("delivered-stop"), Shop::default());
+    let post = Post { outbox: outbox(&scratch), own: (shop.van(0), vec![]), former: vec![] };
+    let options = QueueOptions { gather: Some(seconds(3_600)), ..options() };
+    let queue = Queue::start_post(post, options, || ()).unwrap();
+    queue.rows(rows([1]));
+    queue.epoch(1);
+    assert_eq!(staged(&queue), [1]);
+    queue.published(1, false);
+    assert_eq!(shop.delivered(), []);
+    queue.published(1, true);
+    assert_eq!([answer(&queue), answer(&queue)], ["written 1", "confirmed 1"]);
 }
