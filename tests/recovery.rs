@@ -17,8 +17,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use highwater::runtime::wall_time;
-use highwater::testing::Scratch;
+use highwater::testing::{Dice, Scratch};
 
 use crate::binary::{highwater, run_in};
 use crate::cluster::support::{Ended, Running, hosts, ledger, process, sorted};
@@ -49,6 +48,26 @@ fn sinks(dir: &Path) -> [String; 3] {
     std::array::from_fn(|_| files.next().expect("as many files as ports"))
 }
 
+/// Chat into some sinks without a fault and without checkpoints.
+fn calm(dir: &Path, sinks: &[String]) -> Ended {
+    let mut command = highwater();
+    command.args(["run", "chat", "-w", "2"]);
+    for set in [CHAT, DEDUP, VIEWERS].into_iter().chain(sinks.iter().map(String::as_str)) {
+        command.args(["--set", set]);
+    }
+    let ended = Running::start(command, dir, "undisturbed").end(LIMIT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    ended
+}
+
+/// Makes the tables or topics that some sinks need.
+fn create(dir: &Path, sinks: &[String]) {
+    let mut command = highwater();
+    command.args(["check", "chat", "--create"]);
+    let checked = Running::start(kept(command, dir, sinks), dir, "create").end(LIMIT);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+}
+
 /// Chat into files of a folder, with a checkpoint every 100 ms.
 pub(crate) fn chat(command: Command, dir: &Path) -> Command {
     kept(command, dir, &sinks(dir))
@@ -72,13 +91,7 @@ fn run(dir: &Path, workers: u64) -> Command {
 
 /// The rows and letters that a run without a fault and without checkpoints writes, and its ledger.
 pub(crate) fn undisturbed(dir: &Path) -> ([Vec<String>; 3], Vec<u64>) {
-    let mut command = highwater();
-    command.args(["run", "chat", "-w", "2", "--set", CHAT, "--set", DEDUP, "--set", VIEWERS]);
-    for sink in sinks(dir) {
-        command.args(["--set", &sink]);
-    }
-    let ended = Running::start(command, dir, "undisturbed").end(LIMIT);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let ended = calm(dir, &sinks(dir));
     let counts = counts(&ended);
     assert!(counts[2..5].iter().all(|count| 0 < *count), "late, dead, duplicate: {counts:?}");
     (FILES.map(|name| sorted(&dir.join(name))), counts)
@@ -87,24 +100,6 @@ pub(crate) fn undisturbed(dir: &Path) -> ([Vec<String>; 3], Vec<u64>) {
 fn counts(ended: &Ended) -> Vec<u64> {
     let columns = ["chat", "viewers"].map(|source| (0..5).map(move |c| (source, c)));
     columns.into_iter().flatten().map(|(source, c)| ledger(&ended.err, source, c)).collect()
-}
-
-/// Numbers from a seed that is printed: set `HIGHWATER_SEED` to see the same again.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Dice {
-        let given = std::env::var("HIGHWATER_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(|| wall_time().micros().unsigned_abs());
-        eprintln!("HIGHWATER_SEED={seed}");
-        Dice(seed)
-    }
-
-    /// At least `low`, and below `high`.
-    fn between(&mut self, low: u64, high: u64) -> u64 {
-        self.0 = highwater::hash::of(&self.0);
-        low + self.0 % (high - low)
-    }
 }
 
 /// The epoch that an attempt went on from, as it said.

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use highwater::testing::Scratch;
+use highwater::testing::{Dice, Scratch};
 
 use super::parquet::rows;
-use super::{CHAT, DEDUP, Dice, LIMIT, VIEWERS, kept, resumed};
+use super::{LIMIT, calm, kept, resumed};
 use crate::binary::highwater;
 use crate::cluster::support::{Ended, Running, sorted};
 
@@ -41,13 +41,7 @@ static CALM: LazyLock<Vec<Vec<String>>> = LazyLock::new(undisturbed);
 /// What a run without a fault and without checkpoints writes.
 fn undisturbed() -> Vec<Vec<String>> {
     let dir = Scratch::new("calm-places");
-    let mut command = highwater();
-    command.args(["run", "chat", "-w", "2"]);
-    for set in [CHAT, DEDUP, VIEWERS].into_iter().map(String::from).chain(sinks(dir.path())) {
-        command.args(["--set", &set]);
-    }
-    let ended = Running::start(command, dir.path(), "undisturbed").end(LIMIT);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    calm(dir.path(), &sinks(dir.path()));
     let rows = all_rows(dir.path());
     assert!(rows.iter().all(|rows| !rows.is_empty()), "{rows:?}");
     rows

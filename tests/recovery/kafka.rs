@@ -1,15 +1,14 @@
 //! Topics over kills of the job: who reads what is committed finds each row once.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use highwater::source::kafka::{KafkaSource, Options, Setup};
 use highwater::source::{Batch, Poll, Source, Start};
-use highwater::testing::{KafkaServer, Scratch};
+use highwater::testing::{Dice, KafkaServer, Scratch};
 
-use super::{CHAT, DEDUP, Dice, LIMIT, VIEWERS, kept, killed_when_ready, manifests};
+use super::{LIMIT, calm, create, kept, killed_when_ready, manifests};
 use crate::binary::highwater;
 use crate::cluster::support::Running;
 
@@ -63,13 +62,6 @@ fn records(server: &KafkaServer, topic: &str) -> Vec<(String, String)> {
     all
 }
 
-fn create(mut command: Command, scratch: &Scratch, sinks: &[String]) {
-    command.args(["check", "chat", "--create"]);
-    let command = kept(command, scratch.path(), sinks);
-    let checked = Running::start(command, scratch.path(), "create").end(LIMIT);
-    assert_eq!(checked.code, Some(0), "{}", checked.err);
-}
-
 /// The epoch of the last checkpoint, if there is one yet.
 fn newest(dir: &Path) -> Option<u64> {
     let there = dir.join("checkpoints/chat").is_dir();
@@ -80,19 +72,13 @@ fn newest(dir: &Path) -> Option<u64> {
 fn records_are_committed_once_whenever_the_job_is_killed() {
     let Some(server) = KafkaServer::shared() else { return };
     let scratch = Scratch::new("kafka-calm");
-    let calm = sinks(server, "calm", "");
-    create(highwater(), &scratch, &calm);
-    let mut undisturbed = highwater();
-    undisturbed.args(["run", "chat", "-w", "2"]);
-    for set in [CHAT, DEDUP, VIEWERS].into_iter().map(String::from).chain(calm) {
-        undisturbed.args(["--set", &set]);
-    }
-    let ended = Running::start(undisturbed, scratch.path(), "undisturbed").end(LIMIT);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let plain = sinks(server, "calm", "");
+    create(scratch.path(), &plain);
+    calm(scratch.path(), &plain);
 
     let dir = Scratch::new("kafka-killed");
     let mut killed = sinks(server, "killed", "exactly_once=true,");
-    create(highwater(), &dir, &killed);
+    create(dir.path(), &killed);
     killed.push(RATE.into());
     let start = |workers: u64| {
         let mut command = highwater();

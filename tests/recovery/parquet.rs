@@ -3,12 +3,11 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use highwater::testing::Scratch;
+use highwater::testing::{Dice, Scratch};
 use parquet::file::reader::SerializedFileReader;
 
-use super::{CHAT, DEDUP, Dice, LIMIT, VIEWERS, kept, killed_until_it_ends};
+use super::{calm, kept, killed_until_it_ends};
 use crate::binary::highwater;
-use crate::cluster::support::Running;
 
 const PORTS: [(&str, &str); 2] =
     [("sink.chat_summary_minute", "rows=\"final\","), ("dead_letters", "")];
@@ -43,14 +42,8 @@ pub(super) fn rows(dir: &Path, port: &str) -> Vec<String> {
 
 #[test]
 fn rows_are_in_one_file_each_whenever_the_job_is_killed() {
-    let (calm, dir) = (Scratch::new("parquet-calm"), Scratch::new("parquet-killed"));
-    let mut undisturbed = highwater();
-    undisturbed.args(["run", "chat", "-w", "2"]);
-    for set in [CHAT, DEDUP, VIEWERS].into_iter().map(String::from).chain(sinks(calm.path())) {
-        undisturbed.args(["--set", &set]);
-    }
-    let ended = Running::start(undisturbed, calm.path(), "undisturbed").end(LIMIT);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let (quiet, dir) = (Scratch::new("parquet-calm"), Scratch::new("parquet-killed"));
+    calm(quiet.path(), &sinks(quiet.path()));
 
     let start = |workers: u64| {
         let mut command = highwater();
@@ -59,7 +52,7 @@ fn rows_are_in_one_file_each_whenever_the_job_is_killed() {
     };
     killed_until_it_ends((dir.path(), &mut Dice::new(), 9), start);
     for (port, _) in PORTS {
-        let (found, expected) = (rows(dir.path(), port), rows(calm.path(), port));
+        let (found, expected) = (rows(dir.path(), port), rows(quiet.path(), port));
         assert!(!expected.is_empty());
         let missing: Vec<_> = expected.iter().filter(|row| !found.contains(row)).take(3).collect();
         let (is, was) = (found.len(), expected.len());
