@@ -15,8 +15,12 @@ mod views;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use highwater::config::Checkpoint;
+use highwater::error::Result;
+use highwater::runtime::{Job, Stop, Workers, resume};
 use highwater::testing::{Dice, Scratch};
 
 use crate::binary::{highwater, run_in};
@@ -100,6 +104,14 @@ pub(crate) fn undisturbed(dir: &Path) -> ([Vec<String>; 3], Vec<u64>) {
 fn counts(ended: &Ended) -> Vec<u64> {
     let columns = ["chat", "viewers"].map(|source| (0..5).map(move |c| (source, c)));
     columns.into_iter().flatten().map(|(source, c)| ledger(&ended.err, source, c)).collect()
+}
+
+/// Runs a job in this process until it ends or stops, with checkpoints if there is a folder.
+fn run_kept(mut job: Job, dir: Option<&Path>, workers: usize, stop: &Stop) -> Result<()> {
+    let (every, age_max) = (Duration::from_millis(20), Duration::from_secs(60));
+    let config = Checkpoint { every, path: dir.map(Path::to_path_buf), keep: 3, age_max };
+    resume(&mut job, &config)?;
+    highwater::runtime::run(vec![Arc::new(job)], &Workers::threads(workers), stop)
 }
 
 /// The epoch that an attempt went on from, as it said.

@@ -7,16 +7,15 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use highwater::config::Checkpoint;
 use highwater::prelude::*;
 use highwater::row::Cell;
-use highwater::runtime::{BoundSink, BoundSource, Job, Stop, Workers, resume};
+use highwater::runtime::{BoundSink, BoundSource, Job, Stop};
 use highwater::sink::View;
 use highwater::sink::memory::Collector;
 use highwater::testing::{Example, Scratch};
 
 use super::views::{Halting, event};
-use super::{FILES, LIMIT, kept, manifests, resumed, undisturbed};
+use super::{FILES, LIMIT, kept, manifests, resumed, run_kept, undisturbed};
 use crate::binary::highwater;
 use crate::cluster::support::{Running, sorted, until};
 
@@ -134,10 +133,7 @@ fn attempt(
         let view = View { name: (*name).into(), schema, key: vec![], stamp: None };
         job.sinks.insert((*name).into(), vec![BoundSink::new(name, collector.sink(&view))]);
     }
-    let path = dir.map(Path::to_path_buf);
-    let config = Checkpoint { every: millis(20), path, keep: 3, age_max: minutes(1) };
-    resume(&mut job, &config)?;
-    highwater::runtime::run(vec![Arc::new(job)], &Workers::threads(2), &stop)
+    run_kept(job, dir, 2, &stop)
 }
 
 /// The sorted rows of a view.

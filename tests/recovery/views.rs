@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use highwater::config::Checkpoint;
 use highwater::error::Result;
 use highwater::prelude::*;
 use highwater::row::Cell;
-use highwater::runtime::{BoundSink, BoundSource, Job, Stop, Workers, resume, run};
+use highwater::runtime::{BoundSink, BoundSource, Job, Stop};
 use highwater::sink::View;
 use highwater::sink::memory::Collector;
 use highwater::source::{Batch, Connector, Partition, Poll, Source, Start, Wake};
 use highwater::testing::{Example, Scratch, example::Event};
+
+use super::run_kept;
 
 const PARTITIONS: u32 = 3;
 
@@ -138,10 +139,7 @@ fn attempt(dir: Option<&Path>, halts_at: Option<i64>, workers: usize, collector:
     let key = vec!["key".into(), "start".into()];
     let view = View { name: "weighed".into(), schema, key, stamp: None };
     job.sinks.insert("weighed".into(), vec![BoundSink::new("weighed", collector.sink(&view))]);
-    let path = dir.map(Path::to_path_buf);
-    let config = Checkpoint { every: millis(20), path, keep: 3, age_max: minutes(1) };
-    resume(&mut job, &config).unwrap();
-    run(vec![Arc::new(job)], &Workers::threads(workers), &stop).unwrap();
+    run_kept(job, dir, workers, &stop).unwrap();
 }
 
 #[test]
@@ -192,10 +190,7 @@ fn count_many(dir: Option<&Path>, halts_at: Option<i64>, workers: usize, collect
     let schema = job.schemas().unwrap().remove("counts").unwrap();
     let view = View { name: "counts".into(), schema, key: vec!["key".into()], stamp: None };
     job.sinks.insert("counts".into(), vec![BoundSink::new("counts", collector.sink(&view))]);
-    let path = dir.map(Path::to_path_buf);
-    let config = Checkpoint { every: millis(20), path, keep: 3, age_max: minutes(1) };
-    resume(&mut job, &config).unwrap();
-    run(vec![Arc::new(job)], &Workers::threads(workers), &stop).unwrap();
+    run_kept(job, dir, workers, &stop).unwrap();
 }
 
 #[test]
