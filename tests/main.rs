@@ -24,3 +24,4 @@ mod spark_golden;
 mod stop;
 mod systems;
 mod tidy;
+mod torture;

@@ -8,7 +8,7 @@ mod failpoints;
 mod idle;
 mod kafka;
 #[cfg(feature = "parquet")]
-mod parquet;
+pub(crate) mod parquet;
 mod postgres;
 mod views;
 

@@ -26,7 +26,7 @@ fn sinks(dir: &Path) -> Vec<String> {
 }
 
 /// The rows that a reader finds, sorted.
-pub(super) fn rows(dir: &Path, port: &str) -> Vec<String> {
+pub(crate) fn rows(dir: &Path, port: &str) -> Vec<String> {
     let mut rows = Vec::new();
     for entry in fs::read_dir(folder(dir, port)).expect("the folder") {
         let path = entry.expect("an entry").path();

@@ -27,7 +27,8 @@ use highwater::testing::{KafkaServer, Scratch, or_skip};
 use highwater::time::Time;
 use serde_json::Value;
 
-use super::{config, dataflows, jobs, unstamped, without_alerts};
+use super::generated::{Port, SYSTEMS, System};
+use super::{unstamped, without_alerts};
 use crate::binary::highwater;
 use crate::cluster::support::{Ended, Running, ledger, until};
 
@@ -36,74 +37,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The day of the last records, in every document and row about them, and one instant of it.
 const LAST_DAY: &str = "2026-01-09";
 const LAST: Time = Time::from_seconds(1_767_960_000);
-
-/// A system, and what there is to read.
-struct System {
-    name: &'static str,
-    /// Worker threads of each process.
-    threads: &'static str,
-    /// Data sets, in the order in which they are written, and their options.
-    generated: &'static [(&'static str, &'static str)],
-    /// The topic that is read to its end before the others are written.
-    first: Option<&'static str>,
-    /// A document that says nothing but when it happened.
-    last: &'static str,
-}
-
-const SYSTEMS: [System; 5] = [
-    System {
-        name: "chat",
-        threads: "2",
-        generated: &[
-            ("chat.chat", "--events 2500 --rate 5 --keys 8 --burst 2m --late-by 30s"),
-            ("chat.viewer", "--events 500 --rate 1 --keys 8"),
-        ],
-        first: None,
-        last: r#"{"timestamp":"2026-01-09T12:00:00Z"}"#,
-    },
-    System {
-        name: "elearning",
-        threads: "1",
-        generated: &[("elearning", "--events 4000 --rate 2")],
-        first: None,
-        last: r#"{"timestamp":"2026-01-09 12:00:00"}"#,
-    },
-    System {
-        name: "campus",
-        threads: "2",
-        generated: &[("campus", "--events 3000 --rate 1 --keys 30")],
-        first: None,
-        last: r#"{"timestamp":"2026-01-09 19:00:00"}"#,
-    },
-    System {
-        name: "market",
-        threads: "2",
-        generated: &[
-            ("market.polymarket_metadata", "--events 20 --rate 0.01"),
-            ("market.binance", "--events 2000 --rate 2 --partitions 3 --profile full"),
-            ("market.polymarket_trade", "--events 1000 --rate 1 --partitions 3 --profile full"),
-        ],
-        first: Some("polymarket_metadata"),
-        last: r#"{"timestamp":"1767960000000","snapshot_time":1767960000000}"#,
-    },
-    System {
-        name: "shop",
-        threads: "1",
-        generated: &[("shop", "--events 3000 --rate 1 --profile full --sessions real")],
-        first: None,
-        last: r#"{"timestamp":"2026-01-09T12:00:00Z"}"#,
-    },
-];
-
-/// What is wrong with the records on purpose.
-const FAULTS: &str = "--disorder 90s --late 0.05 --duplicates 0.01 --bad-json 0.01 --no-time 0.01";
-
-/// A port of a system, its topic, and the group that the topic is read as.
-struct Port {
-    name: String,
-    topic: String,
-    group: String,
-}
 
 /// What a run has left behind.
 struct Left {
@@ -149,19 +82,14 @@ impl System {
     /// The rows from files; these lie in the folder `topics` afterwards.
     fn run_files(&self, dir: &Path) -> Left {
         let (topics, out) = (dir.join("topics"), dir.join("files"));
-        for (data_set, options) in self.generated {
-            self.generate(dir, data_set, options, &["--files", &topics.to_string_lossy()]);
-        }
+        self.generate_files(dir, &topics);
         for (topic, partition) in self.last_places(&topics) {
             let path = topics.join(format!("{topic}-{partition}.jsonl"));
             let mut file = File::options().append(true).open(path).unwrap();
             writeln!(file, "{}", self.last).unwrap();
         }
         let mut command = self.bound("run", &out);
-        for Port { name, topic, .. } in self.ports() {
-            let path = topics.join(format!("{topic}-*.jsonl"));
-            command.args(["--set", &format!("source.\"{name}\"={{file={{path={path:?}}}}}")]);
-        }
+        command.args(self.bound_to_files(&topics).iter().flat_map(|source| ["--set", source]));
         let ended = Running::start(command, dir, "files").end(LIMIT);
         self.left(&out, ended)
     }
@@ -204,15 +132,6 @@ impl System {
         self.left(&out, running.end(LIMIT))
     }
 
-    /// Runs `highwater generate` to its end.
-    fn generate(&self, dir: &Path, data_set: &str, options: &str, target: &[&str]) {
-        let mut command = highwater();
-        command.args(["generate", data_set, "--seed", "11", "--start", "2026-01-01T00:00:00Z"]);
-        command.args(FAULTS.split(' ')).args(options.split(' ')).arg("--unpaced").args(target);
-        let ended = Running::start(command, dir, "generate").end(LIMIT);
-        assert_eq!(ended.code, Some(0), "{data_set}: {}", ended.err);
-    }
-
     /// A command that writes the rows of all views into files of a folder, or to its output where
     /// there are no final rows.
     fn bound(&self, command: &str, out: &Path) -> Command {
@@ -246,32 +165,6 @@ impl System {
             changes: changes(&shown),
             ledgers: ledgers.collect(),
         }
-    }
-
-    /// The views, and whether they change without end.
-    fn views(&self) -> Vec<(String, bool)> {
-        let plans = jobs(self.name, &[]).into_iter().map(|job| job.plan().unwrap());
-        let views = plans.flat_map(|plan| {
-            let views = plan.sunk().map(|port| (port.view.to_string(), port.is_table()));
-            views.collect::<Vec<_>>()
-        });
-        views.collect()
-    }
-
-    fn ports(&self) -> Vec<Port> {
-        let mut ports = Vec::new();
-        for (dataflow, job) in dataflows(self.name).zip(jobs(self.name, &[])) {
-            let name = format!("{}.kafka.toml", self.name);
-            let overlay = dataflow.overlays.iter().find(|(overlay, _)| *overlay == name).unwrap();
-            let config = config(dataflow, &[*overlay]);
-            ports.extend(job.sources.keys().map(|port| {
-                let options = config.source(port).unwrap().options;
-                let option = |name: &str| options[name].as_str().unwrap().to_owned();
-                let (topic, group) = (option("topic"), option("group"));
-                Port { name: port.to_string(), topic, group }
-            }));
-        }
-        ports
     }
 
     /// Makes the topics with the partitions that files have; a system before this one may have had

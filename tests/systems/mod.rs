@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `generated.rs` | the systems, and events for them |
 //! | `kafka.rs` | from real Kafka in two processes: the rows and ledgers that files give |
 //! | `late.rs` | late events: counts and rows are those of the model in `model.rs` |
 //! | `views.rs` | what late events meet: logs, and the windows of every view |
@@ -10,6 +11,7 @@
 //! A job is bound as it is from the command line: the job file of its system, with something laid
 //! over it.
 
+pub(crate) mod generated;
 mod kafka;
 mod late;
 mod model;
@@ -70,4 +72,10 @@ pub(crate) fn unstamped(csv: &str) -> Vec<&str> {
     let header = csv.lines().next().unwrap_or_default();
     let is_stamped = header.rsplit_once(',').is_some_and(|(_, last)| STAMPS.contains(&last));
     csv.lines().map(|line| if is_stamped { cut(line) } else { line }).collect()
+}
+
+/// A row of Parquet, as `{name: value, …}`, up to the column that a sink has appended.
+pub(crate) fn unstamped_row(row: &str) -> &str {
+    let stamps = STAMPS.map(|stamp| row.rfind(&format!(", {stamp}: ")));
+    stamps.iter().flatten().min().map_or(row, |at| &row[..*at])
 }
