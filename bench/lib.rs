@@ -13,5 +13,6 @@ pub mod engines;
 pub mod harness;
 pub mod load;
 pub mod micro;
+pub mod recovery;
 pub mod report;
 pub mod workloads;

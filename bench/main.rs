@@ -10,7 +10,8 @@ use highwater::error::{Error, Kind, Result};
 use highwater_bench::harness::experiment::{self, Experiment};
 use highwater_bench::harness::run::{self, Choice};
 use highwater_bench::report::{self, bars};
-use highwater_bench::{engines, load, micro};
+use highwater_bench::workloads::system::System;
+use highwater_bench::{engines, load, micro, recovery};
 
 /// As the product: one thread is to have no worse one.
 #[global_allocator]
@@ -38,6 +39,8 @@ enum Command {
     Bars(BarArguments),
     /// Measures within this process: the engine beside a plain loop over the same input.
     Cases(CaseArguments),
+    /// Kills processes of a cluster again and again: how long until it is where it would be.
+    Recovery(RecoveryArguments),
     /// A part of the harness, in a process of its own.
     #[command(hide = true)]
     Part(PartArguments),
@@ -124,6 +127,22 @@ struct CaseArguments {
 }
 
 #[derive(clap::Args)]
+struct RecoveryArguments {
+    /// Systems; all of them if none is named.
+    #[arg(value_parser = ["campus", "chat", "elearning", "market", "shop"])]
+    systems: Vec<String>,
+    /// How often each is killed.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    kills: u16,
+    /// Events, as a part of what a system can read.
+    #[arg(long, default_value_t = 0.5, value_parser = scale)]
+    load: f64,
+    /// Folder of the results.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+#[derive(clap::Args)]
 struct PartArguments {
     /// Which part.
     #[arg(value_parser = ["open-loop", "single-thread"])]
@@ -181,6 +200,12 @@ fn work(arguments: Arguments) -> Result<()> {
         Command::Bars(arguments) => bars(&arguments),
         Command::Cases(CaseArguments { cases, scale, repetitions, results }) => {
             micro::run(&cases, scale, repetitions, &results)
+        }
+        Command::Recovery(RecoveryArguments { systems, kills, load, results }) => {
+            let named = |of: &System| systems.is_empty() || systems.iter().any(|s| s == of.name());
+            let systems = System::ALL.into_iter().filter(named).collect();
+            let kills = usize::from(kills);
+            recovery::run(&recovery::Choice { systems, kills, load }, &results)
         }
         Command::Part(PartArguments { part, file }) => do_part(&part, &file),
     }

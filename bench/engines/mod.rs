@@ -130,7 +130,7 @@ pub fn named(name: &str) -> Result<Box<dyn Engine>> {
 }
 
 /// Writes a file of a job.
-fn write(work: &Path, name: &str, text: &str) -> Result<PathBuf> {
+pub(crate) fn write(work: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = work.join(name);
     std::fs::write(&path, text)
         .map_err(|error| Error::storage(format!("cannot write {}: {error}", path.display())))?;

@@ -68,15 +68,34 @@ impl Tree {
     /// # Errors
     ///
     /// The program or the file cannot be had.
-    pub fn spawn(mut command: Command, log: &Path) -> Result<Tree> {
-        let program = command.get_program().to_string_lossy().into_owned();
-        let failed = |error| Error::config(format!("cannot start {program}: {error}"));
+    pub fn spawn(command: Command, log: &Path) -> Result<Tree> {
         let output = File::create(log).map_err(Error::storage)?;
         let errors = output.try_clone().map_err(Error::storage)?;
+        Tree::start(command, (output, errors), log)
+    }
+
+    /// As [`Tree::spawn`], with what it prints and what it says in files of their own.
+    ///
+    /// # Errors
+    ///
+    /// The program or the files cannot be had.
+    pub fn spawn_apart(command: Command, out: &Path, log: &Path) -> Result<Tree> {
+        let file = |path: &Path| File::create(path).map_err(Error::storage);
+        Tree::start(command, (file(out)?, file(log)?), log)
+    }
+
+    fn start(mut command: Command, (output, errors): (File, File), log: &Path) -> Result<Tree> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |error| Error::config(format!("cannot start {program}: {error}"));
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
         let child = command.spawn().map_err(failed)?;
         let sampler = Sampler::start(child.id());
         Ok(Tree { child, log: log.into(), started: Instant::now(), sampler })
+    }
+
+    /// The process id of its root.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// When it was started.
