@@ -1,6 +1,7 @@
 //! Several processes of the built binary: the same rows as one, whatever their number; and what
 //! becomes of them when one is missing, wrong, lost or asked to stop.
 
+mod network;
 mod strangers;
 mod supervisor;
 pub(crate) mod support;
