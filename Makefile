@@ -38,5 +38,6 @@ oracle: ## Compares every view with Spark on generated events; needs Java and pi
 	bench/spark/oracle.sh
 oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
 	HIGHWATER_CASES=100000 cargo test --release --test highwater --all-features oracle
-torture: oracle-full ## Runs what is too long for `make test`: the full oracle, a thousand kills.
-	HIGHWATER_KILLS=1000 cargo test --test highwater --all-features torture -- --nocapture
+torture: oracle-full ## Runs what is too long for `make test`: all random jobs, a thousand kills, long faults.
+	HIGHWATER_KILLS=1000 cargo test --test highwater --all-features torture:: -- --nocapture
+	HIGHWATER_TORTURE=1 cargo test --test highwater --all-features network

@@ -20,6 +20,7 @@
 mod engine;
 mod environment;
 mod fields;
+mod http;
 mod node;
 mod options;
 mod parameters;
@@ -37,6 +38,7 @@ use std::path::PathBuf;
 
 pub use engine::{Checkpoint, Cluster, Connect, Flow};
 pub use environment::{ENVIRONMENT, EnvironmentName};
+pub use http::{Http, Listen};
 pub use options::{duration, options, size};
 pub use parameters::{Ignored, Parameters};
 pub use sink::SinkBinding;
@@ -68,6 +70,8 @@ pub struct Config {
     pub checkpoint: Checkpoint,
     /// `[cluster]`.
     pub cluster: Cluster,
+    /// `[http]`.
+    pub http: Http,
     /// `[dead_letters]`: where records go that no view may use; a binding like a sink's. Without
     /// one the first five per source and reason are shown, then counted. [`Config::letters_of`]
     /// puts the name of a job for `{job}` in its texts.
@@ -269,6 +273,7 @@ impl Config {
             flow: Flow::read(fields.table("flow")?)?,
             checkpoint: Checkpoint::read(fields.table("checkpoint")?)?,
             cluster: Cluster::read(fields.table("cluster")?)?,
+            http: Http::read(fields.table("http")?)?,
             dead_letters: {
                 let names = [("{system}", dataflow.as_str())];
                 let fields = fields.table("dead_letters")?.with_names(&names);
@@ -279,7 +284,6 @@ impl Config {
             kinds,
             variables: variables.clone(),
         };
-        fields.not_built("http", "the web interface is")?;
         fields.not_built("metrics", "metrics are")?;
         for port in [Port::Source, Port::Sink, Port::View] {
             fields.node(port.key());

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod control;
 pub mod dataset;
 pub mod error;
 mod failpoint;

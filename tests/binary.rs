@@ -14,7 +14,16 @@ pub fn highwater() -> Command {
     for name in ["HIGHWATER_LOG", "HIGHWATER_SECRET", "HIGHWATER_FAILPOINTS", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
+    // Run files of tests are among themselves, whoever runs them.
+    command.env("XDG_RUNTIME_DIR", run_files());
     command
+}
+
+/// The folder in which the run files of all tests are.
+fn run_files() -> PathBuf {
+    let path = std::env::temp_dir().join("highwater-tests");
+    std::fs::create_dir_all(&path).expect("a folder");
+    path
 }
 
 fn path() -> &'static PathBuf {
@@ -48,6 +57,7 @@ pub fn run_in(dir: &Path, args: &[&str]) -> Ended {
     let mut command = Command::new(path());
     command.args(args).current_dir(dir).stdin(Stdio::null()).env_clear();
     command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    command.env("XDG_RUNTIME_DIR", run_files());
     let output = command.output().expect("the binary starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }

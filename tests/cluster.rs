@@ -1,6 +1,7 @@
 //! Several processes of the built binary: the same rows as one, whatever their number; and what
 //! becomes of them when one is missing, wrong, lost or asked to stop.
 
+mod network;
 mod strangers;
 mod supervisor;
 pub(crate) mod support;
@@ -14,7 +15,7 @@ use highwater::runtime::wall_time;
 use highwater::testing::Scratch;
 use support::{Ended, Running, address, hosts, ledger, process, sorted, until};
 
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 const VIEWERS: &str = "source.viewers.generator={dataset=\"chat.viewer\",rate=5,seed=7,events=1000,\
                        start=\"2026-01-01T00:00:00Z\"}";
@@ -32,12 +33,12 @@ fn bounded() -> String {
 }
 
 /// Generators that have no end and always more.
-fn endless() -> [String; 2] {
+pub(crate) fn endless() -> [String; 2] {
     let viewers = VIEWERS.replace("events=1000,", "");
     [chat("rate=100,keys=20,start=\"2026-01-01T00:00:00Z\""), viewers]
 }
 
-fn set(command: &mut Command, sets: &[impl AsRef<str>]) {
+pub(crate) fn set(command: &mut Command, sets: &[impl AsRef<str>]) {
     for set in sets {
         command.args(["--set", set.as_ref()]);
     }
@@ -57,7 +58,7 @@ fn into_files(dir: &Path) -> [String; 3] {
     ]
 }
 
-fn into_blackholes() -> [String; 3] {
+pub(crate) fn into_blackholes() -> [String; 3] {
     let ports = ["sink.chat_summary_minute", "sink.moments", "dead_letters"];
     ports.map(|port| format!("{port}={{blackhole={{}}}}"))
 }

@@ -9,6 +9,7 @@ mod arrival;
 mod bad_input;
 mod binary;
 mod cluster;
+mod control;
 mod exit_codes;
 mod golden;
 mod idle;

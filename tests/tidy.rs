@@ -43,7 +43,7 @@ const CAPABILITIES: [&str; 7] = [
 ];
 
 /// Rooms without clock, file, socket, thread, timely.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "src/aggregate/",
     "src/alert.rs",
     "src/alert/",
@@ -54,6 +54,7 @@ const PURE: [&str; 16] = [
     "src/keyed/",
     "src/lateness.rs",
     "src/letter.rs",
+    "src/observe/why.rs",
     "src/row.rs",
     "src/row/",
     "src/stats.rs",
@@ -80,13 +81,25 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Each client crate, and the rooms that may name it.
-const CLIENTS: [(&str, &[&str]); 6] = [
+const CLIENTS: [(&str, &[&str]); 9] = [
+    ("hyper", &["src/control/server.rs", "src/control/client.rs"]),
+    ("hyper_util", &["src/control/server.rs", "src/control/client.rs"]),
+    ("http_body_util", &["src/control/server.rs", "src/control/client.rs"]),
     ("object_store", &["src/sink/parquet/"]),
     ("parquet", &["src/sink/parquet.rs", "src/sink/parquet/", "bench/harness/limits/writers/"]),
     ("rdkafka", &["src/source/kafka/", "src/sink/kafka.rs", "src/sink/kafka/"]),
     ("rdkafka_sys", &["src/source/kafka/"]),
     ("tokio_postgres", &["src/sink/postgres.rs", "src/sink/postgres/"]),
-    ("tokio", &["src/sink/parquet/", "src/sink/postgres.rs", "src/sink/postgres/"]),
+    (
+        "tokio",
+        &[
+            "src/control/client.rs",
+            "src/control/server.rs",
+            "src/sink/parquet/",
+            "src/sink/postgres.rs",
+            "src/sink/postgres/",
+        ],
+    ),
 ];
 
 /// Hash tables whose order, or whose hash, nobody has promised.

@@ -17,6 +17,7 @@ const EXAMPLES: &str = "Examples:
   highwater check chat -c chat.kafka.toml          look whether Kafka and PostgreSQL are there
   highwater run chat -c chat.kafka.toml -w 2       run it with two workers
   highwater generate chat --rate 100 --kafka       write events for it to Kafka
+  highwater inspect chat                           ask the one that runs: why is this window open?
 
 `highwater COMMAND --help` says more. Exit codes: 0 done, 64 the command line, 65 configuration,
 70 a bug, 74 storage, 75 unreachable: try again.";
@@ -109,8 +110,11 @@ pub(super) enum Command {
     Check(super::check::Check),
     /// Writes the records of a data set: to standard output, to files or to Kafka.
     Generate(super::generate::Generate),
-    /// Shows what the checkpoints in a folder hold: positions, ledgers, states, rows to deliver.
+    /// Asks a running job: processes, rates, ledgers, sinks, why a window is still open. Of a
+    /// folder: what its checkpoints hold.
     Inspect(super::inspect::Inspect),
+    /// Asks a running job for its end, as SIGTERM does, and waits for it.
+    Stop(super::stop::StopArgs),
     /// Lists what this binary has.
     List(List),
 }

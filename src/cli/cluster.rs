@@ -14,23 +14,25 @@
 //! ones wait for the generation of the new process 0.
 
 mod line;
+mod panel;
 mod ports;
 mod processes;
 mod restarts;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::args::{Cli, Indices, Run, WorkerArgs};
-use super::{Registry, log, place, run};
+use super::{Registry, control, log, place, run};
+use crate::config::{Http, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::cluster::Secret;
 use line::arguments;
+use panel::{Asked, ClusterPanel};
 use ports::HostFile;
 use processes::{Ended, Processes, TURN};
 use restarts::{Decision, Restarts, WINDOW};
@@ -40,44 +42,47 @@ use restarts::{Decision, Restarts, WINDOW};
 pub(super) fn cluster(args: &Run, cli: &Cli, registry: Registry) -> Result<ExitCode> {
     // What is wrong with the command line, or in a file, is said once.
     let dataflows = run::choose(args.system.as_deref(), &args.jobs, registry)?;
-    let configs = dataflows.into_iter().map(|dataflow| run::load(dataflow, args));
+    let configs = dataflows.iter().map(|dataflow| run::load(dataflow, args));
     let configs = configs.collect::<Result<Vec<_>>>()?;
-    let config = configs.first().map(|config| config.cluster.clone()).unwrap_or_default();
-    let is_supervised = configs.iter().all(|config| config.checkpoint.path.is_some());
+    let (config, http) = match configs.first() {
+        Some(config) => (config.cluster.clone(), config.http.clone()),
+        None => Default::default(),
+    };
     let share = share(&cli.workers)?;
     let has_secret = !place::secret(&cli.workers, &config)?.is_none();
     let is_whole = share.0.len() == cli.workers.processes;
     // A secret of its own, where nobody else needs to know it.
     let secret = if has_secret || !is_whole { None } else { Some(Secret::generate()?) };
-    let silence_max = config.silence_max;
-    let supervisor = Supervisor { args, cli, share, secret, silence_max, begun: Instant::now() };
     let asked = catch_signals()?;
-    let mut restarts = Restarts::new(config.restarts_max);
-    for generation in 2.. {
-        let (cause, was_asked) = supervisor.run(&asked, is_supervised)?;
-        let code = ExitCode::from(cause.code());
-        if !is_supervised || was_asked {
-            return Ok(code);
-        }
-        match restarts.decide(cause.code(), Instant::now()) {
-            Decision::End => return Ok(code),
-            Decision::GiveUp(times) => {
-                give_up(&cause, times);
-                return Ok(code);
-            }
-            Decision::Again(pause) => {
-                let later = match pause.as_secs() {
-                    0 => String::new(),
-                    seconds => format!(" in {seconds} s,"),
-                };
-                log::say(&format!("generation {generation}{later} after {cause}"));
-                if !wait(pause, &asked) {
-                    return Ok(code);
-                }
-            }
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+    let panel = Arc::new(ClusterPanel::new(&dataflows, &cli.workers, asked.clone()));
+    let known = control::make_known(&within(&http), panel.run(), panel.clone())?;
+    let supervisor = Supervisor {
+        args,
+        cli,
+        share,
+        secret,
+        silence_max: config.silence_max,
+        restarts_max: config.restarts_max,
+        is_supervised: configs.iter().all(|config| config.checkpoint.path.is_some()),
+        has_address: matches!(http.listen, Listen::At(_)),
+        begun: Instant::now(),
+    };
+    let outcome = supervisor.look_after(&asked, &panel);
+    let code = match &outcome {
+        Ok(code) => *code,
+        Err(error) => error.kind().exit_code() as u8,
+    };
+    known.leave(code, outcome.as_ref().err());
+    outcome.map(ExitCode::from)
+}
+
+/// Where the cluster itself listens: the ports that people look at are for its processes.
+fn within(http: &Http) -> Http {
+    let listen = match http.listen {
+        Listen::Off => Listen::Off,
+        Listen::Auto | Listen::At(_) => Listen::At("127.0.0.1:0".into()),
+    };
+    Http { listen }
 }
 
 /// The processes that are of this machine: all of them, if nothing else is said.
@@ -107,12 +112,48 @@ struct Supervisor<'a> {
     share: Indices,
     secret: Option<String>,
     silence_max: Duration,
+    restarts_max: usize,
+    /// Whether all jobs have checkpoints.
+    is_supervised: bool,
+    /// Whether `http.listen` gives an address: that of the first process.
+    has_address: bool,
     begun: Instant,
 }
 
 impl Supervisor<'_> {
+    /// One generation after the other; the exit code of the cause of the last one's end.
+    fn look_after(&self, asked: &Asked, panel: &ClusterPanel) -> Result<u8> {
+        let mut restarts = Restarts::new(self.restarts_max);
+        for generation in 2.. {
+            let (cause, was_asked) = self.run(asked)?;
+            let code = cause.code();
+            if !self.is_supervised || was_asked {
+                return Ok(code);
+            }
+            match restarts.decide(code, Instant::now()) {
+                Decision::End => return Ok(code),
+                Decision::GiveUp(times) => {
+                    give_up(&cause, times);
+                    return Ok(code);
+                }
+                Decision::Again(pause) => {
+                    let later = match pause.as_secs() {
+                        0 => String::new(),
+                        seconds => format!(" in {seconds} s,"),
+                    };
+                    log::say(&format!("generation {generation}{later} after {cause}"));
+                    panel.begin_again(generation, cause.to_string());
+                    if !wait(pause, asked) {
+                        return Ok(code);
+                    }
+                }
+            }
+        }
+        Ok(0)
+    }
+
     /// Runs one generation; the cause of its end, and whether somebody asked for it.
-    fn run(&self, asked: &AtomicBool, is_supervised: bool) -> Result<(Ended, bool)> {
+    fn run(&self, asked: &Asked) -> Result<(Ended, bool)> {
         let workers = &self.cli.workers;
         // New ones each time: somebody may have taken a port meanwhile.
         let hosts = match &workers.hostfile {
@@ -130,9 +171,13 @@ impl Supervisor<'_> {
                 hostfile: hostfile.map(Into::into),
                 ..workers.clone()
             };
+            let mut args = args.clone();
+            if self.has_address && index != self.share.0.start {
+                args.sets.push("http.listen=auto".into());
+            }
             processes.start(index, &arguments(&args, &workers, self.cli.verbose), secret)?;
         }
-        Ok(processes.watch(asked, is_supervised))
+        Ok(processes.watch(asked, self.is_supervised))
     }
 }
 
@@ -146,10 +191,10 @@ fn give_up(cause: &Ended, times: usize) {
 }
 
 /// Waits before a generation; false if somebody asks for the end meanwhile.
-fn wait(pause: Duration, asked: &AtomicBool) -> bool {
+fn wait(pause: Duration, asked: &Asked) -> bool {
     let until = Instant::now() + pause;
     loop {
-        if asked.load(Relaxed) {
+        if asked.is_asked() {
             return false;
         }
         if until <= Instant::now() {
@@ -159,10 +204,10 @@ fn wait(pause: Duration, asked: &AtomicBool) -> bool {
     }
 }
 
-fn catch_signals() -> Result<Arc<AtomicBool>> {
-    let asked = Arc::new(AtomicBool::new(false));
+fn catch_signals() -> Result<Arc<Asked>> {
+    let asked = Arc::new(Asked::default());
     for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, asked.clone())
+        signal_hook::flag::register(signal, asked.signalled.clone())
             .map_err(|error| Error::bug(format!("cannot catch signals: {error}")))?;
     }
     Ok(asked)

@@ -14,6 +14,7 @@
 mod args;
 mod check;
 mod cluster;
+mod control;
 mod generate;
 mod inspect;
 mod leash;
@@ -23,6 +24,7 @@ mod place;
 mod plan;
 mod progress;
 mod run;
+mod stop;
 
 use std::process::ExitCode;
 
@@ -83,6 +85,7 @@ fn command(cli: &Cli, registry: Registry) -> Result<ExitCode> {
         Some(Command::Check(check)) => check::check(check, &cli.workers, registry)?,
         Some(Command::Generate(generate)) => generate::generate(generate, registry)?,
         Some(Command::Inspect(args)) => inspect::inspect(args)?,
+        Some(Command::Stop(args)) => return stop::stop(args),
         Some(Command::List(list)) => list::list(list, registry)?,
     }
     Ok(ExitCode::SUCCESS)

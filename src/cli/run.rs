@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::args::{Run, WorkerArgs};
+use super::args::{Indices, Run, WorkerArgs};
+use super::control::Known;
 use super::leash::Leash;
 use super::place::Place;
 use super::{Registry, log, plan, progress};
 use crate::config::{self, COMPAT, Config, Kinds};
+use crate::control::{self, JobPanel, Seat};
 use crate::error::{Error, Result, nearest};
+use crate::observe::status::Role;
 use crate::runtime::{
     self, Among, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
     resume, run as run_jobs, run_among, wall_time,
@@ -27,7 +30,61 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
     let stop = Stop::new();
     catch_signals(&stop)?;
     let leash = args.stop_at_eof.then(|| Leash::hold(&stop));
-    let Prepared { bound, jobs, cluster } = prepare(args, workers, registry, &stop)?;
+    let configs = configs(args, registry)?;
+    let (panel, known) = make_known(args, workers, &configs, &stop)?;
+    let outcome = run_known((args, workers), registry, (configs, place, leash), (&stop, &panel));
+    let code = outcome.as_ref().err().map_or(0, |error| error.kind().exit_code() as u8);
+    known.leave(code, outcome.as_ref().err());
+    outcome
+}
+
+/// What is run, with its configuration.
+type Configs = Vec<(&'static Dataflow, Config)>;
+
+fn configs(args: &Run, registry: Registry) -> Result<Configs> {
+    let dataflows = choose(args.system.as_deref(), &args.jobs, registry)?.into_iter();
+    dataflows.map(|dataflow| Ok((dataflow, load(dataflow, args)?))).collect()
+}
+
+/// Has `highwater inspect` and `stop` find this process.
+fn make_known(
+    args: &Run,
+    workers: &WorkerArgs,
+    configs: &Configs,
+    stop: &Stop,
+) -> Result<(Arc<JobPanel>, Known)> {
+    let system = configs.first().map_or("", |(dataflow, _)| dataflow.system);
+    let seat = Seat {
+        index: workers.process.as_ref().and_then(Indices::one).unwrap_or(0),
+        processes: workers.processes,
+        threads: workers.threads,
+        supervisor: args.stop_at_eof.then(std::os::unix::process::parent_id),
+    };
+    let panel = Arc::new(JobPanel::new(system, seat, stop));
+    let run = control::Run {
+        pid: std::process::id(),
+        role: Role::Run,
+        system: system.into(),
+        jobs: configs.iter().map(|(dataflow, _)| dataflow.name.into()).collect(),
+        index: seat.index,
+        processes: seat.processes,
+        supervisor: seat.supervisor,
+        began: wall_time(),
+        address: None,
+        token: String::new(),
+    };
+    let http = configs.first().map(|(_, config)| config.http.clone()).unwrap_or_default();
+    let known = super::control::make_known(&http, run, panel.clone())?;
+    Ok((panel, known))
+}
+
+fn run_known(
+    (args, workers): (&Run, &WorkerArgs),
+    registry: Registry,
+    (configs, place, leash): (Configs, Option<Place>, Option<Leash>),
+    (stop, panel): (&Stop, &JobPanel),
+) -> Result<()> {
+    let Prepared { bound, jobs, cluster } = prepare(args, workers, (configs, registry), stop)?;
     if let Some(leash) = leash.filter(|_| jobs.iter().all(|job| job.checkpoints.is_some())) {
         leash.is_saved();
     }
@@ -36,13 +93,14 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
     }
     let peers = match &place {
         None => None,
-        Some(place) => match place.connect(workers, &cluster, &bound, &stop)? {
+        Some(place) => match place.connect(workers, &cluster, &bound, stop)? {
             None => return Ok(()),
             peers => peers,
         },
     };
+    panel.show(&jobs, peers.as_ref())?;
     if let Some(time) = args.time {
-        stop_after(&stop, time);
+        stop_after(stop, time);
     }
     let begun = Instant::now();
     let boards: Vec<Arc<Job>> = jobs.clone();
@@ -53,14 +111,14 @@ pub(super) fn run(args: &Run, workers: &WorkerArgs, registry: Registry) -> Resul
         eager: workers.progress_mode == "eager",
     };
     let outcome = match peers {
-        None => run_jobs(jobs, &workers, &stop),
+        None => run_jobs(jobs, &workers, stop),
         Some(peers) => {
             let among = Among {
                 fail: log::end_with,
                 frame_bytes_max: cluster.frame_bytes_max,
                 silence_max: cluster.silence_max,
             };
-            run_among(peers, jobs, &workers, &stop, among)
+            run_among(peers, jobs, &workers, stop, among)
         }
     };
     drop(progress);
@@ -81,11 +139,15 @@ struct Prepared {
 }
 
 /// Binds jobs, finds the checkpoints they go on from, and looks whether everything is there.
-fn prepare(args: &Run, workers: &WorkerArgs, registry: Registry, stop: &Stop) -> Result<Prepared> {
+fn prepare(
+    args: &Run,
+    workers: &WorkerArgs,
+    (configs, registry): (Configs, Registry),
+    stop: &Stop,
+) -> Result<Prepared> {
     let mut prepared = Prepared { bound: vec![], jobs: vec![], cluster: Default::default() };
     let mut said = BTreeSet::new();
-    for dataflow in choose(args.system.as_deref(), &args.jobs, registry)? {
-        let config = load(dataflow, args)?;
+    for (dataflow, config) in configs {
         if prepared.bound.is_empty() {
             prepared.cluster = config.cluster.clone();
         }

@@ -4,6 +4,9 @@
 //! reads it. Nothing on the hot path waits for it.
 
 pub mod latency;
+pub mod progress;
+pub mod status;
+pub mod why;
 pub mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::latency::{LatencyLine, ViewLatency, WatermarkLog};
+use self::progress::WorkerProgress;
 use self::writers::WriterHealth;
 use crate::keyed::Open;
 use crate::lateness::Ledger;
 use crate::letter::{Letter, Reason};
 use crate::stream::Operator;
 use crate::text::Text;
-use crate::time::Millis;
+use crate::time::{Millis, Time};
 
 /// The state of a job in this process, as its operators last said.
 #[derive(Debug, Default)]
@@ -25,6 +29,7 @@ pub struct JobBoard {
     read: AtomicU64,
     rows: AtomicU64,
     watermarks: Arc<WatermarkLog>,
+    checkpoint: Mutex<Option<(u64, Time)>>,
     state: Mutex<State>,
 }
 
@@ -37,6 +42,7 @@ struct State {
     type_errors: BTreeMap<(Text, Text), u64>,
     latencies: BTreeMap<Text, Arc<ViewLatency>>,
     writers: BTreeMap<(Text, Text), Vec<Arc<WriterHealth>>>,
+    workers: BTreeMap<usize, Arc<WorkerProgress>>,
 }
 
 /// Where a partition stands.
@@ -44,6 +50,8 @@ struct State {
 pub struct PartitionBoard {
     /// What the source calls it.
     pub name: String,
+    /// The worker that reads it.
+    pub worker: usize,
     /// What became of its records.
     pub ledger: Ledger,
     /// Its promise.
@@ -52,6 +60,15 @@ pub struct PartitionBoard {
     pub next_offset: Option<i64>,
     /// Records between here and its end, where known.
     pub lag: Option<u64>,
+    /// The greatest event time that it has shown.
+    pub greatest: Option<Time>,
+    /// When its last record came, on the clock of this machine; before the first one, when it was
+    /// opened.
+    pub last: Time,
+    /// Records that were read and that the sinks have not confirmed.
+    pub in_flight: u64,
+    /// Whether all of it was read, for ever.
+    pub is_finished: bool,
 }
 
 /// Where a window operator stands on one worker.
@@ -180,6 +197,30 @@ impl JobBoard {
     /// The writers of this process, by view and kind of sink.
     pub fn writers(&self) -> BTreeMap<(Text, Text), Vec<Arc<WriterHealth>>> {
         self.state().writers.clone()
+    }
+
+    /// Adds a worker of this process.
+    pub fn worker(&self, worker: usize) -> Arc<WorkerProgress> {
+        self.state().workers.entry(worker).or_default().clone()
+    }
+
+    /// How far the workers of this process are.
+    pub fn workers(&self) -> BTreeMap<usize, Arc<WorkerProgress>> {
+        self.state().workers.clone()
+    }
+
+    /// Notes that the checkpoint of an epoch is there, since this instant; an older one changes
+    /// nothing.
+    pub fn published(&self, epoch: u64, at: Time) {
+        let mut newest = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.is_none_or(|(before, _)| before < epoch) {
+            *newest = Some((epoch, at));
+        }
+    }
+
+    /// The epoch of the newest checkpoint, and since when it is there.
+    pub fn newest_checkpoint(&self) -> Option<(u64, Time)> {
+        *self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The latencies of one view, if they are measured.

@@ -2,12 +2,19 @@
 //!
 //! A writer says so on its own thread, once per call of its sink; whoever reports reads it.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How one writer fares.
 #[derive(Debug, Default)]
-pub struct WriterHealth(Mutex<State>);
+pub struct WriterHealth {
+    state: Mutex<State>,
+    /// Rows that wait in its queue.
+    pending: AtomicU64,
+    /// One more than the last epoch that it has confirmed; 0 before the first.
+    confirmed: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,7 +27,7 @@ struct State {
 
 impl WriterHealth {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A call begins.
@@ -44,6 +51,26 @@ impl WriterHealth {
     /// How many tries have failed since the start.
     pub fn failed(&self) -> u64 {
         self.state().failed
+    }
+
+    /// So many rows wait for it.
+    pub fn set_pending(&self, rows: usize) {
+        self.pending.store(rows as u64, Relaxed);
+    }
+
+    /// How many rows wait for it.
+    pub fn pending(&self) -> u64 {
+        self.pending.load(Relaxed)
+    }
+
+    /// All rows up to the end of an epoch are written.
+    pub fn confirm(&self, epoch: u64) {
+        self.confirmed.fetch_max(epoch + 1, Relaxed);
+    }
+
+    /// The last epoch all rows of which are written.
+    pub fn confirmed(&self) -> Option<u64> {
+        self.confirmed.load(Relaxed).checked_sub(1)
     }
 
     /// For how long the call has been made that is being made.

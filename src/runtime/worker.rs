@@ -12,9 +12,11 @@ use super::cluster::heartbeat::Heartbeat;
 use super::context::{Context, Failure, Phase, WallClock};
 use super::job::Job;
 use super::stop::{Stop, Stopper};
+use super::wall_time;
 use crate::checkpoint::Agent;
 use crate::error::Result;
 use crate::failpoint::failpoint;
+use crate::observe::progress::Reached;
 use crate::operators::checkpoints::CheckpointExchange;
 use crate::operators::floors::FloorExchange;
 
@@ -36,6 +38,7 @@ pub(super) fn work(
     let mut floors = Vec::with_capacity(jobs.len());
     let mut stopper = Stopper::new(worker, stop.clone(), jobs.len());
     let mut checkpoints = Vec::new();
+    let mut progress = Vec::with_capacity(jobs.len());
     for job in jobs {
         let exchange = match checkpoint_exchange(worker, job, failure) {
             Ok(exchange) => exchange,
@@ -50,15 +53,19 @@ pub(super) fn work(
             Ok(built) => probes.push(built),
             Err(error) => return failure.set(error),
         }
+        progress.push(job.board.worker(worker.index()));
+        show_checkpoints(job, &context);
         contexts.push(context);
         checkpoints.extend(exchange);
     }
     failpoint!("restore.before_first_tick");
     loop {
         worker.step_or_park(Some(SLEEP_MAX));
-        for (context, probes) in contexts.iter().zip(&probes) {
-            context.completed.set(least(&probes.flow));
-            context.confirmed.set(least(&probes.confirmed));
+        for ((context, probes), progress) in contexts.iter().zip(&probes).zip(&progress) {
+            let (completed, confirmed) = (least(&probes.flow), least(&probes.confirmed));
+            context.completed.set(completed);
+            context.confirmed.set(confirmed);
+            progress.turn(Reached { reached: context.reached.get(), completed, confirmed });
         }
         if failure.is_set() {
             return;
@@ -113,6 +120,20 @@ fn context(
         floors: Rc::default(),
         positions: RefCell::default(),
     }
+}
+
+/// Has the board of this process know which checkpoint is the newest.
+fn show_checkpoints(job: &Job, context: &Context) {
+    let Some(agent) = context.agent.as_ref().filter(|_| context.speaks) else { return };
+    if let Some(restored) = &agent.checkpoints.restored {
+        job.board.published(restored.epoch, restored.written_at);
+    }
+    let (board, heard) = (job.board.clone(), Rc::downgrade(agent));
+    agent.listen(move || {
+        if let Some(epoch) = heard.upgrade().and_then(|agent| agent.published()) {
+            board.published(epoch, wall_time());
+        }
+    });
 }
 
 /// What this worker says to others about the checkpoints of a job, if it has any.

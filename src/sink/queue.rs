@@ -167,7 +167,8 @@ impl Queue {
         let shared =
             Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
         let (answer, answers) = mpsc::channel();
-        let desk = Desk { options: options.clone(), shared: shared.clone(), answer, wake };
+        let desk =
+            Desk { options: options.clone(), shared: shared.clone(), answer, wake, delivers };
         let thread = std::thread::Builder::new()
             .name(format!("sink {}", options.view))
             .spawn(move || {
@@ -239,6 +240,9 @@ impl Queue {
         let mut state = self.shared.state();
         if let Item::Rows(rows, _) = &item {
             state.rows += rows.len();
+            if let Some(health) = &self.options.health {
+                health.set_pending(state.rows);
+            }
         }
         state.items.push_back(item);
         drop(state);

@@ -12,6 +12,7 @@
 
 mod checkpoint;
 mod floors;
+mod report;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,12 +27,12 @@ use timely::order::Product;
 use timely::scheduling::Activator;
 
 use self::floors::Hold;
+use self::report::{InFlight, SHOWN};
 use super::limit::{Rates, Taken};
 use super::{Batch, Partition, Poll, Source, Start, Wake};
 use crate::checkpoint::{At, SLICE};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::observe::PartitionBoard;
 use crate::observe::latency::ReaderLog;
 use crate::operators::Event;
 use crate::operators::differential::Announcement;
@@ -167,6 +168,8 @@ struct Reader {
     /// When the first of the partitions that say so has something again.
     due: Option<Duration>,
     committed: Option<u64>,
+    /// When the partitions were shown last.
+    shown: Duration,
 }
 
 /// A partition that is being read.
@@ -180,6 +183,8 @@ struct Reading {
     taken: Taken,
     /// Whether a floor waits for its checkpoint.
     hold: Hold,
+    /// What of its records the sinks have not confirmed.
+    flight: InFlight,
 }
 
 impl Reading {
@@ -238,6 +243,7 @@ impl Reader {
             timer: None,
             due: None,
             committed: None,
+            shown: Duration::ZERO,
         };
         if let Err(error) = reader.discover() {
             reader.fail(error);
@@ -286,6 +292,10 @@ impl Reader {
             }
         }
         more |= self.go_on_saving(SLICE);
+        if self.shown + SHOWN <= now {
+            // An epoch may be long, and does not end while too much is under way.
+            self.report();
+        }
         self.come_again(more);
     }
 
@@ -316,7 +326,8 @@ impl Reader {
             let arrived = self.context.clock.now();
             let (last, taken) = (Poll::Waiting, Taken::new(arrived));
             let hold = self.hold_if_new(state.watermark.get());
-            self.partitions.push(Reading { partition, state, last, arrived, taken, hold });
+            let flight = InFlight::new(state.ledger.read);
+            self.partitions.push(Reading { partition, state, last, arrived, taken, hold, flight });
         }
         self.known = count;
         Ok(())
@@ -471,6 +482,7 @@ impl Reader {
         self.context.positions.borrow_mut().push(positions);
         self.raise_floors();
         self.save(At::Epoch(epoch));
+        self.note_flight();
         self.epoch += 1;
         self.report();
         if let Err(error) = self.discover() {
@@ -481,10 +493,7 @@ impl Reader {
 
     /// Tells the service the positions of the last epoch that the sinks of all workers confirmed.
     fn commit(&mut self) {
-        let mut confirmed = self.context.pace.epoch(self.context.confirmed.get());
-        if let Some(agent) = &self.context.agent {
-            confirmed = confirmed.min(agent.published().map_or(0, |published| published + 1));
-        }
+        let confirmed = self.confirmed();
         let mut positions = self.context.positions.borrow_mut();
         let mine = |at: &EpochPositions| at.source == self.plan.index && at.epoch < confirmed;
         let newest = positions.iter().filter(|at| mine(at)).max_by_key(|at| at.epoch).cloned();
@@ -506,21 +515,6 @@ impl Reader {
     fn publish(&mut self, offsets: &[(u32, i64)]) {
         if let Err(error) = self.plan.source.committed(offsets) {
             tracing::warn!(source = %self.plan.name, "{error}");
-        }
-    }
-
-    fn report(&self) {
-        for reading in &self.partitions {
-            let state = &reading.state;
-            assert!(state.ledger.adds_up(), "{} {}: {:?}", self.plan.name, state.id, state.ledger);
-            let board = PartitionBoard {
-                name: self.plan.source.name(state.id),
-                ledger: state.ledger,
-                watermark: state.watermark.get(),
-                next_offset: state.next_offset,
-                lag: reading.partition.lag(),
-            };
-            self.context.board.partition(&self.plan.name, state.id, board);
         }
     }
 

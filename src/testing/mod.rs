@@ -16,6 +16,8 @@ pub mod postgres;
 #[cfg(feature = "testing")]
 pub mod process;
 #[cfg(feature = "testing")]
+pub mod proxy;
+#[cfg(feature = "testing")]
 pub mod s3;
 #[cfg(feature = "testing")]
 pub mod scratch;

@@ -24,7 +24,7 @@ fn cluster(dir: &Path, flags: &str) -> Command {
 }
 
 /// The pid of a process of a cluster.
-fn child(cluster: &Running, index: usize) -> u32 {
+pub(super) fn child(cluster: &Running, index: usize) -> u32 {
     let flag = format!("--process={index}");
     let is_it = |pid: u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -49,14 +49,14 @@ fn is_running(pid: u32) -> bool {
     state.is_some_and(|state| state != "Z")
 }
 
-fn signal(pid: u32, name: &str) {
+pub(super) fn signal(pid: u32, name: &str) {
     let command = format!("kill -{name} {pid}");
     let status = Command::new("sh").args(["-c", &command]).status().expect("a shell");
     assert!(status.success(), "{command}");
 }
 
 /// The newest checkpoint; waits until there is a newer one than `last`.
-fn newer(dir: &Path, last: Option<u64>) -> u64 {
+pub(super) fn newer(dir: &Path, last: Option<u64>) -> u64 {
     let newest = || {
         let is_there = dir.join("checkpoints/chat").exists();
         if is_there { manifests(dir).last().copied() } else { None }

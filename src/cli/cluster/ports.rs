@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::control::Runs;
 use crate::error::{Error, Result};
 
 /// A host file of ports that are free now; removed with this value.
@@ -25,7 +26,8 @@ impl HostFile {
         let ports = quiet_ports();
         let listeners: Vec<TcpListener> =
             (0..processes).map(|_| free_port(&ports)).collect::<Result<_, _>>().map_err(failed)?;
-        let path = std::env::temp_dir().join(format!("highwater-{}.hosts", std::process::id()));
+        // Beside the run file: when this process is killed, somebody removes it.
+        let path = Runs::open()?.hosts(std::process::id());
         // A file of an earlier process with this pid; what is none of ours cannot be removed, and
         // is not written to either.
         let _ = fs::remove_file(&path);

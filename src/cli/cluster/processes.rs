@@ -7,13 +7,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
 use super::super::{leash, log};
+use super::panel::Asked;
 use crate::error::{Error, Kind, Result};
 
 /// How often the processes are looked at.
@@ -119,7 +119,7 @@ impl Processes {
 
     /// Waits for the end of all; the first signal asks them to stop, the second one kills. Returns
     /// the cause of the end, and whether it was asked for.
-    pub(super) fn watch(&mut self, asked: &AtomicBool, is_supervised: bool) -> (Ended, bool) {
+    pub(super) fn watch(&mut self, asked: &Asked, is_supervised: bool) -> (Ended, bool) {
         let (mut ask_at, mut kill_at, mut was_asked) = (None, None, false);
         let mut looked = Instant::now();
         while !self.running.is_empty() {
@@ -127,9 +127,13 @@ impl Processes {
             self.listen(now, now.duration_since(looked));
             looked = now;
             let has_ended = self.reap();
-            if asked.swap(false, Relaxed) {
+            if asked.take_signal() {
                 // A second signal while they stop is impatience.
                 kill_at = kill_at.map(|_| now);
+                ask_at = Some(now);
+                was_asked = true;
+            }
+            if asked.by_stop() && !was_asked {
                 ask_at = Some(now);
                 was_asked = true;
             }

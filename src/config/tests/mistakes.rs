@@ -102,6 +102,11 @@ fn wrong_values_are_refused_with_the_form_that_is_right() {
         "over.toml:2: connect: `attempts` must be a whole number, 1 or more, such as 60, \
          not the integer 0",
     );
+    check(
+        "[http]\nlisten = '8080'",
+        "over.toml:2: http: `listen`: must be \"auto\", \"off\" or an address such as \
+         \"127.0.0.1:8080\"",
+    );
     check("[flow]\ntick = '0ms'", "over.toml:2: flow: `tick`: must be longer than `0ms`");
     check("[flow]\ntick = '1s'", "over.toml:1: flow: `tick` must not be longer than `tick_max`");
 }
@@ -212,10 +217,6 @@ fn what_is_not_built_is_refused_plainly() {
         "[flow]\nkey_groups = 512",
         "over.toml:2: flow: `key_groups` cannot be used: another number of key groups than 256 is \
          not built yet",
-    );
-    check(
-        "[http]\nlisten = '127.0.0.1:8080'",
-        "over.toml:1: `http` cannot be used: the web interface is not built yet",
     );
     check(
         "[view.moments]\nserve = true",

@@ -1,6 +1,7 @@
 //! Who was turned away at the door of a process, and why: a line in the log for some, a count for
 //! all.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -82,6 +83,12 @@ impl Refusals {
     /// How many there were for a reason.
     pub fn of(&self, reason: Reason) -> u64 {
         self.counts[reason as usize]
+    }
+
+    /// All that there were, by the names of their reasons.
+    pub fn named(&self) -> BTreeMap<String, u64> {
+        let some = Reason::ALL.iter().filter(|(reason, _)| 0 < self.of(*reason));
+        some.map(|(reason, name)| (name.to_string(), self.of(*reason))).collect()
     }
 
     /// How many there were.

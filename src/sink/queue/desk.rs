@@ -18,6 +18,8 @@ pub(super) struct Desk<W> {
     pub(super) shared: Arc<Shared>,
     pub(super) answer: Sender<Answer>,
     pub(super) wake: W,
+    /// Whether what is staged is delivered later.
+    pub(super) delivers: bool,
 }
 
 impl<W: Fn()> Desk<W> {
@@ -52,6 +54,9 @@ impl<W: Fn()> Desk<W> {
         let mut state = self.shared.state();
         let was_full = self.options.rows_max <= state.rows;
         state.rows -= rows;
+        if let Some(health) = &self.options.health {
+            health.set_pending(state.rows);
+        }
         was_full && state.rows < self.options.rows_max
     }
 
@@ -111,6 +116,15 @@ impl<W: Fn()> Desk<W> {
     }
 
     pub(super) fn tell(&self, answer: Answer) {
+        if let (Answer::Confirmed(epoch) | Answer::Staged(epoch, _), Some(health)) =
+            (&answer, &self.options.health)
+        {
+            // What is delivered later is confirmed later as well.
+            let is_written = !self.delivers || matches!(answer, Answer::Confirmed(_));
+            if is_written {
+                health.confirm(*epoch);
+            }
+        }
         // Nobody listens any more when the job has ended with an error.
         let _ = self.answer.send(answer);
         (self.wake)();
