@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::disk::{Disk, FileSystem};
+use super::disk::{Disk, DiskFile, FileSystem};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 
@@ -103,8 +103,7 @@ impl Directory {
         let directory = Directory { disk, ..Directory::existing(path) };
         let disk = &directory.disk;
         let tried = disk.make_folder(path).and_then(|()| {
-            let temporary = path.join(directory.temporary());
-            disk.create(&temporary)?;
+            let (temporary, _) = directory.create()?;
             disk.remove(&temporary)
         });
         directory.sweep();
@@ -141,11 +140,22 @@ impl Directory {
         format!("{TEMPORARY}{}-{attempt}", self.process)
     }
 
+    /// Makes a temporary file. A process that was killed may have left one of the same name: in a
+    /// container, or on another machine, it had the same number.
+    fn create(&self) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
+        loop {
+            let temporary = self.path.join(self.temporary());
+            match self.disk.create(&temporary) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|file| (temporary, file)),
+            }
+        }
+    }
+
     /// Writes a temporary file; `finish` gives it its name.
     fn write<T>(&self, bytes: &[u8], finish: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
-        let temporary = self.path.join(self.temporary());
+        let (temporary, mut file) = self.create()?;
         let done = (|| {
-            let mut file = self.disk.create(&temporary)?;
             let (first, second) = bytes.split_at(bytes.len() / 2);
             file.write_all(first)?;
             failpoint!(disk "ckpt.half_written");
@@ -192,7 +202,10 @@ impl Store for Directory {
             self.disk.remove(temporary)?;
             match linked {
                 Ok(()) => self.sync().map(|()| true),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                // An earlier try of this process may have made it, and failed to sync.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.sync().map(|()| false)
+                }
                 Err(error) => Err(error),
             }
         });
@@ -286,6 +299,18 @@ mod tests {
         assert!(store.list().unwrap().is_empty());
         Directory::open(&store.path).unwrap();
         assert_eq!((old.exists(), new.exists()), (false, true));
+    }
+
+    #[test]
+    fn what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way() {
+        let (_folder, store) = directory();
+        for attempt in 0..4 {
+            fs::write(store.path.join(format!("tmp-{}-{attempt}", store.process)), b"half")
+                .unwrap();
+        }
+        let next = Directory::open(&store.path).unwrap();
+        next.put("a", b"whole").unwrap();
+        assert_eq!(next.get("a").unwrap().as_deref(), Some(&b"whole"[..]));
     }
 
     #[test]
