@@ -267,7 +267,7 @@ impl Sink {
         {
             let next = pace.first_tick(now.max(epoch + 1));
             standing.downgrade(&next.max(*standing.time()));
-            self.waker.activate_after(pace.time_of(pace.ticks_per_epoch));
+            self.context.alarms.after(pace.time_of(pace.ticks_per_epoch), &self.waker);
         }
     }
 
