@@ -1,6 +1,6 @@
 //! Simulated runs of whole jobs: the real engine on a machine whose threads, clocks, disk, log and
-//! sinks are drawn from a seed. Whatever happens, the rows, letters and ledgers are in the end those
-//! of a plain recomputation.
+//! sinks are drawn from a seed. Whatever happens, the rows, letters and ledgers are in the end
+//! those of a plain recomputation.
 //!
 //! | file | holds |
 //! |---|---|

@@ -27,6 +27,9 @@ type Sums = (i64, i64);
 /// By key and window, from when to when.
 type Panes = BTreeMap<(String, i64, i64), Sums>;
 
+/// Count, key and sum, the longest first.
+type Ranked = (Reverse<i64>, String, i64);
+
 pub(super) fn expected(workload: Workload, logs: &[Vec<Record>]) -> Expected {
     let mut expected = Expected::default();
     let (mut panes, mut events) = (Panes::new(), Vec::new());
@@ -115,7 +118,7 @@ fn views(workload: Workload, panes: &Panes) -> BTreeMap<&'static str, Vec<String
     let mut put =
         |view, cells: Vec<Cell>| views.entry(view).or_default().push(format!("{cells:?}"));
     if workload == Workload::Views {
-        let mut windows: BTreeMap<(i64, i64), Vec<(Reverse<i64>, String, i64)>> = BTreeMap::new();
+        let mut windows: BTreeMap<(i64, i64), Vec<Ranked>> = BTreeMap::new();
         for ((key, start, end), (count, sum)) in panes {
             let window = windows.entry((*start, *end)).or_default();
             window.push((Reverse(*count), key.clone(), *sum));

@@ -1,4 +1,5 @@
-//! [`SimulatedDisk`]: a folder in memory that fails, and forgets at a power cut what was not synced.
+//! [`SimulatedDisk`]: a folder in memory that fails, and forgets at a power cut what was not
+//! synced.
 //!
 //! ```text
 //! bytes of a file     written ─ sync ─► durable       else: up to any byte, or none
