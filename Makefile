@@ -36,6 +36,8 @@ services-down: ## Stops them; their data stay.
 	@cargo run --quiet --example services --features testing -- down
 oracle: ## Compares every view with Spark on generated events; needs Java and pip.
 	bench/spark/oracle.sh
+simulate: ## Runs jobs on simulated machines; HIGHWATER_SEED=n one seed, HIGHWATER_CASES=n many.
+	cargo test --release --test highwater --all-features simulation -- --nocapture
 oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
 	HIGHWATER_CASES=100000 cargo test --release --test highwater --all-features oracle
 torture: oracle-full ## Runs what is too long for `make test`: all random jobs, a thousand kills, long faults.

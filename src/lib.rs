@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod error;
 mod failpoint;
 pub mod hash;
+pub mod host;
 pub mod key;
 pub mod keyed;
 pub mod lateness;

@@ -20,6 +20,7 @@ mod options;
 mod oracle;
 mod real_logs;
 mod recovery;
+mod simulation;
 mod smoke;
 mod spark_golden;
 mod stop;

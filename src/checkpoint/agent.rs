@@ -10,8 +10,8 @@ use super::keeper::{Keeper, Kept, state_name};
 use super::manifest::{Manifest, Receipt, SinkReceipt, StateFile};
 use super::rhythm::Rhythm;
 use super::{Checkpoints, memory_name};
+use crate::host::Host;
 use crate::keyed::Saved;
-use crate::runtime::wall_time;
 use crate::stream::Snapshot;
 use crate::text::Text;
 
@@ -49,6 +49,7 @@ impl At {
 pub struct Agent {
     /// The checkpoints.
     pub checkpoints: Arc<Checkpoints>,
+    host: Host,
     worker: usize,
     peers: usize,
     keeper: Keeper,
@@ -85,6 +86,7 @@ struct Chain {
 impl Agent {
     /// Of a worker by its index, among so many.
     pub fn new(
+        host: Host,
         checkpoints: Arc<Checkpoints>,
         (worker, peers): (usize, usize),
         keeper: Keeper,
@@ -101,7 +103,7 @@ impl Agent {
         };
         let (published, inner) = (Cell::new(published), RefCell::new(inner));
         let over = Cell::new(false);
-        Agent { checkpoints, worker, peers, keeper, published, over, inner }
+        Agent { host, checkpoints, worker, peers, keeper, published, over, inner }
     }
 
     /// One more operator of this worker will contribute to every epoch.
@@ -253,7 +255,7 @@ impl Agent {
             }
         };
         if let Some(manifest) = manifest {
-            self.keeper.publish(Manifest { written_at: wall_time(), ..manifest });
+            self.keeper.publish(Manifest { written_at: self.host.wall_time(), ..manifest });
         }
     }
 }

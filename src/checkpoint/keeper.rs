@@ -4,18 +4,18 @@
 //! meanwhile, with the last checkpoint that was published. After each manifest it removes what
 //! none of the last `checkpoint.keep` manifests names.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::manifest::{Manifest, StateFile};
 use super::store::Store;
 use super::{At, BlockWriter, Checkpoints, State, outbox};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint::failpoint;
+use crate::host::{Host, Signal, Thread as HostThread};
 use crate::runtime::Failure;
 use crate::stream::Snapshot;
 use crate::text::Text;
@@ -40,18 +40,55 @@ pub enum Kept {
 
 /// A worker's end of the thread.
 pub struct Keeper {
-    tasks: Option<Sender<Task>>,
     answers: Receiver<Kept>,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<HostThread>,
+}
+
+struct Shared {
+    orders: Mutex<Orders>,
+    changed: Signal,
+    /// States that are not durable yet.
+    waiting: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Shared {
-    /// States that are not durable yet.
-    waiting: AtomicUsize,
+struct Orders {
+    tasks: VecDeque<Task>,
     /// Nobody waits for anything any more.
-    leaving: AtomicBool,
+    leaving: bool,
+}
+
+impl Shared {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next task; none once all are done and nobody waits any more.
+    fn next(&self) -> Option<Task> {
+        let mut orders = self.orders();
+        loop {
+            if let Some(task) = orders.tasks.pop_front() {
+                return Some(task);
+            }
+            if orders.leaving {
+                return None;
+            }
+            orders = self.changed.wait(&self.orders, orders, None);
+        }
+    }
+
+    /// Waits for so long; false if meanwhile nobody waits for anything any more.
+    fn pause(&self, host: &Host, pause: Duration) -> bool {
+        let (begun, mut orders) = (host.now(), self.orders());
+        loop {
+            let left = pause.saturating_sub(host.since(begun));
+            if orders.leaving || left.is_zero() {
+                return !orders.leaving;
+            }
+            orders = self.changed.wait(&self.orders, orders, Some(left));
+        }
+    }
 }
 
 impl Keeper {
@@ -61,20 +98,24 @@ impl Keeper {
     ///
     /// The system refuses another thread.
     pub fn start(
+        host: &Host,
         checkpoints: Arc<Checkpoints>,
-        worker: usize,
-        failure: Failure,
+        (worker, failure): (usize, Failure),
         wake: impl Fn() + Send + 'static,
     ) -> Result<Keeper> {
-        let (tasks, orders) = mpsc::channel();
         let (answer, answers) = mpsc::channel();
-        let shared: Arc<Shared> = Arc::default();
-        let seen = shared.clone();
-        let thread = std::thread::Builder::new().name("checkpoints".into()).spawn(move || {
+        let shared = Arc::new(Shared {
+            orders: Mutex::default(),
+            changed: Signal::new(host),
+            waiting: AtomicUsize::new(0),
+        });
+        let (seen, clock) = (shared.clone(), host.clone());
+        let thread = host.spawn("checkpoints".into(), move || {
             // Worker 0 alone publishes, and so removes.
             let kept = if worker == 0 { earlier(&checkpoints) } else { BTreeMap::new() };
-            let mut thread = Thread { checkpoints, worker, failure, shared: seen, kept };
-            for task in orders {
+            let mut thread =
+                Thread { host: clock, checkpoints, worker, failure, shared: seen, kept };
+            while let Some(task) = thread.shared.next() {
                 let Some(kept) = thread.serve(task) else { return };
                 // Nobody listens any more when the job has ended with an error.
                 let _ = answer.send(kept);
@@ -83,7 +124,7 @@ impl Keeper {
         });
         let thread = thread
             .map_err(|error| Error::unreachable(format!("no thread for checkpoints: {error}")))?;
-        Ok(Keeper { tasks: Some(tasks), answers, shared, thread: Some(thread) })
+        Ok(Keeper { answers, shared, thread: Some(thread) })
     }
 
     /// Hands over the state of an operator, for a file with a name.
@@ -108,25 +149,24 @@ impl Keeper {
     }
 
     fn order(&self, task: Task) {
-        if let Some(tasks) = &self.tasks {
-            // A thread that has ended has set the failure of the job.
-            let _ = tasks.send(task);
-        }
+        // A thread that has ended has set the failure of the job.
+        self.shared.orders().tasks.push_back(task);
+        self.shared.changed.notify_all();
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.shared.leaving.store(true, Relaxed);
-        self.tasks = None;
+        self.shared.orders().leaving = true;
+        self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by the hook already.
-            let _ = thread.join();
+            thread.join();
         }
     }
 }
 
 struct Thread {
+    host: Host,
     checkpoints: Arc<Checkpoints>,
     worker: usize,
     failure: Failure,
@@ -176,13 +216,13 @@ impl Thread {
 
     /// Tries until it succeeds, waiting is no use, or nobody waits any more.
     fn patiently<T>(&self, call: impl Fn(&dyn Store) -> Result<T>) -> Option<T> {
-        let (begun, mut pause) = (Instant::now(), PAUSES.0);
+        let (begun, mut pause) = (self.host.now(), PAUSES.0);
         loop {
             let error = match call(&*self.checkpoints.store) {
                 Ok(done) => return Some(done),
                 Err(error) => error,
             };
-            let over = self.checkpoints.options.age_max <= begun.elapsed();
+            let over = self.checkpoints.options.age_max <= self.host.since(begun);
             if error.kind() != Kind::Storage || over {
                 self.failure.set(error.hint(
                     "make room or mend the store, then start the job again: it goes on from the \
@@ -191,12 +231,8 @@ impl Thread {
                 return None;
             }
             tracing::warn!(pause_ms = pause.as_millis() as u64, "{error}; trying again");
-            let until = Instant::now() + pause;
-            while Instant::now() < until {
-                if self.shared.leaving.load(Relaxed) {
-                    return None;
-                }
-                std::thread::sleep(PAUSES.0);
+            if !self.shared.pause(&self.host, pause) {
+                return None;
             }
             pause = (pause * 2).min(PAUSES.1);
         }

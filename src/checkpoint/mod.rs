@@ -17,6 +17,7 @@ mod agent;
 mod block;
 mod changes;
 mod collect;
+mod disk;
 mod find;
 mod keeper;
 mod manifest;
@@ -32,6 +33,7 @@ use std::time::Duration;
 pub use agent::{Agent, At, Contribution};
 pub use block::{BlockWriter, Blocks, Damage, Kind, VERSION};
 pub use collect::{Note, Part};
+pub use disk::{Disk, DiskFile, FileSystem};
 pub use find::{Inspected, inspect};
 pub use keeper::{Keeper, Kept};
 pub use manifest::{Manifest, OutboxFile, PartitionMark, Receipt, Shape, SinkReceipt, StateFile};
@@ -156,9 +158,9 @@ impl Checkpoints {
     /// Kind `Storage`.
     pub fn begin(&self) -> Result<()> {
         self.damaged.iter().try_for_each(|epoch| find::set_aside(&*self.store, *epoch))?;
-        if self.begun {
-            return Ok(());
-        }
+        // Each attempt: an earlier one may have been killed behind the link of the manifest that
+        // this one goes on from, and before it was durable. Writing a file makes it so; else rows
+        // would be delivered that belong to a checkpoint which a power cut takes back.
         let way_out = "make room or mend the store, then start the job again";
         self.store.put(BEGUN, b"").map_err(|error| error.hint(way_out))
     }

@@ -9,12 +9,13 @@
 //! if the name is taken. After a sync that failed the bytes of a file may be gone though they can
 //! still be read, so another try writes another temporary file.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::disk::{Disk, DiskFile, FileSystem};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 
@@ -76,6 +77,7 @@ const OLD: Duration = Duration::from_secs(3_600);
 /// A folder of a file system.
 #[derive(Debug)]
 pub struct Directory {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Tells the temporary files of this process apart; those of others have another number.
     process: u32,
@@ -89,12 +91,20 @@ impl Directory {
     ///
     /// Kind `Config`: it cannot be made or written.
     pub fn open(path: &Path) -> Result<Directory> {
-        let (process, attempts) = (std::process::id(), AtomicU64::new(0));
-        let directory = Directory { path: path.into(), process, attempts };
-        let tried = fs::create_dir_all(path).and_then(|()| {
-            let name = directory.temporary();
-            File::create_new(path.join(&name))?;
-            fs::remove_file(path.join(name))
+        Directory::open_on(Arc::new(FileSystem), path)
+    }
+
+    /// As [`Directory::open`], on a disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Directory::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Directory> {
+        let directory = Directory { disk, ..Directory::existing(path) };
+        let disk = &directory.disk;
+        let tried = disk.make_folder(path).and_then(|()| {
+            let (temporary, _) = directory.create()?;
+            disk.remove(&temporary)
         });
         directory.sweep();
         tried.map_err(|error| {
@@ -106,20 +116,22 @@ impl Directory {
 
     /// A folder that is there and only read.
     pub fn existing(path: &Path) -> Directory {
-        Directory { path: path.into(), process: std::process::id(), attempts: AtomicU64::new(0) }
+        Directory {
+            disk: Arc::new(FileSystem),
+            path: path.into(),
+            process: std::process::id(),
+            attempts: AtomicU64::new(0),
+        }
     }
 
     /// Removes temporary files that nobody can be writing any more. What stays does no harm.
     fn sweep(&self) {
-        let is_old = |entry: &fs::DirEntry| {
-            let temporary = entry.file_name().to_str().is_some_and(|n| n.starts_with(TEMPORARY));
-            let changed = entry.metadata().and_then(|found| found.modified()).ok();
-            let age = changed.and_then(|changed| changed.elapsed().ok());
-            temporary && age.is_some_and(|age| OLD <= age)
-        };
-        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        for entry in entries.filter(is_old) {
-            let _ = fs::remove_file(entry.path());
+        let names = self.disk.list(&self.path).unwrap_or_default();
+        for name in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
+            let path = self.path.join(name);
+            if self.disk.age(&path).is_ok_and(|age| OLD <= age) {
+                let _ = self.disk.remove(&path);
+            }
         }
     }
 
@@ -128,29 +140,40 @@ impl Directory {
         format!("{TEMPORARY}{}-{attempt}", self.process)
     }
 
+    /// Makes a temporary file. A process that was killed may have left one of the same name: in a
+    /// container, or on another machine, it had the same number.
+    fn create(&self) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
+        loop {
+            let temporary = self.path.join(self.temporary());
+            match self.disk.create(&temporary) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|file| (temporary, file)),
+            }
+        }
+    }
+
     /// Writes a temporary file; `finish` gives it its name.
     fn write<T>(&self, bytes: &[u8], finish: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
-        let temporary = self.path.join(self.temporary());
+        let (temporary, mut file) = self.create()?;
         let done = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
             let (first, second) = bytes.split_at(bytes.len() / 2);
             file.write_all(first)?;
             failpoint!(disk "ckpt.half_written");
             file.write_all(second)?;
             failpoint!(disk "ckpt.before_fsync");
-            file.sync_all()?;
+            file.sync()?;
             finish(&temporary)
         })();
         if done.is_err() {
             // It is of no use any more; if it stays, a later start removes it.
-            let _ = fs::remove_file(&temporary);
+            let _ = self.disk.remove(&temporary);
         }
         done
     }
 
     /// Makes the names of the folder survive a power cut.
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        self.disk.sync_folder(&self.path)
     }
 
     fn failed(&self, what: &str, name: &str, error: &io::Error) -> Error {
@@ -166,7 +189,7 @@ impl Store for Directory {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let done = self.write(bytes, |temporary| {
             failpoint!(disk "ckpt.before_rename");
-            fs::rename(temporary, self.path.join(name))?;
+            self.disk.rename(temporary, &self.path.join(name))?;
             failpoint!(disk "ckpt.before_dir_fsync");
             self.sync()
         });
@@ -175,11 +198,14 @@ impl Store for Directory {
 
     fn publish(&self, name: &str, bytes: &[u8]) -> Result<bool> {
         let done = self.write(bytes, |temporary| {
-            let linked = fs::hard_link(temporary, self.path.join(name));
-            fs::remove_file(temporary)?;
+            let linked = self.disk.link(temporary, &self.path.join(name));
+            self.disk.remove(temporary)?;
             match linked {
                 Ok(()) => self.sync().map(|()| true),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                // An earlier try of this process may have made it, and failed to sync.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.sync().map(|()| false)
+                }
                 Err(error) => Err(error),
             }
         });
@@ -187,7 +213,7 @@ impl Store for Directory {
     }
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        match fs::read(self.path.join(name)) {
+        match self.disk.read(&self.path.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed("read", name, &error)),
@@ -195,20 +221,15 @@ impl Store for Directory {
     }
 
     fn list(&self) -> Result<Vec<String>> {
-        let names = || -> io::Result<Vec<String>> {
-            let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name()));
-            let names: io::Result<Vec<_>> = names.collect();
-            // Other names are none of ours.
-            Ok(names?.into_iter().filter_map(|name| name.into_string().ok()).collect())
-        };
-        let mut names = names().map_err(|error| self.failed("list", "", &error))?;
+        let names = self.disk.list(&self.path);
+        let mut names = names.map_err(|error| self.failed("list", "", &error))?;
         names.retain(|name| !name.starts_with(TEMPORARY));
         names.sort();
         Ok(names)
     }
 
     fn delete(&self, name: &str) -> Result<()> {
-        match fs::remove_file(self.path.join(name)) {
+        match self.disk.remove(&self.path.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(self.failed("remove", name, &error))
             }
@@ -217,7 +238,7 @@ impl Store for Directory {
     }
 
     fn rename(&self, name: &str, other: &str) -> Result<()> {
-        match fs::rename(self.path.join(name), self.path.join(other)) {
+        match self.disk.rename(&self.path.join(name), &self.path.join(other)) {
             // Another process that starts with this one was faster.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done.and_then(|()| self.sync()),
@@ -228,6 +249,8 @@ impl Store for Directory {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
     use crate::error::Kind;
     use crate::testing::Scratch;
@@ -276,6 +299,18 @@ mod tests {
         assert!(store.list().unwrap().is_empty());
         Directory::open(&store.path).unwrap();
         assert_eq!((old.exists(), new.exists()), (false, true));
+    }
+
+    #[test]
+    fn what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way() {
+        let (_folder, store) = directory();
+        for attempt in 0..4 {
+            fs::write(store.path.join(format!("tmp-{}-{attempt}", store.process)), b"half")
+                .unwrap();
+        }
+        let next = Directory::open(&store.path).unwrap();
+        next.put("a", b"whole").unwrap();
+        assert_eq!(next.get("a").unwrap().as_deref(), Some(&b"whole"[..]));
     }
 
     #[test]

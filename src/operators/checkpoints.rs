@@ -20,6 +20,7 @@ use timely::worker::Worker;
 
 use crate::checkpoint::{Agent, Checkpoints, Keeper, Note};
 use crate::error::Result;
+use crate::host::Host;
 use crate::runtime::Failure;
 
 type Notes = InputHandle<u64, CapacityContainerBuilder<Vec<(usize, Note)>>>;
@@ -40,7 +41,7 @@ impl CheckpointExchange {
     pub fn new(
         worker: &mut Worker,
         checkpoints: &Arc<Checkpoints>,
-        failure: &Failure,
+        (host, failure): (&Host, &Failure),
     ) -> Result<CheckpointExchange> {
         let seat = (worker.index(), worker.peers());
         let (mut input, probe) = (InputHandle::new_with_builder(), ProbeHandle::new());
@@ -67,8 +68,8 @@ impl CheckpointExchange {
             // When the worker has ended, nobody needs waking.
             let _ = activator.activate();
         };
-        let keeper = Keeper::start(checkpoints.clone(), seat.0, failure.clone(), wake)?;
-        let own = Rc::new(Agent::new(checkpoints.clone(), seat, keeper));
+        let keeper = Keeper::start(host, checkpoints.clone(), (seat.0, failure.clone()), wake)?;
+        let own = Rc::new(Agent::new(host.clone(), checkpoints.clone(), seat, keeper));
         let agent = agent.get_or_init(|| own).clone();
         Ok(CheckpointExchange { agent, input: Some(input), probe })
     }

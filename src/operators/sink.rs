@@ -227,7 +227,7 @@ impl Sink {
             }
             self.open = match reached {
                 Some(_) => self.open + 1,
-                None => self.next_epoch(),
+                None => self.later().unwrap_or(self.open + 1),
             };
             self.fill();
         }
@@ -267,7 +267,7 @@ impl Sink {
         {
             let next = pace.first_tick(now.max(epoch + 1));
             standing.downgrade(&next.max(*standing.time()));
-            self.waker.activate_after(pace.time_of(pace.ticks_per_epoch));
+            self.context.alarms.after(pace.time_of(pace.ticks_per_epoch), &self.waker);
         }
     }
 
@@ -275,14 +275,16 @@ impl Sink {
     fn can_close(&self, reached: Option<u64>) -> bool {
         let complete = match reached {
             Some(reached) => self.open < reached,
-            None => self.waiting.iter().any(|(epoch, _)| self.open < *epoch),
+            None => self.later().is_some(),
         };
         complete && !self.waiting.iter().any(|(epoch, _)| *epoch <= self.open)
     }
 
-    /// At the end of input: the next epoch that has rows.
-    fn next_epoch(&self) -> u64 {
-        self.waiting.iter().map(|(epoch, _)| *epoch).min().unwrap_or(self.open + 1)
+    /// At the end of input: the next epoch that has rows. They may be in the queue already.
+    fn later(&self) -> Option<u64> {
+        let waiting = self.waiting.iter().map(|(epoch, _)| *epoch);
+        let given = self.unconfirmed.keys().copied();
+        waiting.chain(given).filter(|epoch| self.open < *epoch).min()
     }
 
     /// Hands over what there is room for.

@@ -12,7 +12,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use timely::container::CapacityContainerBuilder;
@@ -29,7 +29,7 @@ use crate::alert::Raised;
 use crate::alert::watch::{Condition, Facts, Measure, ProcessFacts, SinkFacts, Watch};
 use crate::letter::Reason;
 use crate::row::{Change, Mark, Origin, Position, Rows};
-use crate::runtime::{Context, Phase, wall_time};
+use crate::runtime::{Context, Phase};
 use crate::stream::{SeenKeys, Watches};
 use crate::text::Text;
 use crate::time::Millis;
@@ -163,11 +163,11 @@ impl Gatherer {
             return None;
         }
         if now < self.due && !ended {
-            self.activator.activate_after(self.due - now);
+            self.context.alarms.after(self.due - now, &self.activator);
             return None;
         }
         self.due = now + EVERY;
-        self.activator.activate_after(EVERY);
+        self.context.alarms.after(EVERY, &self.activator);
         let seen = self.seen.iter().flat_map(|(condition, seen)| {
             let keys = seen.borrow_mut().take();
             keys.into_iter().map(|key| (*condition, key))
@@ -231,7 +231,7 @@ impl Gatherer {
             Millis::MAX => return None,
             Millis::MIN => now,
             Millis(frontier) => {
-                let behind = wall_time().floor_ms().0.saturating_sub(frontier);
+                let behind = self.context.host.wall_time().floor_ms().0.saturating_sub(frontier);
                 Duration::from_millis(behind.max(0) as u64)
             }
         };
@@ -241,7 +241,7 @@ impl Gatherer {
     /// What records have waited in the last second: those that were written, and those that are
     /// not, as their writer is still at it or the job does not read.
     fn delays(&mut self, held: Option<Duration>) -> Vec<(Text, Duration)> {
-        let (board, now) = (self.context.board.clone(), Instant::now());
+        let (board, now) = (self.context.board.clone(), self.context.host.now());
         let mut delays = Vec::new();
         for condition in &self.conditions {
             let Measure::EventDelay { view } = condition.measure else { continue };
@@ -263,7 +263,7 @@ impl Gatherer {
     }
 
     fn sinks(&self) -> Vec<SinkFacts> {
-        let (writers, now) = (self.context.board.writers(), Instant::now());
+        let (writers, now) = (self.context.board.writers(), self.context.host.now());
         let sinks = writers.into_iter().map(|((view, kind), writers)| SinkFacts {
             view,
             kind,

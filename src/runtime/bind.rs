@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::dataset::GeneratorKind;
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::letter::Letter;
 use crate::observe::JobBoard;
 use crate::sink::alerts::LoggedAlerts;
@@ -449,6 +450,7 @@ fn common(binding: &SinkBinding, rows: Accepts) -> Common {
 
 fn queue(binding: &SinkBinding, view: &Text) -> QueueOptions {
     QueueOptions {
+        host: Host::default(),
         view: view.to_string(),
         rows_max: binding.queue_rows_max,
         gather: binding.trigger_interval,

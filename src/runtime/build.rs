@@ -380,10 +380,12 @@ fn sink_plan(view: &Text, name: Text, bound: &BoundSink, context: &Rc<Context>) 
     };
     let shard = Shard { index: context.worker, count };
     let (bound, place, failure) = (bound.clone(), bound.placement, context.failure.clone());
+    let host = context.host.clone();
     let (board, agent, sink) = (context.board.clone(), context.agent.clone(), name.clone());
     let make: MakeQueue = Box::new(move |wake| {
         let (failed, health) = (failure.clone(), board.writer(&bound.queue.view, &bound.kind));
         let options = QueueOptions {
+            host: host.clone(),
             failure: Some(failed),
             health: Some(health),
             stages: agent.is_some(),

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use timely::scheduling::Activator;
 
+use super::alarms::Alarms;
 use super::ticks::Pace;
 use crate::checkpoint::Agent;
 use crate::error::Error;
+use crate::host::Host;
 use crate::observe::JobBoard;
 use crate::operators::floors::Floors;
 
@@ -19,9 +21,11 @@ pub trait Clock {
     fn now(&self) -> Duration;
 }
 
-/// The clock of the machine.
-#[derive(Clone, Copy, Debug)]
+/// The clock of the host.
+#[derive(Clone, Debug)]
 pub struct WallClock {
+    /// Whose clock it is.
+    pub host: Host,
     /// When the process began.
     pub start: Instant,
     /// What the clock showed then: not zero, if a checkpoint was restored.
@@ -30,7 +34,7 @@ pub struct WallClock {
 
 impl Clock for WallClock {
     fn now(&self) -> Duration {
-        self.ahead + self.start.elapsed()
+        self.ahead + self.host.since(self.start)
     }
 }
 
@@ -49,6 +53,10 @@ pub enum Phase {
 
 /// What the operators of one job share on one worker.
 pub struct Context {
+    /// The machine.
+    pub host: Host,
+    /// Wakes operators later.
+    pub alarms: Alarms,
     /// Processing time.
     pub clock: Box<dyn Clock>,
     /// Ticks and epochs.

@@ -8,6 +8,7 @@ use super::build::LETTERS;
 use super::ticks::Pace;
 use crate::checkpoint::{Checkpoints, Owner, Shape, memory_name, sink_name};
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::observe::JobBoard;
 use crate::row::Schema;
 use crate::sink::letters::ShownLetters;
@@ -103,6 +104,7 @@ impl BoundSink {
     /// A sink for a view, with what holds if a binding says nothing.
     pub fn new(view: &str, sink: Box<dyn Sink>) -> BoundSink {
         let queue = QueueOptions {
+            host: Host::default(),
             view: view.into(),
             rows_max: 100_000,
             gather: None,

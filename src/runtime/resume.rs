@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::build::LETTERS;
 use super::job::{BoundSink, Job};
 use super::wall_time;
-use crate::checkpoint::{Checkpoints, Directory, Options, sink_name};
+use crate::checkpoint::{Checkpoints, Directory, Options, Store, sink_name};
 use crate::config::Checkpoint;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
@@ -19,15 +19,28 @@ use crate::failpoint::failpoint;
 /// else than the checkpoint holds, or keeps what cannot be saved; what a sink wrote is gone.
 pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
     let Some(path) = &config.path else { return Ok(()) };
+    let store = Directory::open(&path.join(&job.name))?;
+    let options = Options { keep: config.keep, age_max: config.age_max };
+    resume_from(job, Arc::new(store), options, wall_time().micros().unsigned_abs())
+}
+
+/// As [`resume`], from a store; `generation` as in [`Checkpoints::open`].
+///
+/// # Errors
+///
+/// As [`resume`].
+pub fn resume_from(
+    job: &mut Job,
+    store: Arc<dyn Store>,
+    options: Options,
+    generation: u64,
+) -> Result<()> {
     if let Some(what) = unsaved(job) {
         let message = format!("job `{}` keeps {what}, which no checkpoint can hold yet", job.name);
         return Err(Error::config(message).hint("leave `checkpoint.path` out for this job"));
     }
     failpoint!("restore.before_read");
-    let store = Directory::open(&path.join(&job.name))?;
-    let options = Options { keep: config.keep, age_max: config.age_max };
-    let generation = wall_time().micros().unsigned_abs();
-    let checkpoints = Checkpoints::open(Arc::new(store), job.keeps()?, options, generation)?;
+    let checkpoints = Checkpoints::open(store, job.keeps()?, options, generation)?;
     for (view, sinks) in &job.sinks {
         for (index, bound) in sinks.iter().enumerate() {
             tell(bound, &sink_name(view, index), &checkpoints)?;

@@ -16,8 +16,9 @@ use super::cluster::Peers;
 use super::context::{Failure, OnFailure};
 use super::job::Job;
 use super::stop::Stop;
-use super::worker::work;
+use super::worker::{Begun, work};
 use crate::error::{Error, Kind, Result};
+use crate::host::Host;
 
 /// How many workers there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,15 @@ pub struct Patience {
 ///
 /// What made the jobs end before their time.
 pub fn run(jobs: Vec<Arc<Job>>, workers: &Workers, stop: &Stop) -> Result<()> {
+    run_on(&Host::default(), jobs, workers, stop)
+}
+
+/// As [`run`], on a host.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_on(host: &Host, jobs: Vec<Arc<Job>>, workers: &Workers, stop: &Stop) -> Result<()> {
     let communication = match workers.threads {
         1 => timely::CommunicationConfig::Thread,
         threads if workers.zerocopy => timely::CommunicationConfig::ProcessBinary(threads),
@@ -77,7 +87,7 @@ pub fn run(jobs: Vec<Arc<Job>>, workers: &Workers, stop: &Stop) -> Result<()> {
     };
     let (builders, others) = communication.try_build().map_err(Error::unreachable)?;
     let communication = Communication { builders, others, silence_max: None };
-    execute(communication, jobs, workers, stop, Failure::default())
+    execute(host, communication, jobs, workers, (stop, Failure::default()))
 }
 
 /// Runs this process's share of jobs, as [`run`], among processes that are connected already.
@@ -110,7 +120,8 @@ pub fn run_among(
     let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
     let silence_max = Some(among.silence_max);
     let communication = Communication { builders, others: Box::new(guard), silence_max };
-    execute(communication, jobs, workers, stop, Failure::then(among.fail))
+    let host = Host::default();
+    execute(&host, communication, jobs, workers, (stop, Failure::then(among.fail)))
 }
 
 /// What timely needs to let workers talk to each other.
@@ -122,18 +133,19 @@ struct Communication {
 }
 
 fn execute(
+    host: &Host,
     communication: Communication,
     jobs: Vec<Arc<Job>>,
     workers: &Workers,
-    stop: &Stop,
-    failure: Failure,
+    (stop, failure): (&Stop, Failure),
 ) -> Result<()> {
     let Communication { builders, others, silence_max } = communication;
-    let (fail, stop, start) = (failure.clone(), stop.clone(), Instant::now());
-    let begun = (start, workers.threads, silence_max);
+    let (fail, stop, start) = (failure.clone(), stop.clone(), host.now());
+    let begun = Begun { host: host.clone(), start, threads: workers.threads, silence_max };
     let guards = execute_from(builders, others, workers.config(), move |worker| {
+        let _seat = begun.host.enter(worker.index());
         // A panic here would leave the other threads waiting for ever.
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(worker, &jobs, &stop, &fail, begun)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(worker, &jobs, &stop, &fail, &begun)));
         if let Err(panic) = outcome {
             fail.set(Error::bug(format!("a worker panicked: {}", text(&*panic))));
         }

@@ -3,13 +3,16 @@
 //! ```text
 //! tick = max( tick,                                never back
 //!             min( now,
-//!                  completed + in flight + slack,  never far ahead of what is complete
+//!                  max( completed + in flight + slack,  not far ahead of what is complete
+//!                       now - C ),                      nor far behind the clock
 //!                  (epoch + 2) * C - 1 ) )         skips no epoch
 //! ```
 //!
 //! Each epoch needs its own record of offsets from every source, so none may be skipped; under
-//! load the tick slows down instead of opening ever more pointstamps (rule eR7). Time comes in as
-//! an argument, so tests step it.
+//! load the tick slows down instead of opening ever more pointstamps (rule eR7). But it must not
+//! stand still for longer than an epoch: a sink that is full of rows which wait for their
+//! checkpoint holds what is complete, and that checkpoint needs the end of an epoch. Time comes in
+//! as an argument, so tests step it.
 
 use std::time::Duration;
 
@@ -90,6 +93,7 @@ impl Ticker {
         let pace = self.pace;
         let next_epochs_end = pace.first_tick(pace.epoch(self.tick) + 2) - 1;
         let ahead = completed.saturating_add(pace.in_flight_max + SLACK_TICKS);
+        let ahead = ahead.max(pace.tick_at(now).saturating_sub(pace.ticks_per_epoch));
         self.tick = self.tick.max(pace.tick_at(now).min(ahead).min(next_epochs_end));
         self.tick
     }
@@ -142,6 +146,13 @@ mod tests {
     fn a_tick_stays_near_what_is_complete() {
         let mut ticker = Ticker::new(Pace::default(), 0);
         assert_eq!(ticker.advance(millis(900), 0), 40);
+    }
+
+    #[test]
+    fn a_tick_goes_on_an_epoch_behind_the_clock_while_nothing_becomes_complete() {
+        let mut ticker = Ticker::new(Pace::default(), 0);
+        let ticks = (1..6).map(|second| ticker.advance(seconds(second), 0));
+        assert_eq!(ticks.collect::<Vec<_>>(), [40, 200, 400, 600, 800]);
     }
 
     #[test]

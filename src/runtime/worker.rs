@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
 
+use super::alarms::Alarms;
 use super::build::{Probes, build};
 use super::cluster::heartbeat::Heartbeat;
 use super::context::{Context, Failure, Phase, WallClock};
@@ -14,8 +15,9 @@ use super::job::Job;
 use super::stop::{Stop, Stopper};
 use super::wall_time;
 use crate::checkpoint::Agent;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
+use crate::host::Host;
 use crate::observe::progress::Reached;
 use crate::operators::checkpoints::CheckpointExchange;
 use crate::operators::floors::FloorExchange;
@@ -23,16 +25,30 @@ use crate::operators::floors::FloorExchange;
 /// How long a worker sleeps at most before it looks whether somebody asked for the end.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 
+/// What all workers of a process begin with.
+#[derive(Clone)]
+pub(super) struct Begun {
+    /// The machine.
+    pub(super) host: Host,
+    /// When the process began.
+    pub(super) start: Instant,
+    /// Worker threads of this process.
+    pub(super) threads: usize,
+    /// Among several processes: how long one may be silent.
+    pub(super) silence_max: Option<Duration>,
+}
+
 /// Runs jobs on a worker.
 pub(super) fn work(
     worker: &mut Worker,
     jobs: &[Arc<Job>],
     stop: &Stop,
     failure: &Failure,
-    (start, threads, silence_max): (Instant, usize, Option<Duration>),
+    begun: &Begun,
 ) {
+    let seat = (begun.start, begun.threads);
     let mut heartbeat =
-        silence_max.map(|silence_max| Heartbeat::new(worker, (start, threads), silence_max));
+        begun.silence_max.map(|silence_max| Heartbeat::new(worker, seat, silence_max));
     let mut contexts = Vec::with_capacity(jobs.len());
     let mut probes: Vec<Probes> = Vec::with_capacity(jobs.len());
     let mut floors = Vec::with_capacity(jobs.len());
@@ -40,12 +56,12 @@ pub(super) fn work(
     let mut checkpoints = Vec::new();
     let mut progress = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let exchange = match checkpoint_exchange(worker, job, failure) {
+        let exchange = match checkpoint_exchange(worker, job, (&begun.host, failure)) {
             Ok(exchange) => exchange,
             Err(error) => return failure.set(error),
         };
         let agent = exchange.as_ref().map(|exchange| exchange.agent().clone());
-        let context = Rc::new(context(worker, job, agent, failure, (start, threads)));
+        let context = Rc::new(context(worker, job, agent, failure, begun));
         if job.sources.values().any(|source| source.idle_timeout.is_some()) {
             floors.push(FloorExchange::new(worker, context.floors.clone()));
         }
@@ -60,7 +76,9 @@ pub(super) fn work(
     }
     failpoint!("restore.before_first_tick");
     loop {
-        worker.step_or_park(Some(SLEEP_MAX));
+        if !step(worker, &contexts, &begun.host) {
+            return failure.set(Error::unreachable("the machine was switched off"));
+        }
         for ((context, probes), progress) in contexts.iter().zip(&probes).zip(&progress) {
             let (completed, confirmed) = (least(&probes.flow), least(&probes.confirmed));
             context.completed.set(completed);
@@ -91,18 +109,36 @@ pub(super) fn work(
     }
 }
 
+/// Lets the dataflows work, or waits until they have something to do; whether the machine is on.
+fn step(worker: &mut Worker, contexts: &[Rc<Context>], host: &Host) -> bool {
+    let Some(stage) = host.stage() else {
+        worker.step_or_park(Some(SLEEP_MAX));
+        return true;
+    };
+    for context in contexts {
+        context.alarms.ring();
+    }
+    worker.step();
+    let due = contexts.iter().filter_map(|context| context.alarms.ring()).min();
+    stage.turn(due.map_or(SLEEP_MAX, |due| due.saturating_duration_since(host.now())));
+    stage.is_on()
+}
+
 /// What the operators of a job share on this worker.
 fn context(
     worker: &Worker,
     job: &Job,
     agent: Option<Rc<Agent>>,
     failure: &Failure,
-    (start, threads): (Instant, usize),
+    begun: &Begun,
 ) -> Context {
+    let Begun { host, start, threads, .. } = begun.clone();
     let first = agent.as_ref().map_or(0, |agent| agent.checkpoints.first_epoch());
     let ahead = job.pace.time_of(job.pace.first_tick(first));
     Context {
-        clock: Box::new(WallClock { start, ahead }),
+        clock: Box::new(WallClock { host: host.clone(), start, ahead }),
+        alarms: Alarms::new(host.clone()),
+        host,
         pace: job.pace,
         completed: Cell::new(0),
         confirmed: Cell::new(0),
@@ -140,11 +176,11 @@ fn show_checkpoints(job: &Job, context: &Context) {
 fn checkpoint_exchange(
     worker: &mut Worker,
     job: &Job,
-    failure: &Failure,
+    (host, failure): (&Host, &Failure),
 ) -> Result<Option<CheckpointExchange>> {
     let Some(checkpoints) = &job.checkpoints else { return Ok(None) };
     checkpoints.begin()?;
-    CheckpointExchange::new(worker, checkpoints, failure).map(Some)
+    CheckpointExchange::new(worker, checkpoints, (host, failure)).map(Some)
 }
 
 /// The least tick that may still appear; the greatest of all, when none can.

@@ -31,13 +31,13 @@ mod thread;
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Refusal, Writer};
 use crate::checkpoint::Receipt;
 use crate::error::{Error, Result};
+use crate::host::{Host, Signal, Thread as HostThread};
 use crate::observe::latency::ViewLatency;
 use crate::observe::writers::WriterHealth;
 use crate::row::{Mark, Rows};
@@ -50,6 +50,8 @@ use thread::Thread;
 /// How a queue behaves.
 #[derive(Clone, Debug)]
 pub struct QueueOptions {
+    /// The machine.
+    pub host: Host,
     /// Name of the view, for the thread and messages.
     pub view: String,
     /// `sink.queue_rows_max`.
@@ -76,7 +78,7 @@ pub struct QueueOptions {
 pub struct Queue {
     shared: Arc<Shared>,
     answers: Receiver<Answer>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<HostThread>,
     options: QueueOptions,
     delivers: bool,
 }
@@ -100,7 +102,7 @@ pub enum Answer {
 
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    changed: Signal,
 }
 
 #[derive(Default)]
@@ -164,18 +166,19 @@ impl Queue {
         delivers: bool,
         serve: impl FnOnce(&Desk<W>) -> Result<()> + Send + 'static,
     ) -> Result<Queue> {
-        let shared =
-            Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() });
+        let changed = Signal::new(&options.host);
+        let shared = Arc::new(Shared { state: Mutex::new(State::default()), changed });
         let (answer, answers) = mpsc::channel();
         let desk =
             Desk { options: options.clone(), shared: shared.clone(), answer, wake, delivers };
-        let thread = std::thread::Builder::new()
-            .name(format!("sink {}", options.view))
-            .spawn(move || {
-                if let Err(error) = serve(&desk) {
-                    desk.fail(error);
-                }
-            })
+        let serves = move || {
+            if let Err(error) = serve(&desk) {
+                desk.fail(error);
+            }
+        };
+        let thread = options
+            .host
+            .spawn(format!("sink {}", options.view), serves)
             .map_err(|error| Error::unreachable(format!("no thread for a sink: {error}")))?;
         Ok(Queue { shared, answers, thread: Some(thread), options, delivers })
     }
@@ -203,7 +206,7 @@ impl Queue {
 
     /// Hands over rows; asked before whether it is full.
     pub fn rows(&self, rows: Rows) {
-        self.push(Item::Rows(rows, Instant::now()));
+        self.push(Item::Rows(rows, self.options.host.now()));
     }
 
     /// Says that an epoch is complete.
@@ -256,8 +259,7 @@ impl Drop for Queue {
         // A writer that has finished is not there any more to hear it.
         self.push(Item::Leave);
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by the hook already.
-            let _ = thread.join();
+            thread.join();
         }
     }
 }

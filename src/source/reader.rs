@@ -450,7 +450,7 @@ impl Reader {
         let least = open.map(|reading| reading.state.watermark.get()).min();
         let watermark = self.watermark.max(least.unwrap_or(Millis::MAX));
         if watermark != self.watermark {
-            self.promises.note(watermark, Instant::now());
+            self.promises.note(watermark, self.context.host.now());
             self.watermark = watermark;
             self.announce();
         }
@@ -528,13 +528,13 @@ impl Reader {
             self.activator.activate();
             return;
         }
-        let now = Instant::now();
+        let now = self.context.host.now();
         let pause = self.ticker.next(self.context.clock.now(), self.context.completed.get());
         let pause = self.due.map_or(pause, |due| due.min(pause));
         // A wake-up that is due sooner serves as well; timers that pile up would not.
         if self.timer.is_none_or(|timer| timer <= now || now + pause < timer) {
             self.timer = Some(now + pause);
-            self.activator.activate_after(pause);
+            self.context.alarms.after(pause, &self.activator);
         }
     }
 
@@ -543,7 +543,7 @@ impl Reader {
         self.report();
         let counts = self.plan.intake.stats().type_errors;
         self.context.board.type_errors(&self.plan.name, counts);
-        self.promises.note(Millis::MAX, Instant::now());
+        self.promises.note(Millis::MAX, self.context.host.now());
         self.held.clear();
     }
 }

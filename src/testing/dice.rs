@@ -20,6 +20,11 @@ impl Dice {
         Dice(seed)
     }
 
+    /// With a seed; nothing is printed.
+    pub fn of(seed: u64) -> Dice {
+        Dice(seed)
+    }
+
     /// Below `high`, which is not zero.
     pub fn below(&mut self, high: u64) -> u64 {
         self.0 = hash::of(&self.0);

@@ -24,6 +24,8 @@ pub mod scratch;
 #[cfg(feature = "testing")]
 pub mod services;
 #[cfg(feature = "testing")]
+pub mod simulation;
+#[cfg(feature = "testing")]
 mod skip;
 
 pub use dice::Dice;

@@ -13,8 +13,9 @@ fn agent(dir: &Scratch) -> Agent {
     let store = Arc::new(Directory::open(dir.path()).unwrap());
     let owner = Owner { system: "chat".into(), job: "chat".into(), ..Owner::default() };
     let checkpoints = Arc::new(Checkpoints::open(store, owner, Options::default(), 1).unwrap());
-    let keeper = Keeper::start(checkpoints.clone(), 0, Failure::default(), || {}).unwrap();
-    let agent = Agent::new(checkpoints, (0, 1), keeper);
+    let host = Host::default();
+    let keeper = Keeper::start(&host, checkpoints.clone(), (0, Failure::default()), || {}).unwrap();
+    let agent = Agent::new(host, checkpoints, (0, 1), keeper);
     assert_eq!(agent.expect_state(), 0);
     agent
 }

@@ -71,7 +71,8 @@ fn keeper(
     let options = Options { keep: 2, age_max };
     let checkpoints = Arc::new(Checkpoints::open(store, owner(), options, 1).unwrap());
     let failure = Failure::default();
-    let keeper = Keeper::start(checkpoints.clone(), 0, failure.clone(), || {}).unwrap();
+    let keeper =
+        Keeper::start(&Host::default(), checkpoints.clone(), (0, failure.clone()), || {}).unwrap();
     (checkpoints, keeper, failure)
 }
 

@@ -9,9 +9,10 @@ use timely::scheduling::Activator;
 
 use super::*;
 use crate::aggregate::Count;
+use crate::host::Host;
 use crate::keyed::{Part, Place};
 use crate::row::Cell;
-use crate::runtime::{Pace, WallClock};
+use crate::runtime::{Alarms, Pace, WallClock};
 use crate::stream::{Flow, Settings};
 use crate::testing::Example;
 use crate::time::seconds;
@@ -123,7 +124,13 @@ fn counts() -> Operator {
 
 fn context() -> Context {
     Context {
-        clock: Box::new(WallClock { start: Instant::now(), ahead: Duration::ZERO }),
+        host: Host::default(),
+        alarms: Alarms::default(),
+        clock: Box::new(WallClock {
+            host: Host::default(),
+            start: Instant::now(),
+            ahead: Duration::ZERO,
+        }),
         pace: PACE,
         completed: Default::default(),
         confirmed: Default::default(),

@@ -1,7 +1,5 @@
 //! The thread of a courier: rows into the outbox, and out of it once their checkpoint is published.
 
-use std::time::Instant;
-
 use super::desk::Desk;
 use super::post::{Parcel, Post, Waiting};
 use super::{Answer, Item};
@@ -54,7 +52,7 @@ impl<'d, W: Fn()> Delivering<'d, W> {
                 || self.desk.options.rows_max <= state.rows
                 || matches!(state.items.back(), Some(Item::Finish | Item::Leave));
             let left = self.waiting.due(presses);
-            let left = left.map(|due| due.saturating_duration_since(Instant::now()));
+            let left = left.map(|due| due.saturating_duration_since(self.desk.now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return Next::Deliver;
             }
@@ -69,7 +67,7 @@ impl<'d, W: Fn()> Delivering<'d, W> {
         let Delivering { desk, outbox, waiting, .. } = self;
         let put = |rows: &Rows| desk.patiently(None, || outbox.put(epoch, rows));
         failpoint!("sink.before_stage");
-        let receipt = waiting.stage(epoch, put)?;
+        let receipt = waiting.stage((epoch, desk.now()), put)?;
         failpoint!("sink.after_stage");
         desk.tell(Answer::Staged(epoch, receipt));
         Ok(())

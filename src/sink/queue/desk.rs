@@ -1,13 +1,12 @@
 //! What every thread of a queue has at hand: its options, the way to the operator, patience.
 
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::{Answer, QueueOptions, Shared, State};
 use crate::error::{Error, Kind, Result};
 use crate::row::Rows;
-use crate::runtime::wall_time;
 use crate::sink::Refusal;
 
 /// First and longest pause before another try.
@@ -23,6 +22,11 @@ pub(super) struct Desk<W> {
 }
 
 impl<W: Fn()> Desk<W> {
+    /// The time, on the clock of the host.
+    pub(super) fn now(&self) -> Instant {
+        self.options.host.now()
+    }
+
     /// Says that the thread cannot go on.
     pub(super) fn fail(&self, error: Error) {
         if let Some(failure) = &self.options.failure {
@@ -39,7 +43,7 @@ impl<W: Fn()> Desk<W> {
             self.tell(Answer::Refused(mark, refusal));
         }
         if let Some(latency) = &self.options.latency {
-            latency.written(rows, Instant::now(), wall_time());
+            latency.written(rows, self.now(), self.options.host.wall_time());
         }
         let wakes = self.make_room(rows.len());
         // That rows are counted can wait until the operator has something else to do.
@@ -61,17 +65,11 @@ impl<W: Fn()> Desk<W> {
     }
 
     pub(super) fn wait<'a>(
-        &self,
+        &'a self,
         state: MutexGuard<'a, State>,
         timeout: Option<Duration>,
     ) -> MutexGuard<'a, State> {
-        match timeout {
-            None => self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                let waited = self.shared.changed.wait_timeout(state, timeout);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        }
+        self.shared.changed.wait(&self.shared.state, state, timeout)
     }
 
     /// Makes a call until it succeeds or waiting is no use; `since` is when what it is about was
@@ -81,7 +79,7 @@ impl<W: Fn()> Desk<W> {
         since: Option<Instant>,
         mut call: impl FnMut() -> Result<T>,
     ) -> Result<T> {
-        let begun = Instant::now();
+        let begun = self.now();
         let mut pause = PAUSES.0;
         let health = self.options.health.clone().unwrap_or_default();
         health.begin(since.unwrap_or(begun));
@@ -93,10 +91,12 @@ impl<W: Fn()> Desk<W> {
                 }
                 Err(error) => error.within(format!("view `{}`", self.options.view)),
             };
-            health.fail(Instant::now());
+            health.fail(self.now());
             let wait_on = match error.kind() {
                 Kind::Unreachable => true,
-                Kind::Storage => begun.elapsed() < self.options.retry_max,
+                Kind::Storage => {
+                    self.now().saturating_duration_since(begun) < self.options.retry_max
+                }
                 Kind::Usage | Kind::Config | Kind::Bug | Kind::Fenced => false,
             };
             if !wait_on || self.shared.state().hurry {
@@ -104,10 +104,10 @@ impl<W: Fn()> Desk<W> {
             }
             tracing::warn!(sink = %self.options.view, pause_ms = pause.as_millis() as u64,
                 "{}; trying again", error.message());
-            let until = Instant::now() + pause;
+            let until = self.now() + pause;
             let mut state = self.shared.state();
-            while !state.hurry && Instant::now() < until {
-                let left = until.saturating_duration_since(Instant::now());
+            while !state.hurry && self.now() < until {
+                let left = until.saturating_duration_since(self.now());
                 state = self.wait(state, Some(left));
             }
             drop(state);

@@ -49,9 +49,9 @@ pub(super) struct Coalesced {
 }
 
 impl OnTheWay {
-    pub(super) fn push(&mut self, rows: Rows) {
+    pub(super) fn push(&mut self, rows: Rows, since: Instant) {
         self.rows += rows.len();
-        self.batches.push_back(Sent { rows, since: Instant::now(), epoch: None });
+        self.batches.push_back(Sent { rows, since, epoch: None });
     }
 
     pub(super) fn pop(&mut self) -> Option<Sent> {

@@ -81,13 +81,13 @@ impl Waiting {
     /// Closes the epoch, whose rows a function makes durable; says what has to be delivered.
     pub(super) fn stage(
         &mut self,
-        epoch: u64,
+        (epoch, now): (u64, Instant),
         put: impl FnOnce(&Rows) -> Result<OutboxFile>,
     ) -> Result<Receipt> {
         if !self.open.is_empty() {
             let file = put(&self.open)?;
             let rows = std::mem::take(&mut self.open);
-            self.staged.push_back(Staged { file, rows, since: Instant::now() });
+            self.staged.push_back(Staged { file, rows, since: now });
         }
         self.settling.extend(self.delivered.map(|delivered| (epoch, delivered)));
         let outbox = self.staged.iter().map(|staged| staged.file.clone()).collect();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn stage(waiting: &mut Waiting, epoch: u64) -> Vec<u64> {
-        let receipt = waiting.stage(epoch, |_| Ok(file(epoch))).unwrap();
+        let receipt = waiting.stage((epoch, Instant::now()), |_| Ok(file(epoch))).unwrap();
         receipt.outbox.iter().map(|file| file.epoch).collect()
     }
 

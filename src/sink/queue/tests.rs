@@ -6,6 +6,8 @@ mod delivered;
 mod later;
 
 use super::thread::{BATCH_ROWS_MAX, ON_THE_WAY_MAX};
+use std::sync::Condvar;
+
 use super::*;
 use crate::letter::{Reason, Reject};
 use crate::row::{Cell, Change, Origin, Position};
@@ -98,6 +100,7 @@ fn rows(values: impl IntoIterator<Item = i64>) -> Rows {
 fn options() -> QueueOptions {
     let (view, retry_max) = ("v".into(), millis(150));
     QueueOptions {
+        host: Host::default(),
         view,
         rows_max: 10,
         gather: None,

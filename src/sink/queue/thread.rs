@@ -58,7 +58,7 @@ impl<'d, W: Fn()> Thread<'d, W> {
                 let refusals = self.patiently(|writer| writer.write(&rows))?;
                 self.unclosed = true;
                 match self.writer.answers_later() {
-                    Some(_) => self.on_the_way.push(rows),
+                    Some(_) => self.on_the_way.push(rows, self.desk.now()),
                     None => self.desk.written(&rows, refusals),
                 }
             }
@@ -77,7 +77,7 @@ impl<'d, W: Fn()> Thread<'d, W> {
             // Rows that are gathered are not in a hurry.
             let waits = finish || leave || self.desk.options.gather.is_some();
             self.hear(if waits { 0 } else { ON_THE_WAY_MAX })?;
-            if self.due().is_some_and(|due| due <= Instant::now()) {
+            if self.due().is_some_and(|due| due <= self.desk.now()) {
                 self.patiently(|writer| writer.flush())?;
             }
             self.confirm();
@@ -106,7 +106,7 @@ impl<'d, W: Fn()> Thread<'d, W> {
     fn hear(&mut self, rows_max: usize) -> Result<()> {
         while !self.on_the_way.batches.is_empty() {
             let waits = rows_max < self.on_the_way.rows;
-            let until = Instant::now() + if waits { ANSWER_WAIT } else { Duration::ZERO };
+            let until = self.desk.now() + if waits { ANSWER_WAIT } else { Duration::ZERO };
             match self.patiently(|writer| writer.answer(until))? {
                 Some(refusals) => {
                     let Some(Sent { rows, epoch, .. }) = self.on_the_way.pop() else { break };
@@ -122,7 +122,7 @@ impl<'d, W: Fn()> Thread<'d, W> {
             health.begin(since);
         }
         let pause = self.writer.answers_later().filter(|_| since.is_some());
-        self.on_the_way.look = pause.map(|pause| Instant::now() + pause);
+        self.on_the_way.look = pause.map(|pause| self.desk.now() + pause);
         Ok(())
     }
 
@@ -189,9 +189,11 @@ impl<'d, W: Fn()> Thread<'d, W> {
             let presses =
                 ends || staging || state.hurry || self.desk.options.rows_max <= state.rows;
             let left = match since {
-                Some(since) if !presses => Some(gather.saturating_sub(since.elapsed())),
+                Some(since) if !presses => {
+                    Some(gather.saturating_sub(self.desk.options.host.since(*since)))
+                }
                 None if !ends && behind.epoch.is_none() => {
-                    self.due().map(|due| due.saturating_duration_since(Instant::now()))
+                    self.due().map(|due| due.saturating_duration_since(self.desk.now()))
                 }
                 _ => Some(Duration::ZERO),
             };
@@ -210,14 +212,14 @@ impl<'d, W: Fn()> Thread<'d, W> {
         let mut state = shared.state();
         while state.items.is_empty() {
             let next = self.on_the_way.look.or(self.due());
-            let left = next.map(|next| next.saturating_duration_since(Instant::now()));
+            let left = next.map(|next| next.saturating_duration_since(self.desk.now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return work;
             }
             state = self.desk.wait(state, left);
         }
         if self.gathered == 0 {
-            state = self.gather(state);
+            state = Self::gather(self.desk, state);
             self.gathered = state.items.len();
         }
         while 0 < self.gathered && work.rows.len() < BATCH_ROWS_MAX {
@@ -244,18 +246,18 @@ impl<'d, W: Fn()> Thread<'d, W> {
 
     /// Waits while more rows may join those that are there. What has been gathered, over however
     /// many epochs, is then written without another pause.
-    fn gather<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let Some(gather) = self.desk.options.gather else { return state };
-        let deadline = Instant::now() + gather;
+    fn gather<'a>(desk: &'a Desk<W>, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let Some(gather) = desk.options.gather else { return state };
+        let deadline = desk.now() + gather;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let more = 0 < state.rows && state.rows < self.desk.options.rows_max;
+            let left = deadline.saturating_duration_since(desk.now());
+            let more = 0 < state.rows && state.rows < desk.options.rows_max;
             let ends =
                 state.hurry || matches!(state.items.back(), Some(Item::Finish | Item::Leave));
             if left.is_zero() || !more || ends {
                 return state;
             }
-            state = self.desk.wait(state, Some(left));
+            state = desk.wait(state, Some(left));
         }
     }
 

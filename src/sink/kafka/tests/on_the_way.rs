@@ -159,6 +159,7 @@ fn an_epoch_is_confirmed_and_a_writer_finishes_when_all_is_answered() {
     assert_eq!(write(&mut *first, &batch(&["a"], 0)), Ok(vec![]));
     brokers.broker_round_trip_time(1, millis(200)).unwrap();
     let options = QueueOptions {
+        host: Default::default(),
         view: "v".into(),
         rows_max: 100,
         gather: None,
