@@ -273,7 +273,8 @@ mod tests {
     fn mark(partition: u32, next: i64) -> PartitionMark {
         let (next_offset, ledger) = (Some(next), Ledger::default());
         let (greatest, floor, decided) = (None, Millis::MIN, None);
-        PartitionMark { partition, next_offset, greatest, floor, decided, ledger }
+        let promised = floor;
+        PartitionMark { partition, next_offset, greatest, floor, decided, promised, ledger }
     }
 
     fn source(partition: u32, next: i64) -> Contribution {

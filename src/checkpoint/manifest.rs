@@ -75,6 +75,9 @@ pub struct PartitionMark {
     pub floor: Millis,
     /// The floor that acts from here on, once this is published.
     pub decided: Option<Millis>,
+    /// What its reader had promised by the end of the epoch before: no event of all its partitions
+    /// comes before this.
+    pub promised: Millis,
     /// What became of its records.
     pub ledger: Ledger,
 }
@@ -186,6 +189,7 @@ mod tests {
             greatest: Some(Time::from_micros(-1)),
             floor: Millis::MIN,
             decided: Some(Millis(7)),
+            promised: Millis(5),
             ledger: Ledger { read: u64::MAX, used: u64::MAX, ..Ledger::default() },
         };
         let file = StateFile { name: "state-1".into(), bytes: 12, worker: 1, whole: true };

@@ -45,7 +45,7 @@ use crate::error::{Error, Result};
 use crate::hash;
 use crate::keyed::{ENTRY, Saved};
 use crate::text::Text;
-use crate::time::Time;
+use crate::time::{Millis, Time};
 
 /// How the checkpoints of a job are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +228,13 @@ impl Checkpoints {
     /// Where a partition of a source stood.
     pub fn mark(&self, source: &str, partition: u32) -> Option<PartitionMark> {
         self.marks(source)?.iter().find(|mark| mark.partition == partition).copied()
+    }
+
+    /// What the readers of some sources had promised together; the least time if one of them had
+    /// promised nothing.
+    pub fn promised<'n>(&self, sources: impl Iterator<Item = &'n Text>) -> Millis {
+        let of_source = |name: &Text| self.marks(name)?.iter().map(|mark| mark.promised).min();
+        sources.map(|name| of_source(name).unwrap_or(Millis::MIN)).min().unwrap_or(Millis::MIN)
     }
 
     /// What the shards of a sink had written; nothing if an attempt was killed before its first

@@ -68,6 +68,7 @@ pub fn shell<'s>(
         let held = capabilities.into_iter().map(CapabilitySet::from_elem).collect();
         let mut shell = Shell::new((number, operator), outputs, held, (context, again));
         move |frontiers| {
+            shell.show_restored();
             for (input, handle) in handles.iter_mut().enumerate() {
                 handle.for_each(|capability, parcels: &mut Vec<Parcel>| {
                     let time = *capability.time();
@@ -97,6 +98,8 @@ struct Shell {
     last_tick: u64,
     watermark: Millis,
     applied: bool,
+    /// Whether views wait for what was restored.
+    restored: bool,
     /// When the oldest record that was applied since the last emission was sent.
     sent: Option<Time>,
     reported: Option<u64>,
@@ -136,10 +139,27 @@ impl Shell {
             watermark: Millis::MIN,
             // What was restored is shown again, as nobody remembers what was shown.
             applied: 0 < open,
+            restored: 0 < open,
             sent: None,
             reported: None,
             ended: false,
             times: Vec::new(),
+        }
+    }
+
+    /// Shows the views what was restored for them, as the state of the epoch before the first.
+    fn show_restored(&mut self) {
+        if !std::mem::take(&mut self.restored) {
+            return;
+        }
+        for output in 0..self.operator.ports.len() {
+            let rows = self.operator.restored_rows(output);
+            if !rows.is_empty() {
+                let held = self.held[output].iter().next().expect("nothing is promised yet");
+                let time = Product::new(self.context.tick_before(), held.time().inner);
+                let capability = held.delayed(&time);
+                self.outputs[output].activate().session(&capability).give(rows);
+            }
         }
     }
 

@@ -64,6 +64,8 @@ pub struct ViewSink {
     pub window_end: Option<usize>,
     /// The sources that its windows wait for.
     pub sources: Vec<usize>,
+    /// Whether all its sinks hold what the checkpoint does: they need not be told again.
+    pub is_shown: bool,
 }
 
 /// Rows by port, and letters.
@@ -99,7 +101,7 @@ pub fn views<'s>(
 
 /// The sources that rows of each port have to wait for before they may be forgotten: all that the
 /// views wait for that are made of them.
-fn waited_for(plan: &Plan, sinks: &[ViewSink]) -> BTreeMap<usize, Vec<usize>> {
+pub fn waited_for(plan: &Plan, sinks: &[ViewSink]) -> BTreeMap<usize, Vec<usize>> {
     let mut sources: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for sink in sinks {
         for port in plan.ports_of(sink.node) {
@@ -272,7 +274,7 @@ fn close<'s>(
     builder.build(move |capabilities| {
         let mut held: Vec<CapabilitySet<u64>> =
             capabilities.into_iter().map(CapabilitySet::from_elem).collect();
-        let mut closer = Closer::new(sink, context.peers);
+        let mut closer = Closer::new(sink, context.peers, context.first_epoch());
         move |frontiers| {
             let pace = context.pace;
             input.for_each(|_, updates: &mut Vec<(Keyed, u64, isize)>| {
@@ -342,6 +344,8 @@ type Net = BTreeMap<Bytes, isize>;
 /// Gathers changes until their epoch is complete.
 struct Closer {
     sink: ViewSink,
+    /// The first epoch of this attempt.
+    begins: u64,
     epochs: BTreeMap<u64, BTreeMap<Bytes, Net>>,
     /// What was promised in the epochs before the one that is written.
     promises: Promises,
@@ -349,12 +353,17 @@ struct Closer {
 }
 
 impl Closer {
-    fn new(sink: ViewSink, peers: usize) -> Closer {
+    fn new(sink: ViewSink, peers: usize, begins: u64) -> Closer {
         let promises = Promises::new(sink.sources.clone(), peers);
-        Closer { sink, epochs: BTreeMap::new(), promises, letters: Vec::new() }
+        Closer { sink, begins, epochs: BTreeMap::new(), promises, letters: Vec::new() }
     }
 
     fn take(&mut self, epoch: u64, key: Bytes, row: Bytes, change: isize) {
+        // What was restored.
+        if epoch < self.begins && self.sink.is_shown {
+            return;
+        }
+        let epoch = epoch.max(self.begins);
         let net = self.epochs.entry(epoch).or_default().entry(key).or_default();
         *net.entry(row).or_default() += change;
     }
@@ -446,8 +455,9 @@ mod tests {
     fn closer(window_end: Option<usize>) -> Closer {
         let put = put::<Pair>();
         let (name, key) = ("v".into(), vec![1]);
-        let sink = ViewSink { port: 0, node: 0, name, put, key, window_end, sources: vec![0] };
-        Closer::new(sink, 1)
+        let (sources, is_shown) = (vec![0], false);
+        let sink = ViewSink { port: 0, node: 0, name, put, key, window_end, sources, is_shown };
+        Closer::new(sink, 1, 0)
     }
 
     fn put<R: Row + Stored>() -> Put {

@@ -12,7 +12,7 @@
 //! In the tick scope stand further, where asked for: windows that differential dataflow keeps, and
 //! views over views, which are fed by ports without a sink.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use timely::container::CapacityContainerBuilder;
@@ -32,7 +32,7 @@ use crate::operators::Event;
 use crate::operators::differential::{Announcement, Kept, differential};
 use crate::operators::shell::shell;
 use crate::operators::sink::{MakeQueue, SinkPlan, sink};
-use crate::operators::views::{ViewSink, views};
+use crate::operators::views::{ViewSink, views, waited_for};
 use crate::operators::watch::{WatchPlan, watch};
 use crate::parcel::Parcel;
 use crate::row::{Change, Rows};
@@ -42,6 +42,7 @@ use crate::sink::{Accepts, Placement, Shard};
 use crate::source::reader::{ReaderPlan, reader};
 use crate::stream::{From, Loose, Operator, Plan, Port, Unpack};
 use crate::text::Text;
+use crate::time::Millis;
 
 /// The name of the sink of dead letters.
 pub(super) const LETTERS: &str = "dead letters";
@@ -71,8 +72,16 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
         sinks.into_iter().any(|bound| bound.rows == Accepts::Updates)
     });
     let mut operators = Operator::all(&mut plan, &job.settings.differential);
+    let sinks = view_sinks(job, &plan, &tables);
     if let Some(checkpoints) = &job.checkpoints {
-        operators.iter_mut().try_for_each(|operator| restore(operator, checkpoints, context))?;
+        let names: Vec<&Text> = readers.iter().map(|reader| &reader.name).collect();
+        let waited = waited_for(&plan, &sinks);
+        let over = |port: &usize| {
+            let sources = waited.get(port).into_iter().flatten();
+            checkpoints.promised(sources.map(|source| names[*source]))
+        };
+        let forget = |operator: &Operator| forget(operator, &plan, over);
+        operators.iter_mut().try_for_each(|it| restore(it, checkpoints, context, forget))?;
     }
     let (kept, shelled): (Vec<Operator>, Vec<Operator>) =
         operators.into_iter().partition(|operator| !operator.erased.is_empty());
@@ -95,7 +104,6 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
             ports.into_iter().partition(|(port, _)| plan.ports[*port].inner);
         if !plan.view_rows.is_empty() {
             context.by_epoch.set(true);
-            let sinks = view_sinks(job, &plan, &tables);
             let inner = inner.into_iter().collect();
             let (rows, more) = views(&plan, sinks, inner, &announcements, context);
             ports.extend(rows);
@@ -126,7 +134,12 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
 }
 
 /// Brings an operator to where it was when the checkpoint was made.
-fn restore(operator: &mut Operator, from: &Checkpoints, context: &Context) -> Result<()> {
+fn restore(
+    operator: &mut Operator,
+    from: &Checkpoints,
+    context: &Context,
+    forget: impl FnOnce(&Operator),
+) -> Result<()> {
     let restored = from.state(&operator.place, (context.worker, context.peers))?;
     for State { part, group, bytes } in &restored.heads {
         operator.restore_head((*part).into(), *group as u16, bytes);
@@ -135,8 +148,23 @@ fn restore(operator: &mut Operator, from: &Checkpoints, context: &Context) -> Re
     for State { part, bytes, .. } in &restored.entries {
         operator.restore((*part).into(), bytes);
     }
+    forget(operator);
     operator.restored();
     Ok(())
+}
+
+/// Lets go of the rows that no view needs any more. At the end of an epoch one worker may have
+/// forgotten what another one is about to (`operators/views/forget.rs`); what all readers had
+/// promised by then says what is over for both.
+fn forget(operator: &Operator, plan: &Plan, over: impl Fn(&usize) -> Millis) {
+    for port in &operator.ports {
+        // The end of all input closes windows, but is no time that passes.
+        if let Some(retained) = &plan.ports[*port].retained
+            && over(port) != Millis::MAX
+        {
+            retained.borrow_mut().expire(over(port));
+        }
+    }
 }
 
 /// The rows of each view, by its first port.
@@ -162,6 +190,14 @@ fn by_view<'p, 's>(
 
 /// What the sinks of views of the scope of ticks need to know.
 fn view_sinks(job: &Job, plan: &Plan, tables: &BTreeSet<usize>) -> Vec<ViewSink> {
+    let has_shown = |view: &Text| {
+        let has_receipt = |index| {
+            let receipts = job.checkpoints.as_ref()?.receipts(&sink_name(view, index))?;
+            (!receipts.is_empty()).then_some(())
+        };
+        let count = job.sinks.get(view).map_or(0, Vec::len);
+        (0..count).all(|index| has_receipt(index).is_some())
+    };
     let sinks = plan.view_rows.iter().filter_map(|(index, put)| {
         let port = &plan.ports[*index];
         let From::View(node) = port.from else { return None };
@@ -176,6 +212,7 @@ fn view_sinks(job: &Job, plan: &Plan, tables: &BTreeSet<usize>) -> Vec<ViewSink>
             key,
             window_end: port.schema.index("window_end").filter(|_| holds_window),
             sources: plan.sources_of(port).difference(tables).copied().collect(),
+            is_shown: has_shown(&port.view),
         })
     });
     sinks.collect()

@@ -108,6 +108,12 @@ impl Context {
         self.agent.as_ref().map_or(0, |agent| agent.checkpoints.first_epoch())
     }
 
+    /// The last tick before the first epoch: what was restored is shown to views at this tick, so
+    /// that all that comes of the first epoch is a change of it.
+    pub fn tick_before(&self) -> u64 {
+        self.pace.first_tick(self.first_epoch()).saturating_sub(1)
+    }
+
     /// Whether an epoch is in a checkpoint, where there are any.
     pub fn is_kept(&self, epoch: u64) -> bool {
         self.agent.as_ref().is_none_or(|agent| Some(epoch) <= agent.published())

@@ -156,6 +156,8 @@ struct Reader {
     saving: Option<At>,
     /// What the capabilities promise.
     watermark: Millis,
+    /// What they promised by the end of the last epoch.
+    settled: Millis,
     partitions: Vec<Reading>,
     /// How many workers read: the first so many.
     readers: usize,
@@ -205,7 +207,7 @@ impl Reader {
         plan: ReaderPlan,
         context: Rc<Context>,
         outputs: Outputs,
-        held: Vec<Capability<Event>>,
+        mut held: Vec<Capability<Event>>,
         activator: Activator,
         wake: Wake,
     ) -> Reader {
@@ -218,6 +220,8 @@ impl Reader {
         };
         let epoch = context.first_epoch();
         let ticker = Ticker::new(context.pace, context.pace.first_tick(epoch));
+        let before = Product::new(context.tick_before(), Millis::MIN);
+        held.iter_mut().for_each(|held| held.downgrade(&before));
         let memory = checkpoint::register(&plan, &context);
         let promises = context.board.watermarks().reader(plan.index);
         let batch = Batch { limits: plan.limits, ..Batch::default() };
@@ -234,6 +238,7 @@ impl Reader {
             recalled: false,
             saving: None,
             watermark: Millis::MIN,
+            settled: Millis::MIN,
             partitions: Vec::new(),
             readers: 0,
             known: 0,
@@ -273,10 +278,11 @@ impl Reader {
         while self.epoch < self.context.pace.epoch(tick) {
             self.end_epoch();
         }
-        self.promise();
         if std::mem::take(&mut self.recalled) {
             self.send();
         }
+        self.downgrade();
+        self.promise();
         let mut more = false;
         let running = self.context.phase.get() == Phase::Running;
         if running && self.ticker.may_read(completed) {
@@ -286,6 +292,7 @@ impl Reader {
             }
             self.promise();
             if self.is_finished() {
+                self.settled = self.watermark;
                 self.save(At::End(self.epoch));
                 self.end();
                 return;
@@ -454,6 +461,10 @@ impl Reader {
             self.watermark = watermark;
             self.announce();
         }
+        self.downgrade();
+    }
+
+    fn downgrade(&mut self) {
         let time = Product::new(self.ticker.tick(), self.watermark);
         self.held.iter_mut().for_each(|held| held.downgrade(&time));
     }
@@ -482,6 +493,7 @@ impl Reader {
         self.context.positions.borrow_mut().push(positions);
         self.raise_floors();
         self.save(At::Epoch(epoch));
+        self.settled = self.watermark;
         self.note_flight();
         self.epoch += 1;
         self.report();

@@ -107,6 +107,8 @@ pub struct Operator {
     /// The parts that a save under way is done with.
     saved: Snapshot,
     rows: Vec<Rc<RefCell<Rows>>>,
+    /// Which of them feed views.
+    inner: Vec<bool>,
     /// What the operators that joins made one share with their steps.
     shared: Vec<Rc<OperatorPlan>>,
 }
@@ -179,6 +181,7 @@ impl Operator {
             place: first.unwrap_or_default(),
             slots: makes.iter().map(|(root, _)| slot(*root).expect("it has a slot")).collect(),
             rows: ports.iter().map(|port| plan.ports[*port].rows.clone()).collect(),
+            inner: ports.iter().map(|port| plan.ports[*port].inner).collect(),
             keys_max: plan.keys_max_of(&ports),
             ports,
             updates,
@@ -240,6 +243,11 @@ impl Operator {
     /// Takes the rows that were made for an output.
     pub fn rows(&mut self, output: usize) -> Rows {
         std::mem::take(&mut *self.rows[output].borrow_mut())
+    }
+
+    /// Takes what was restored of an output that feeds views; of others nothing.
+    pub fn restored_rows(&mut self, output: usize) -> Rows {
+        if self.inner[output] { self.rows(output) } else { Rows::default() }
     }
 
     /// Takes the letters that were written.

@@ -67,6 +67,7 @@ impl Reader {
             greatest: state.watermark.greatest(),
             floor: state.watermark.floor(),
             decided: hold.decided(),
+            promised: self.settled,
             ledger: state.ledger,
         };
         let marks = self.partitions.iter().map(mark).collect();
