@@ -41,5 +41,6 @@ simulate: ## Runs jobs on simulated machines; HIGHWATER_SEED=n one seed, HIGHWAT
 oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
 	HIGHWATER_CASES=100000 cargo test --release --test highwater --all-features oracle
 torture: oracle-full ## Runs what is too long for `make test`: all random jobs, a thousand kills, long faults.
+	HIGHWATER_CASES=2000 $(MAKE) simulate
 	HIGHWATER_KILLS=1000 cargo test --test highwater --all-features torture:: -- --nocapture
 	HIGHWATER_TORTURE=1 cargo test --test highwater --all-features network

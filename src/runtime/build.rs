@@ -12,7 +12,7 @@
 //! In the tick scope stand further, where asked for: windows that differential dataflow keeps, and
 //! views over views, which are fed by ports without a sink.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use timely::container::CapacityContainerBuilder;
@@ -74,14 +74,10 @@ pub fn build(worker: &mut Worker, job: &Job, context: &Rc<Context>) -> Result<Pr
     let mut operators = Operator::all(&mut plan, &job.settings.differential);
     let sinks = view_sinks(job, &plan, &tables);
     if let Some(checkpoints) = &job.checkpoints {
-        let names: Vec<&Text> = readers.iter().map(|reader| &reader.name).collect();
-        let waited = waited_for(&plan, &sinks);
-        let over = |port: &usize| {
-            let sources = waited.get(port).into_iter().flatten();
-            checkpoints.promised(sources.map(|source| names[*source]))
-        };
-        let forget = |operator: &Operator| forget(operator, &plan, over);
-        operators.iter_mut().try_for_each(|it| restore(it, checkpoints, context, forget))?;
+        let over = over(&readers, &plan, &sinks, checkpoints);
+        for operator in &mut operators {
+            restore(operator, checkpoints, context, |operator| forget(operator, &plan, &over))?;
+        }
     }
     let (kept, shelled): (Vec<Operator>, Vec<Operator>) =
         operators.into_iter().partition(|operator| !operator.erased.is_empty());
@@ -151,6 +147,20 @@ fn restore(
     forget(operator);
     operator.restored();
     Ok(())
+}
+
+/// Up to which time the rows of a port were no view's any more where a checkpoint begins.
+fn over<'f>(
+    readers: &'f [ReaderPlan],
+    plan: &Plan,
+    sinks: &[ViewSink],
+    from: &'f Checkpoints,
+) -> impl Fn(&usize) -> Millis + 'f {
+    let waited = waited_for(plan, sinks);
+    move |port| {
+        let sources = waited.get(port).into_iter().flatten();
+        from.promised(sources.map(|source| &readers[*source].name))
+    }
 }
 
 /// Lets go of the rows that no view needs any more. At the end of an epoch one worker may have

@@ -3,16 +3,17 @@
 //! ```text
 //! tick = max( tick,                                never back
 //!             min( now,
-//!                  max( completed + in flight + slack,  not far ahead of what is complete
-//!                       now - C ),                      nor far behind the clock
+//!                  completed + in flight + slack,  never far ahead of what is complete
 //!                  (epoch + 2) * C - 1 ) )         skips no epoch
 //! ```
 //!
 //! Each epoch needs its own record of offsets from every source, so none may be skipped; under
-//! load the tick slows down instead of opening ever more pointstamps (rule eR7). But it must not
-//! stand still for longer than an epoch: a sink that is full of rows which wait for their
-//! checkpoint holds what is complete, and that checkpoint needs the end of an epoch. Time comes in
-//! as an argument, so tests step it.
+//! load the tick slows down instead of opening ever more pointstamps (rule eR7). Time comes in as
+//! an argument, so tests step it.
+//!
+//! With checkpoints it must not stand still for good: a sink that is full of rows which wait for
+//! their checkpoint holds what is complete, and that checkpoint needs the end of an epoch. So the
+//! tick then follows the clock an epoch behind, for as long as the store of checkpoints may fail.
 
 use std::time::Duration;
 
@@ -75,12 +76,19 @@ pub struct Ticker {
     sent: u64,
     /// When something was last sent.
     sent_at: Duration,
+    /// Whether sinks may wait for checkpoints.
+    checkpoints: bool,
 }
 
 impl Ticker {
     /// At its first tick, the first of an epoch.
     pub fn new(pace: Pace, tick: u64) -> Ticker {
-        Ticker { pace, tick, sent: 0, sent_at: Duration::ZERO }
+        Ticker { pace, tick, sent: 0, sent_at: Duration::ZERO, checkpoints: false }
+    }
+
+    /// With sinks that may wait for checkpoints.
+    pub fn with_checkpoints(self, checkpoints: bool) -> Ticker {
+        Ticker { checkpoints, ..self }
     }
 
     /// The current tick.
@@ -93,7 +101,8 @@ impl Ticker {
         let pace = self.pace;
         let next_epochs_end = pace.first_tick(pace.epoch(self.tick) + 2) - 1;
         let ahead = completed.saturating_add(pace.in_flight_max + SLACK_TICKS);
-        let ahead = ahead.max(pace.tick_at(now).saturating_sub(pace.ticks_per_epoch));
+        let behind = pace.tick_at(now).saturating_sub(pace.ticks_per_epoch);
+        let ahead = if self.checkpoints { ahead.max(behind) } else { ahead };
         self.tick = self.tick.max(pace.tick_at(now).min(ahead).min(next_epochs_end));
         self.tick
     }
@@ -150,9 +159,11 @@ mod tests {
 
     #[test]
     fn a_tick_goes_on_an_epoch_behind_the_clock_while_nothing_becomes_complete() {
-        let mut ticker = Ticker::new(Pace::default(), 0);
+        let mut ticker = Ticker::new(Pace::default(), 0).with_checkpoints(true);
         let ticks = (1..6).map(|second| ticker.advance(seconds(second), 0));
         assert_eq!(ticks.collect::<Vec<_>>(), [40, 200, 400, 600, 800]);
+        let mut ticker = Ticker::new(Pace::default(), 0);
+        assert_eq!(ticker.advance(seconds(60), 0), 40, "without checkpoints nothing waits for one");
     }
 
     #[test]

@@ -219,7 +219,8 @@ impl Reader {
             letters: Vec::new(),
         };
         let epoch = context.first_epoch();
-        let ticker = Ticker::new(context.pace, context.pace.first_tick(epoch));
+        let ticker = Ticker::new(context.pace, context.pace.first_tick(epoch))
+            .with_checkpoints(context.agent.is_some());
         let before = Product::new(context.tick_before(), Millis::MIN);
         held.iter_mut().for_each(|held| held.downgrade(&before));
         let memory = checkpoint::register(&plan, &context);

@@ -59,7 +59,7 @@ fn run(dir: &Path, workers: u64, failpoints: &str) -> Ended {
 fn killed_at(place: &str, dice: &mut Dice) -> Option<u64> {
     let dir = Scratch::new("places");
     // An epoch writes several files, and some of them have to be behind the first checkpoint.
-    let (low, high) = if place.starts_with("ckpt.") { (12, 25) } else { (2, 7) };
+    let (low, high) = if place.starts_with("ckpt.") { (8, 16) } else { (2, 7) };
     let (passage, workers) = (dice.between(low, high), dice.between(1, 4));
     let at_restart = place.starts_with("restore.");
     let first = if at_restart { "manifest.after_publish" } else { place };

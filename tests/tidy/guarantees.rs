@@ -1,4 +1,4 @@
-//! The table of guarantees: what is claimed is earned by tests that are there.
+//! The tables of guarantees and of reliability: what is claimed is earned by tests that are there.
 
 use super::{TREE, none, text};
 
@@ -26,6 +26,25 @@ fn guarantees_are_earned_by_tests() {
     }
     assert!(5 <= claims, "the table of {DOCUMENT} was not understood");
     none("guarantees are earned by tests", broken);
+}
+
+#[test]
+fn figures_of_reliability_name_tests() {
+    let tests = tests();
+    let document = "docs/reliability.md";
+    let mut broken = Vec::new();
+    let mut named = 0;
+    for row in text(document).lines().filter(|line| line.starts_with("| R")) {
+        let earned = row.trim_matches('|').rsplit(" |").next().unwrap_or_default();
+        for name in earned.split('`').skip(1).step_by(2) {
+            named += 1;
+            if !tests.contains(&name.to_owned()) {
+                broken.push(format!("there is no test `{name}`"));
+            }
+        }
+    }
+    assert!(30 <= named, "the table of {document} was not understood");
+    none("figures of reliability name tests", broken);
 }
 
 /// The names of all tests: functions behind `#[test]`.
