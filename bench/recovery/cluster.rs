@@ -9,7 +9,7 @@ use highwater::error::{Error, Result};
 use highwater::time::Time;
 use highwater_dataflows::DATAFLOWS;
 
-use super::{EVERY, LIMIT, PROCESSES};
+use super::{EVERY, LIMIT, LOOK, PROCESSES};
 use crate::engines::{beside, write};
 use crate::harness::process::{Tree, signal};
 use crate::workloads::system::System;
@@ -45,7 +45,7 @@ impl Cluster {
     /// Fails if the supervisor has ended.
     pub(super) fn alive(&self) -> Result<()> {
         match self.tree.has_ended() {
-            true => Err(Error::bug("the cluster has ended").hint(self.said())),
+            true => Err(Error::unreachable("the cluster has ended").hint(self.said())),
             false => Ok(()),
         }
     }
@@ -69,8 +69,9 @@ impl Cluster {
                 signal(pid, "KILL");
                 return Ok(());
             }
+            std::thread::sleep(LOOK);
         }
-        Err(Error::bug(format!("there is no process {index}")).hint(self.said()))
+        Err(Error::unreachable(format!("there is no process {index}")).hint(self.said()))
     }
 
     fn process(&self, index: usize) -> Option<u32> {

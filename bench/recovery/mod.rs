@@ -198,7 +198,7 @@ fn wait<T>(
         }
         cluster.alive()?;
         if LIMIT < begun.elapsed() {
-            let error = Error::bug(format!("{what} did not come within {LIMIT:?}"));
+            let error = Error::unreachable(format!("{what} did not come within {LIMIT:?}"));
             return Err(error.hint(cluster.said()));
         }
         std::thread::sleep(LOOK);

@@ -64,8 +64,6 @@ pub struct ViewSink {
     pub window_end: Option<usize>,
     /// The sources that its windows wait for.
     pub sources: Vec<usize>,
-    /// Whether all its sinks hold what the checkpoint does: they need not be told again.
-    pub is_shown: bool,
 }
 
 /// Rows by port, and letters.
@@ -359,10 +357,7 @@ impl Closer {
     }
 
     fn take(&mut self, epoch: u64, key: Bytes, row: Bytes, change: isize) {
-        // What was restored.
-        if epoch < self.begins && self.sink.is_shown {
-            return;
-        }
+        // What was restored is shown again.
         let epoch = epoch.max(self.begins);
         let net = self.epochs.entry(epoch).or_default().entry(key).or_default();
         *net.entry(row).or_default() += change;
@@ -387,21 +382,24 @@ impl Closer {
         self.promises.take_before(epoch);
         let over = self.promises.watermark();
         let mut rows = Rows::default();
+        // A row that came with the restore and went in the same epoch is still in the sink.
+        let went = if 0 < epoch && epoch == self.begins { 0 } else { -1 };
         for net in changes.into_values() {
-            self.write(&net, over, &mut rows);
+            self.write(&net, (went, over), &mut rows);
         }
         Some((epoch, rows))
     }
 
-    /// What becomes of a key: the greatest of the rows that came, else a delete of what went.
-    fn write(&mut self, net: &Net, over: Millis, rows: &mut Rows) {
+    /// What becomes of a key: the greatest of the rows that came, else a delete of what went: whose
+    /// changes are `went` or less.
+    fn write(&mut self, net: &Net, (went, over): (isize, Millis), rows: &mut Rows) {
         let origin = Origin::Record(Position::default());
         if let Some((row, _)) = net.iter().rfind(|(_, change)| 0 < **change) {
             let mark = Mark { change: Change::Upsert, origin };
             if let Err(misfit) = (self.sink.put)(row, mark, rows) {
                 self.letters.push(refused(&self.sink.name, misfit));
             }
-        } else if let Some((row, _)) = net.iter().find(|(_, change)| **change < 0) {
+        } else if let Some((row, _)) = net.iter().find(|(_, change)| **change <= went) {
             let mut gone = Rows::default();
             let put = (self.sink.put)(row, Mark { change: Change::Delete, origin }, &mut gone);
             if put.is_ok() && !self.is_forgotten(&gone.cells, over) {
@@ -455,8 +453,7 @@ mod tests {
     fn closer(window_end: Option<usize>) -> Closer {
         let put = put::<Pair>();
         let (name, key) = ("v".into(), vec![1]);
-        let (sources, is_shown) = (vec![0], false);
-        let sink = ViewSink { port: 0, node: 0, name, put, key, window_end, sources, is_shown };
+        let sink = ViewSink { port: 0, node: 0, name, put, key, window_end, sources: vec![0] };
         Closer::new(sink, 1, 0)
     }
 
@@ -492,6 +489,22 @@ mod tests {
         assert_eq!(changes(&rows), expect);
         assert_eq!(closer.first(), Some(4));
         assert_eq!(changes(&closer.next(None).unwrap().1), [(Change::Upsert, Cell::I64(8))]);
+    }
+
+    #[test]
+    fn what_was_restored_is_shown_again_or_deleted_if_it_went_since() {
+        let mut closer = Closer { begins: 8, ..closer(None) };
+        let key = |n: u8| vec![n];
+        closer.take(7, key(1), row(1, 60), 1);
+        closer.take(7, key(2), row(2, 60), 1);
+        closer.take(8, key(2), row(2, 60), -1);
+        let (epoch, rows) = closer.next(Some(9)).unwrap();
+        assert_eq!(epoch, 8);
+        let expect = [(Change::Upsert, Cell::I64(1)), (Change::Delete, Cell::I64(2))];
+        assert_eq!(changes(&rows), expect);
+        closer.take(9, key(3), row(3, 60), 1);
+        closer.take(9, key(3), row(3, 60), -1);
+        assert!(closer.next(None).unwrap().1.is_empty(), "nobody has seen it");
     }
 
     #[test]

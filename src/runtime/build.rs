@@ -168,11 +168,11 @@ fn over<'f>(
 /// promised by then says what is over for both.
 fn forget(operator: &Operator, plan: &Plan, over: impl Fn(&usize) -> Millis) {
     for port in &operator.ports {
+        let Some(retained) = &plan.ports[*port].retained else { continue };
+        let over = over(port);
         // The end of all input closes windows, but is no time that passes.
-        if let Some(retained) = &plan.ports[*port].retained
-            && over(port) != Millis::MAX
-        {
-            retained.borrow_mut().expire(over(port));
+        if over != Millis::MAX {
+            retained.borrow_mut().expire(over);
         }
     }
 }
@@ -200,14 +200,6 @@ fn by_view<'p, 's>(
 
 /// What the sinks of views of the scope of ticks need to know.
 fn view_sinks(job: &Job, plan: &Plan, tables: &BTreeSet<usize>) -> Vec<ViewSink> {
-    let has_shown = |view: &Text| {
-        let has_receipt = |index| {
-            let receipts = job.checkpoints.as_ref()?.receipts(&sink_name(view, index))?;
-            (!receipts.is_empty()).then_some(())
-        };
-        let count = job.sinks.get(view).map_or(0, Vec::len);
-        (0..count).all(|index| has_receipt(index).is_some())
-    };
     let sinks = plan.view_rows.iter().filter_map(|(index, put)| {
         let port = &plan.ports[*index];
         let From::View(node) = port.from else { return None };
@@ -222,7 +214,6 @@ fn view_sinks(job: &Job, plan: &Plan, tables: &BTreeSet<usize>) -> Vec<ViewSink>
             key,
             window_end: port.schema.index("window_end").filter(|_| holds_window),
             sources: plan.sources_of(port).difference(tables).copied().collect(),
-            is_shown: has_shown(&port.view),
         })
     });
     sinks.collect()
