@@ -282,6 +282,7 @@ impl Reader {
         if std::mem::take(&mut self.recalled) {
             self.send();
         }
+        // What is promised now is announced in this epoch, not in the one that has ended.
         self.downgrade();
         self.promise();
         let mut more = false;
