@@ -40,7 +40,10 @@ simulate: ## Runs jobs on simulated machines; HIGHWATER_SEED=n one seed, HIGHWAT
 	cargo test --release --test highwater --all-features simulation -- --nocapture
 oracle-full: ## Compares the engine with the oracle on 100,000 random jobs.
 	HIGHWATER_CASES=100000 cargo test --release --test highwater --all-features oracle
-torture: oracle-full ## Runs what is too long for `make test`: all random jobs, a thousand kills, long faults.
+fuzz: ## Gives each decoder ten minutes of mutated inputs (HIGHWATER_FUZZ_SECONDS).
+	HIGHWATER_FUZZ_SECONDS=$${HIGHWATER_FUZZ_SECONDS:-600} \
+		cargo test --release --lib --all-features -- --nocapture --test-threads 2 fuzz::
+torture: oracle-full fuzz ## Runs what is too long for `make test`: all random jobs, a thousand kills, long faults.
 	HIGHWATER_CASES=2000 $(MAKE) simulate
 	HIGHWATER_KILLS=1000 cargo test --test highwater --all-features torture:: -- --nocapture
 	HIGHWATER_TORTURE=1 cargo test --test highwater --all-features network

@@ -9,6 +9,8 @@ mod arrival;
 mod bad_input;
 mod binary;
 mod cluster;
+#[cfg(all(feature = "kafka", feature = "parquet", feature = "postgres", feature = "s3"))]
+mod contract;
 mod control;
 mod exit_codes;
 mod golden;

@@ -3,13 +3,16 @@
 //! up over all attempts.
 
 mod changed;
+mod differential;
 #[cfg(all(feature = "failpoints", feature = "parquet"))]
 mod failpoints;
 mod idle;
-mod kafka;
+pub(crate) mod kafka;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 mod postgres;
+#[cfg(feature = "s3")]
+mod s3;
 mod views;
 
 use std::fs;
@@ -109,7 +112,8 @@ fn counts(ended: &Ended) -> Vec<u64> {
 /// Runs a job in this process until it ends or stops, with checkpoints if there is a folder.
 fn run_kept(mut job: Job, dir: Option<&Path>, workers: usize, stop: &Stop) -> Result<()> {
     let (every, age_max) = (Duration::from_millis(20), Duration::from_secs(60));
-    let config = Checkpoint { every, path: dir.map(Path::to_path_buf), keep: 3, age_max };
+    let path = dir.map(|dir| dir.to_str().expect("a text").to_owned());
+    let config = Checkpoint { every, path, s3: Default::default(), keep: 3, age_max };
     resume(&mut job, &config)?;
     highwater::runtime::run(vec![Arc::new(job)], &Workers::threads(workers), stop)
 }

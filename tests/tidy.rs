@@ -85,7 +85,7 @@ const CLIENTS: [(&str, &[&str]); 9] = [
     ("hyper", &["src/control/server.rs", "src/control/client.rs"]),
     ("hyper_util", &["src/control/server.rs", "src/control/client.rs"]),
     ("http_body_util", &["src/control/server.rs", "src/control/client.rs"]),
-    ("object_store", &["src/sink/parquet/"]),
+    ("object_store", &["src/objects/", "src/checkpoint/bucket/", "src/sink/parquet/tests/"]),
     ("parquet", &["src/sink/parquet.rs", "src/sink/parquet/", "bench/harness/limits/writers/"]),
     ("rdkafka", &["src/source/kafka/", "src/sink/kafka.rs", "src/sink/kafka/"]),
     ("rdkafka_sys", &["src/source/kafka/"]),
@@ -95,7 +95,8 @@ const CLIENTS: [(&str, &[&str]); 9] = [
         &[
             "src/control/client.rs",
             "src/control/server.rs",
-            "src/sink/parquet/",
+            "src/objects/",
+            "src/sink/parquet/tests/",
             "src/sink/postgres.rs",
             "src/sink/postgres/",
         ],

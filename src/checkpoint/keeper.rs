@@ -223,7 +223,8 @@ impl Thread {
                 Err(error) => error,
             };
             let over = self.checkpoints.options.age_max <= self.host.since(begun);
-            if error.kind() != Kind::Storage || over {
+            let may_pass = matches!(error.kind(), Kind::Storage | Kind::Unreachable);
+            if !may_pass || over {
                 self.failure.set(error.hint(
                     "make room or mend the store, then start the job again: it goes on from the \
                      last checkpoint",

@@ -15,13 +15,18 @@
 
 mod agent;
 mod block;
+#[cfg(feature = "s3")]
+mod bucket;
 mod changes;
 mod collect;
 mod disk;
 mod find;
+#[cfg(test)]
+mod fuzz;
 mod keeper;
 mod manifest;
 mod outbox;
+mod place;
 mod rhythm;
 mod store;
 
@@ -38,6 +43,7 @@ pub use find::{Inspected, inspect};
 pub use keeper::{Keeper, Kept};
 pub use manifest::{Manifest, OutboxFile, PartitionMark, Receipt, Shape, SinkReceipt, StateFile};
 pub use outbox::Outbox;
+pub use place::Place;
 pub use store::{Directory, Store};
 
 use self::changes::{Changes, changes};

@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 
 /// The files of the checkpoints of one job, by name; shared by the processes that run it.
+///
+/// Errors of kind `Storage` and `Unreachable` are those that the same call may not have later; one
+/// of kind `Config` will not pass.
 pub trait Store: Send + Sync {
     /// What messages call it.
     fn name(&self) -> String;
@@ -28,14 +31,14 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Kind `Storage`; the file may be there or not.
+    /// Kind `Storage`, or `Unreachable`; the file may be there or not.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
     /// Writes a file unless there is one of that name: then `false`, and nothing is changed.
     ///
     /// # Errors
     ///
-    /// Kind `Storage`; the file may be there or not, but never in part.
+    /// Kind `Storage`, or `Unreachable`; the file may be there or not, but never in part.
     fn publish(&self, name: &str, bytes: &[u8]) -> Result<bool>;
 
     /// The bytes of a file, `None` if there is none.

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::args::{Run, WorkerArgs};
 use super::{Registry, log, place, plan, run};
+use crate::checkpoint::Place;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::runtime::cluster;
@@ -105,9 +106,11 @@ fn look_at_place(workers: &WorkerArgs, config: &Config) -> Result<()> {
 /// Looks at the checkpoints that are there, as they say what the sinks go on with.
 fn look_back(job: &mut Job, config: &Config) -> Result<()> {
     match &config.checkpoint.path {
-        Some(path) if path.join(&job.name).is_dir() => resume(job, &config.checkpoint),
-        Some(_) => will_keep(job),
         None => Ok(()),
+        Some(path) => {
+            let place = Place::new(path, &config.checkpoint.s3)?.of_job(&job.name);
+            if place.is_used()? { resume(job, &config.checkpoint) } else { will_keep(job) }
+        }
     }
 }
 

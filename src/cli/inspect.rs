@@ -1,10 +1,10 @@
-//! `highwater inspect`: a running job, or the checkpoints in a folder.
+//! `highwater inspect`: a running job, or the checkpoints in a folder or bucket.
 
 mod folder;
 mod running;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,7 +18,8 @@ use crate::time::parse_duration;
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
     /// A system or job that runs here, or a folder of checkpoints: `checkpoint.path`, or the one of
-    /// a job in it. Without it whatever runs here.
+    /// a job in it; the variables of AWS say how
+    /// `s3://BUCKET/FOLDER` is reached. Without it whatever runs here.
     #[arg(value_name = "SYSTEM|FOLDER")]
     what: Option<String>,
     /// Of several that run, the one with this pid.
@@ -43,7 +44,7 @@ pub(super) fn inspect(args: &Inspect) -> Result<()> {
     let is_job = || runs.as_ref().is_ok_and(|runs| control::find(runs, &wanted).is_ok());
     if let Some(folder) = folder_of(args, is_job) {
         if args.watch.is_some() || args.pid.is_some() {
-            return Err(Error::usage(format!("`{}` is a folder of checkpoints", folder.display()))
+            return Err(Error::usage(format!("`{folder}` is a folder of checkpoints"))
                 .hint("--watch and --pid are about running jobs"));
         }
         return print(&folder::describe_folder(&folder, args.epoch, args.json)?);
@@ -73,11 +74,11 @@ pub(super) fn inspect(args: &Inspect) -> Result<()> {
 }
 
 /// The folder that is meant: what looks like a path, or is a folder and no job that runs.
-fn folder_of(args: &Inspect, is_job: impl Fn() -> bool) -> Option<PathBuf> {
+fn folder_of(args: &Inspect, is_job: impl Fn() -> bool) -> Option<String> {
     let what = args.what.as_deref()?;
     let path = Path::new(what);
     let is_path = args.epoch.is_some() || what.contains('/') || what.starts_with('.');
-    (is_path || path.is_dir() && !is_job()).then(|| path.into())
+    (is_path || path.is_dir() && !is_job()).then(|| what.into())
 }
 
 fn print(text: &str) -> Result<()> {

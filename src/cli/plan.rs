@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::alert::{self, watch::Condition};
+use crate::checkpoint::Place;
 use crate::config::{Config, SinkBinding};
 use crate::error::Result;
 use crate::lateness::Reach;
@@ -46,8 +47,9 @@ pub(super) fn describe(dataflow: &Dataflow, job: &Job, config: &Config) -> Resul
             line(&mut text, "position", position);
         }
         Some(path) => {
-            let (path, every) = (path.join(dataflow.name), span(config.checkpoint.every));
-            let position = format!("where the newest checkpoint in {} left it", path.display());
+            let place = Place::new(path, &config.checkpoint.s3)?.of_job(dataflow.name);
+            let every = span(config.checkpoint.every);
+            let position = format!("where the newest checkpoint in {place} left it");
             line(&mut text, "position", &position);
             line(&mut text, "checkpoints", &format!("one every {every}"));
         }

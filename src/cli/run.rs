@@ -19,7 +19,7 @@ use crate::error::{Error, Result, nearest};
 use crate::observe::status::Role;
 use crate::runtime::{
     self, Among, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
-    resume, run as run_jobs, run_among, wall_time,
+    patiently, resume, run as run_jobs, run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;
@@ -167,13 +167,13 @@ fn prepare(
             from: args.from.clone(),
         };
         let mut job = bind(dataflow, &config, &around)?;
-        resume(&mut job, &config.checkpoint)?;
+        let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
+        patiently(patience, stop, "checkpoints", || resume(&mut job, &config.checkpoint))?;
         let job = Arc::new(job);
         prepared.bound.push(job.clone());
         if has_ended(&job) {
             continue;
         }
-        let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
         check(&job, patience, stop)?;
         log::say(&plan::summary(&job, &config, &workers.summary())?);
         prepared.jobs.push(job);

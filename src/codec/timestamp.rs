@@ -325,4 +325,6 @@ fn offset(text: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fields::Fields;
+use super::options::options;
 use crate::error::{Error, Result};
+use crate::objects::S3Options;
 use crate::time::{millis, minutes, seconds};
 
 /// `[connect]`: waiting for sources and sinks at the start, then exit code 75. Once running, they
@@ -33,12 +35,16 @@ pub struct Flow {
 pub struct Checkpoint {
     /// `every`: length of an epoch. Default: `"1s"`.
     pub every: Duration,
-    /// `path`: the folder of the checkpoints, with one below it for each job. Default: there are
-    /// none, and each start begins where the sources say.
-    pub path: Option<PathBuf>,
+    /// `path`: the folder of the checkpoints, with one below it for each job, or
+    /// `s3://BUCKET/FOLDER`. Default: there are none, and each start begins where the sources say.
+    pub path: Option<String>,
+    /// `s3`: how S3 is reached, with the keys that a Parquet sink has. Default: as the variables of
+    /// AWS say.
+    pub s3: S3Options,
     /// `keep`: how many are kept. Default: 3.
     pub keep: usize,
-    /// `age_max`: how long the folder may fail before the job ends (74). Default: `"10m"`.
+    /// `age_max`: how long the folder may fail, or S3 be away, before the job ends (74, 75).
+    /// Default: `"10m"`.
     pub age_max: Duration,
 }
 
@@ -134,9 +140,14 @@ impl Flow {
 
 impl Checkpoint {
     pub(super) fn read(mut fields: Fields<'_>) -> Result<Checkpoint> {
+        let s3 = match fields.node("s3") {
+            None => S3Options::default(),
+            Some(node) => options(&fields.free("s3", &node)?, &fields.place_of("s3", &node))?,
+        };
         let checkpoint = Checkpoint {
             every: fields.interval("every", "1s")?.unwrap_or(seconds(1)),
-            path: fields.text("path", "/var/lib/highwater")?.map(PathBuf::from),
+            path: fields.text("path", "/var/lib/highwater")?,
+            s3,
             keep: fields.count("keep", 3)?.unwrap_or(3),
             age_max: fields.interval("age_max", "10m")?.unwrap_or(minutes(10)),
         };

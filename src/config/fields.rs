@@ -240,6 +240,11 @@ impl<'a> Fields<'a> {
         join(&self.path, key)
     }
 
+    /// Where the value of a key was written, and its path.
+    pub(super) fn place_of(&self, key: &str, node: &Node) -> String {
+        place(&node.origin, &join(&self.path, key))
+    }
+
     /// Refuses what nobody asked for.
     pub(super) fn finish(self) -> Result<()> {
         let Some((key, node)) = self.table.iter().next() else { return Ok(()) };

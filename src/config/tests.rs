@@ -1,10 +1,12 @@
 //! Layers, precedence, environment.
 
+mod fuzz;
 mod mistakes;
 
 use std::time::Duration;
 
 use super::*;
+use crate::objects::S3Options;
 use crate::sink::Accepts;
 use crate::time::{hours, millis, minutes, seconds};
 
@@ -88,7 +90,10 @@ fn the_embedded_bindings_need_nothing() -> Result<()> {
     assert_eq!(config.flow.tick_max, millis(80));
     assert_eq!(config.flow.ticks_in_flight_max, 32);
     let (every, age_max) = (seconds(1), minutes(10));
-    assert_eq!(config.checkpoint, Checkpoint { every, path: None, keep: 3, age_max });
+    assert_eq!(
+        config.checkpoint,
+        Checkpoint { every, path: None, s3: S3Options::default(), keep: 3, age_max }
+    );
     assert!(config.dead_letters.is_none());
     assert_eq!(config.parameters().f64("threshold", 0.0)?, 3.0);
 

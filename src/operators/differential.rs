@@ -9,6 +9,10 @@
 //! readers ── (source, worker, watermark) at their ticks ── broadcast ────┘
 //! ```
 //!
+//! A checkpoint holds what the parts of open windows were merged to, per window and key, as the
+//! operators were told at the end of its epoch. After a restart that comes in again as parts, at
+//! the first tick.
+//!
 //! The watermark arrives as data here, which is safe only at *complete* ticks: the closer reads the
 //! least over all workers of what was announced up to a tick that nothing can precede any more.
 //! (Taken from an antichain, one worker's announcement hides behind another's lower tick: trap T3
@@ -23,11 +27,14 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::operators::{Capability, CapabilitySet, ConnectLoop, Feedback};
+use timely::dataflow::operators::{
+    Capability, CapabilitySet, Concat, ConnectLoop, Feedback, ToStream,
+};
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::frontier::MutableAntichain;
 
 use super::shell::letter_rows;
+use crate::checkpoint::{Agent, At};
 use crate::hash;
 use crate::parcel::Parcel;
 use crate::row::Rows;
@@ -55,6 +62,8 @@ pub struct Kept {
     pub roots: Vec<u32>,
     /// The sources that its watermark is the least of.
     pub sources: Vec<usize>,
+    /// Tells its files in checkpoints from those of other operators of this worker.
+    pub number: usize,
 }
 
 /// Merges measures by the number of their root.
@@ -63,15 +72,23 @@ pub type Merges = BTreeMap<u32, Merge>;
 type Update<D> = (D, u64, isize);
 type RowStreams<'s> = (Vec<(usize, StreamVec<'s, u64, Rows>)>, StreamVec<'s, u64, Rows>);
 
+/// What was restored, at the first tick.
+fn restored(kept: &mut [Kept], context: &Context) -> Vec<Update<Loose>> {
+    let first = context.pace.first_tick(context.first_epoch());
+    let restored = kept.iter_mut().flat_map(|kept| kept.operator.restored_parts());
+    restored.map(|part| (part, first, 1)).collect()
+}
+
 /// Builds the dataflow. Returns the rows by port, and letters.
 pub fn differential<'s>(
     scope: Scope<'s, u64>,
-    kept: Vec<Kept>,
+    mut kept: Vec<Kept>,
     merges: Merges,
     parts: StreamVec<'s, u64, Update<Loose>>,
     announcements: StreamVec<'s, u64, Announcement>,
     context: &Rc<Context>,
 ) -> RowStreams<'s> {
+    let parts = parts.concat(restored(&mut kept, context).to_stream(scope));
     let (taken_back, again) = scope.feedback::<Vec<Update<Loose>>>(1);
     let all = parts.clone().as_collection().concat(again.as_collection());
     let merged = all.reduce(move |key: &LooseKey, measures, output| {
@@ -102,6 +119,9 @@ pub fn differential<'s>(
     }
     let letters = streams.pop().expect("the output of letters");
     let context = context.clone();
+    if let Some(agent) = &context.agent {
+        kept.iter_mut().for_each(|kept| kept.number = agent.expect_state());
+    }
     builder.build(move |mut capabilities| {
         // Rows are taken back by the right of an announcement; holding one of our own would make
         // the loop go round once per tick.
@@ -144,6 +164,15 @@ struct Tick {
     right: Option<Capability<u64>>,
 }
 
+/// Saves the states of all operators.
+fn save(kept: &mut [Kept], agent: &Agent, at: At) {
+    for Kept { operator, number, .. } in kept {
+        operator.begin_save(agent.wants_whole(&operator.place));
+        let saved = operator.save(&mut usize::MAX.clone()).expect("no end to a budget");
+        agent.state(at, (*number, &operator.place), saved);
+    }
+}
+
 struct Closer {
     kept: Vec<Kept>,
     outputs: Vec<Output>,
@@ -155,6 +184,10 @@ struct Closer {
     /// The parts of open windows, to be taken back when the window closes.
     parts: BTreeMap<(Window, u32), Vec<(Loose, isize)>>,
     reported: u64,
+    /// The first epoch whose state is not saved yet, nor left out.
+    open: u64,
+    /// Whether its last state was saved.
+    ended: bool,
 }
 
 impl Closer {
@@ -165,7 +198,8 @@ impl Closer {
         context: Rc<Context>,
     ) -> Closer {
         let (waiting, promises, parts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Closer { kept, outputs, held, context, waiting, promises, parts, reported: 0 }
+        let (reported, open, ended) = (0, context.first_epoch(), false);
+        Closer { kept, outputs, held, context, waiting, promises, parts, reported, open, ended }
     }
 
     fn at(&mut self, tick: u64) -> &mut Tick {
@@ -193,11 +227,16 @@ impl Closer {
                 break;
             }
             let (at, tick) = entry.remove_entry();
+            self.save_before(self.context.pace.epoch(at), complete.is_some());
             let right = tick.right.clone();
             let back = self.close(at, tick);
             if let Some(right) = right.filter(|_| !back.is_empty()) {
                 take_back(&right.delayed(&at), back);
             }
+        }
+        match complete {
+            Some(complete) => self.save_before(self.context.pace.epoch(complete), true),
+            None => self.end(),
         }
         for held in &mut self.held {
             held.downgrade(complete.iter());
@@ -206,6 +245,27 @@ impl Closer {
         if self.reported != epoch {
             self.reported = epoch;
             self.report();
+        }
+    }
+
+    /// All ticks of the epochs before this one have been taken in: their states are saved. Once
+    /// nothing can come any more, the last one will do.
+    fn save_before(&mut self, epoch: u64, goes_on: bool) {
+        while self.open < epoch {
+            if let Some(agent) = self.context.agent.as_ref().filter(|_| goes_on)
+                && agent.wants(self.open)
+            {
+                save(&mut self.kept, agent, At::Epoch(self.open));
+            }
+            self.open += 1;
+        }
+    }
+
+    /// Nothing will come any more: the state holds for ever.
+    fn end(&mut self) {
+        if let Some(agent) = self.context.agent.as_ref().filter(|_| !self.ended) {
+            save(&mut self.kept, agent, At::End(self.open));
+            self.ended = true;
         }
     }
 

@@ -375,6 +375,7 @@ fn keep<'s>(
         Kept {
             roots: operator.erased.keys().copied().collect(),
             sources: sources.into_iter().collect(),
+            number: 0,
             operator,
         }
     });

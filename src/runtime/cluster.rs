@@ -21,6 +21,8 @@
 mod call;
 mod fingerprint;
 mod frames;
+#[cfg(test)]
+mod fuzz;
 mod generation;
 mod guest;
 pub(super) mod heartbeat;

@@ -21,7 +21,7 @@ pub use context::{Clock, Context, EpochPositions, Failure, OnFailure, Phase, Wal
 pub use dataflow::Dataflow;
 pub use job::{BoundSink, BoundSource, Job};
 pub use resume::{resume, resume_from, will_keep};
-pub use run::{Among, Patience, Workers, check, run, run_among, run_on};
+pub use run::{Among, Patience, Workers, check, patiently, run, run_among, run_on};
 pub use stop::Stop;
 pub use ticks::{Pace, Ticker};
 

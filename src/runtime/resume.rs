@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::build::LETTERS;
 use super::job::{BoundSink, Job};
 use super::wall_time;
-use crate::checkpoint::{Checkpoints, Directory, Options, Store, sink_name};
+use crate::checkpoint::{Checkpoints, Options, Place, Store, sink_name};
 use crate::config::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::failpoint::failpoint;
 
 /// Finds the checkpoint that a job goes on from, and tells its sinks; does nothing for a job
@@ -15,13 +15,13 @@ use crate::failpoint::failpoint;
 ///
 /// # Errors
 ///
-/// The store cannot be written; no checkpoint of several is whole; the dataflow keeps something
-/// else than the checkpoint holds, or keeps what cannot be saved; what a sink wrote is gone.
+/// The store cannot be written, or does not answer; no checkpoint of several is whole; the dataflow
+/// keeps something else than the checkpoint holds; what a sink wrote is gone.
 pub fn resume(job: &mut Job, config: &Checkpoint) -> Result<()> {
     let Some(path) = &config.path else { return Ok(()) };
-    let store = Directory::open(&path.join(&job.name))?;
+    let store = Place::new(path, &config.s3)?.of_job(&job.name).open()?;
     let options = Options { keep: config.keep, age_max: config.age_max };
-    resume_from(job, Arc::new(store), options, wall_time().micros().unsigned_abs())
+    resume_from(job, store, options, wall_time().micros().unsigned_abs())
 }
 
 /// As [`resume`], from a store; `generation` as in [`Checkpoints::open`].
@@ -35,10 +35,6 @@ pub fn resume_from(
     options: Options,
     generation: u64,
 ) -> Result<()> {
-    if let Some(what) = unsaved(job) {
-        let message = format!("job `{}` keeps {what}, which no checkpoint can hold yet", job.name);
-        return Err(Error::config(message).hint("leave `checkpoint.path` out for this job"));
-    }
     failpoint!("restore.before_read");
     let checkpoints = Checkpoints::open(store, job.keeps()?, options, generation)?;
     for (view, sinks) in &job.sinks {
@@ -66,10 +62,4 @@ fn tell(bound: &BoundSink, name: &str, checkpoints: &Checkpoints) -> Result<()> 
         .lock()
         .resume(checkpoints.receipts(name))
         .map_err(|error| error.within(format!("view `{name}`")))
-}
-
-/// What a job keeps outside of the states that are saved.
-fn unsaved(job: &Job) -> Option<String> {
-    let view = job.settings.differential.first();
-    view.map(|view| format!("view `{view}` with engine = \"differential\""))
 }

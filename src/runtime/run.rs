@@ -183,8 +183,12 @@ pub fn check(job: &Job, patience: Patience, stop: &Stop) -> Result<()> {
     patiently(patience, stop, "dead letters", || job.letters.check())
 }
 
-/// Tries again while something is unreachable.
-fn patiently(
+/// Tries again while something is unreachable; `place` is what messages call it.
+///
+/// # Errors
+///
+/// The last one of the call.
+pub fn patiently(
     patience: Patience,
     stop: &Stop,
     place: &str,

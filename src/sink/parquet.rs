@@ -26,9 +26,6 @@ mod courier;
 #[cfg(feature = "s3")]
 mod objects;
 mod part;
-mod place;
-#[cfg(feature = "s3")]
-mod s3;
 mod schema;
 mod storage;
 #[cfg(test)]
@@ -47,10 +44,9 @@ use super::courier::{Courier, Route};
 use super::{Accepts, Common, Guarantee, Shard, Sink, View, Writer};
 use crate::checkpoint::SinkReceipt;
 use crate::error::{Error, Result};
+use crate::objects::{Place, S3Options};
 use crate::row::Type;
 use courier::ParquetCourier;
-use place::Place;
-pub use place::S3Options;
 use storage::Storage;
 use writer::ParquetWriter;
 
@@ -140,7 +136,7 @@ pub enum Timestamps {
 /// A place that this build has no client for, settings of S3 that do not fit, sizes of nothing, two
 /// columns of one name.
 pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Sink>> {
-    let place = Place::new(&options.path, &options.s3)?;
+    let place = Place::new(&options.path, &options.s3, "a parquet view")?;
     if options.roll_bytes == 0 {
         return Err(Error::config("`roll_bytes` of a parquet sink is nothing")
             .hint("write a size such as \"64MiB\""));
@@ -203,7 +199,7 @@ enum Past {
 
 impl ParquetSink {
     fn storage(&mut self) -> Result<Box<dyn Storage>> {
-        self.checked.take().map_or_else(|| self.place.storage(), Ok)
+        self.checked.take().map_or_else(|| storage::of(&self.place), Ok)
     }
 }
 

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::operator::Root;
 use super::panes::PaneNode;
 use crate::aggregate::Aggregate;
-use crate::hash::FixedMap;
+use crate::hash::{self, FixedMap};
 use crate::key::Key;
-use crate::keyed::{Live, Open, Pane, Part, Place, Saves};
+use crate::keyed::{Live, Open, Pane, Part, Place, Saved, Saves, entries, head};
 use crate::parcel::Parcel;
 use crate::time::{Millis, Time};
 use crate::window::{Fixed, Window};
@@ -98,8 +98,20 @@ pub struct Merged {
     pub value: Vec<u8>,
 }
 
-/// By the bytes of the key: its hash and the bytes of its aggregate.
-type Panes = FixedMap<Vec<u8>, (u64, Vec<u8>)>;
+/// By the bytes of the key: what a window holds for it.
+type Panes = FixedMap<Vec<u8>, Value>;
+
+struct Value {
+    /// The fixed hash of the key.
+    hash: u64,
+    /// Bytes of the aggregate.
+    bytes: Vec<u8>,
+    /// Whether the last save has it.
+    saved: bool,
+}
+
+/// An entry of a save: window, hash and bytes of the key, bytes of the aggregate.
+type Entry = (Window, u64, Vec<u8>, Vec<u8>);
 
 /// Open windows, as the collection last said.
 pub(super) struct MergedWindows<K, A> {
@@ -108,12 +120,24 @@ pub(super) struct MergedWindows<K, A> {
     /// End of the last window that closed: what the collection takes back of it is no news.
     closed: Option<Time>,
     touched: Option<BTreeSet<(Window, Vec<u8>)>>,
+    /// What was saved since it was last asked.
+    saved: Option<Saved>,
+    restored: Restored,
+}
+
+/// What was restored, until the collection is told of it.
+#[derive(Default)]
+struct Restored {
+    /// By key group, the end of the last window that had closed.
+    closed: BTreeMap<u16, Option<Time>>,
+    entries: BTreeMap<(Window, Vec<u8>), (u64, Vec<u8>)>,
 }
 
 impl<K: Key, A: Aggregate> MergedWindows<K, A> {
     pub(super) fn new(panes: Rc<PaneNode<K, A>>, updates: bool) -> MergedWindows<K, A> {
         let touched = updates.then(BTreeSet::new);
-        MergedWindows { panes, open: BTreeMap::new(), closed: None, touched }
+        let (open, restored) = (BTreeMap::new(), Restored::default());
+        MergedWindows { panes, open, closed: None, touched, saved: None, restored }
     }
 
     fn pane(window: Window, key: &[u8], value: &[u8]) -> Pane<K, A> {
@@ -132,8 +156,8 @@ impl<K: Key, A: Aggregate> Root for MergedWindows<K, A> {
                 if let Some(touched) = &mut self.touched {
                     touched.insert((window, key.clone()));
                 }
-                panes.insert(key, (hash, value));
-            } else if panes.get(&key).is_some_and(|(_, now)| *now == value) {
+                panes.insert(key, Value { hash, bytes: value, saved: false });
+            } else if panes.get(&key).is_some_and(|now| now.bytes == value) {
                 panes.remove(&key);
             }
         }
@@ -143,8 +167,8 @@ impl<K: Key, A: Aggregate> Root for MergedWindows<K, A> {
         let Some(touched) = &mut self.touched else { return };
         let touched = take(touched);
         let found = touched.iter().filter_map(|(window, key)| {
-            let (_, value) = self.open.get(window)?.get(key)?;
-            Some(Live::Now(Self::pane(*window, key, value)))
+            let value = self.open.get(window)?.get(key)?;
+            Some(Live::Now(Self::pane(*window, key, &value.bytes)))
         });
         let changes = found.collect();
         self.panes.changes(changes);
@@ -158,7 +182,7 @@ impl<K: Key, A: Aggregate> Root for MergedWindows<K, A> {
                 break;
             }
             let panes = first.remove();
-            finals.extend(panes.iter().map(|(key, (_, value))| Self::pane(window, key, value)));
+            finals.extend(panes.iter().map(|(key, value)| Self::pane(window, key, &value.bytes)));
             self.closed = Some(window.end);
         }
         self.panes.finals(finals);
@@ -175,7 +199,56 @@ impl<K: Key, A: Aggregate> Root for MergedWindows<K, A> {
     fn groups(&self) -> u64 {
         self.open.values().map(|panes| panes.len() as u64).sum()
     }
+
+    fn restored_parts(&mut self, root: u32) -> Vec<Loose> {
+        let entries = take(&mut self.restored.entries).into_iter();
+        entries.map(|((window, key), (hash, value))| ((root, hash, window, key), value)).collect()
+    }
 }
 
-/// A job with checkpoints is refused: what the collection holds is not saved.
-impl<K, A> Saves for MergedWindows<K, A> {}
+/// What the collection has merged is saved, not what it merged: as one part each, it makes the same
+/// again. An aggregate is never taken apart, so nothing is lost by that.
+///
+/// A save is made in one go.
+impl<K, A> Saves for MergedWindows<K, A> {
+    fn begin_save(&mut self, whole: bool) {
+        let mut groups: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+        for (window, panes) in &mut self.open {
+            for (key, value) in panes.iter_mut().filter(|(_, value)| whole || !value.saved) {
+                let bytes = groups.entry(hash::group(value.hash).into()).or_default();
+                let entry = (window, value.hash, key, &value.bytes);
+                bincode::serialize_into(bytes, &entry).expect("a vector takes every byte");
+                value.saved = true;
+            }
+        }
+        let groups = groups.into_iter().collect();
+        self.saved = Some(Saved { whole, head: encode(&self.closed), groups });
+    }
+
+    fn save(&mut self, _budget: &mut usize) -> Option<Saved> {
+        Some(self.saved.take().expect("a save was begun"))
+    }
+
+    fn restore_head(&mut self, group: u16, bytes: &[u8]) {
+        self.restored.closed.insert(group, head(bytes));
+    }
+
+    fn restore(&mut self, bytes: &[u8]) {
+        for (window, hash, key, value) in entries::<Entry>(bytes) {
+            self.restored.entries.insert((window, key), (hash, value));
+        }
+    }
+
+    /// A window that had closed was not taken out of earlier saves.
+    fn restored(&mut self) {
+        let Restored { closed, entries } = &mut self.restored;
+        let is_open = |window: &Window, hash: u64| {
+            let closed = closed.get(&hash::group(hash)).copied().flatten();
+            closed.is_none_or(|closed| closed < window.end)
+        };
+        entries.retain(|(window, _), (hash, _)| is_open(window, *hash));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::differential::Loose;
 use super::expiry::Expiry;
 use super::operator::{Durable, Root};
 use super::panes::{PaneNode, PaneStep};
@@ -193,6 +194,10 @@ impl<K: Key, A: Aggregate> Root for Filled<K, A> {
 
     fn groups(&self) -> u64 {
         self.root.groups()
+    }
+
+    fn restored_parts(&mut self, root: u32) -> Vec<Loose> {
+        self.root.restored_parts(root)
     }
 
     fn shape(&self) -> String {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::differential::Erased;
+use super::differential::{Erased, Loose};
 use super::fill::Gaps;
 use super::panes::PaneNode;
 use super::plan::{OperatorPlan, Plan, RootPlan, Wanted};
@@ -44,6 +44,12 @@ pub trait Root: Saves {
     /// How many groups are held. Asked often.
     fn groups(&self) -> u64 {
         self.open().entries
+    }
+
+    /// Takes what was restored as parts for the collection that keeps its windows, if one does;
+    /// `root` is its number.
+    fn restored_parts(&mut self, _root: u32) -> Vec<Loose> {
+        Vec::new()
     }
 
     /// What it keeps, in words: what was saved is restored into nothing else.
@@ -295,6 +301,12 @@ impl Operator {
     pub fn restored(&mut self) {
         self.roots.iter_mut().for_each(|root| root.restored());
         self.durables.iter().for_each(|durable| durable.borrow_mut().restored());
+    }
+
+    /// Takes what was restored of windows that a collection keeps; it is to be told of them anew.
+    pub fn restored_parts(&mut self) -> Vec<Loose> {
+        let roots = self.roots.iter_mut().zip(self.erased.keys());
+        roots.flat_map(|(root, number)| root.restored_parts(*number)).collect()
     }
 
     fn part<T>(&mut self, part: usize, call: impl FnOnce(&mut dyn Saves) -> T) -> T {

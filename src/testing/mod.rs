@@ -8,6 +8,8 @@
 mod dice;
 pub mod example;
 #[cfg(feature = "testing")]
+pub mod fuzz;
+#[cfg(feature = "testing")]
 pub mod kafka;
 #[cfg(feature = "testing")]
 mod maven;

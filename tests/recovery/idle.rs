@@ -107,8 +107,14 @@ fn attempt(dir: &Path, fails: bool, workers: usize) -> (Result<()>, u64, Vec<Str
     job.sources = [("events".into(), source)].into();
     let view = View { name: "counts".into(), schema: Default::default(), key: vec![], stamp: None };
     job.sinks = [("counts".into(), vec![BoundSink::new("counts", shown.sink(&view))])].into();
-    let path = Some(dir.to_path_buf());
-    let config = Checkpoint { every: millis(10), path, keep: 3, age_max: minutes(1) };
+    let path = Some(dir.to_str().expect("a text").to_owned());
+    let config = Checkpoint {
+        every: millis(10),
+        path,
+        s3: Default::default(),
+        keep: 3,
+        age_max: minutes(1),
+    };
     resume(&mut job, &config).expect("its own checkpoints");
     let job = Arc::new(job);
     let ended = run(vec![job.clone()], &Workers::threads(workers), &Stop::new());

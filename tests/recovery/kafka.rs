@@ -33,7 +33,7 @@ fn sinks(server: &KafkaServer, run: &str, more: &str) -> Vec<String> {
 }
 
 /// The records of a topic that are committed, sorted: key and value.
-fn records(server: &KafkaServer, topic: &str) -> Vec<(String, String)> {
+pub(crate) fn records(server: &KafkaServer, topic: &str) -> Vec<(String, String)> {
     let text = format!("topic = \"{topic}\"\nbrokers = \"{}\"", server.brokers());
     let options: Options = toml::from_str(&text).expect("options");
     let mut source = KafkaSource::connect(&options, Setup::default()).expect("the topic");

@@ -1,34 +1,35 @@
 //! What the checkpoints of a job hold, read from their folder alone.
 //!
-//! It changes nothing and asks no running job, so it also works on a copy of the folder.
+//! It changes nothing and asks no running job, so it also works on a copy of the folder. A bucket
+//! is a folder like another.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use super::super::log;
-use crate::checkpoint::{Directory, Inspected, Manifest, inspect as look};
+use crate::checkpoint::{Inspected, Manifest, Place, inspect as look};
 use crate::error::{Error, Result};
+use crate::objects::S3Options;
 use crate::time::{Millis, Time};
 
 /// Describes the checkpoints of a folder; damaged ones are said on standard error.
-pub(super) fn describe_folder(folder: &Path, epoch: Option<u64>, json: bool) -> Result<String> {
+pub(super) fn describe_folder(folder: &str, epoch: Option<u64>, json: bool) -> Result<String> {
     let mut text = String::new();
-    for folder in folders(folder)? {
-        let found = look(&Directory::existing(&folder))?;
+    // How S3 is reached, the variables of AWS say: there is no job file here.
+    for store in Place::new(folder, &S3Options::default())?.stores()? {
+        let (name, found) = (store.name(), look(&*store)?);
         for Inspected { epoch, manifest } in &found {
             if let Err(damage) = manifest {
                 log::say(&format!("checkpoint {epoch} is damaged: {damage}"));
             }
         }
-        let manifest = choose(&folder, &found, epoch)?;
+        let manifest = choose(&name, &found, epoch)?;
         if json {
             let json = serde_json::to_string_pretty(manifest)
                 .map_err(|error| Error::bug(format!("a manifest is no JSON: {error}")))?;
             let _ = writeln!(text, "{json}");
         } else {
             let gap = if text.is_empty() { "" } else { "\n" };
-            let _ = writeln!(text, "{gap}{}", folder.display());
+            let _ = writeln!(text, "{gap}{name}");
             let epochs: Vec<String> = found.iter().map(|found| found.epoch.to_string()).collect();
             describe(&mut text, manifest, &epochs.join(", "));
         }
@@ -36,47 +37,18 @@ pub(super) fn describe_folder(folder: &Path, epoch: Option<u64>, json: bool) -> 
     Ok(text)
 }
 
-/// The folders with manifests: this one, or those in it.
-fn folders(path: &Path) -> Result<Vec<PathBuf>> {
-    let read = |path: &Path| -> Result<Vec<PathBuf>> {
-        let failed = |error| Error::config(format!("cannot read `{}`: {error}", path.display()));
-        let entries = fs::read_dir(path).map_err(failed)?;
-        let mut paths = Vec::new();
-        for entry in entries {
-            paths.push(entry.map_err(failed)?.path());
-        }
-        paths.sort();
-        Ok(paths)
-    };
-    let has_manifest = |path: &Path| {
-        let name = |path: &PathBuf| path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-        let paths = read(path).unwrap_or_default();
-        paths.iter().filter_map(name).any(|name| Manifest::epoch_of(&name).is_some())
-    };
-    let inner = read(path)?;
-    if has_manifest(path) {
-        return Ok(vec![path.into()]);
-    }
-    let folders: Vec<PathBuf> = inner.into_iter().filter(|path| has_manifest(path)).collect();
-    if folders.is_empty() {
-        return Err(Error::config(format!("there are no checkpoints in `{}`", path.display()))
-            .hint("name the folder that `checkpoint.path` says, or that of a job in it"));
-    }
-    Ok(folders)
-}
-
-fn choose<'f>(folder: &Path, found: &'f [Inspected], epoch: Option<u64>) -> Result<&'f Manifest> {
+fn choose<'f>(place: &str, found: &'f [Inspected], epoch: Option<u64>) -> Result<&'f Manifest> {
     let mut all = found.iter().rev().filter(|found| epoch.is_none_or(|epoch| epoch == found.epoch));
     if let (Some(epoch), None) = (epoch, all.clone().next()) {
         let epochs: Vec<String> = found.iter().map(|found| found.epoch.to_string()).collect();
         return Err(Error::usage(format!("there is no checkpoint {epoch}"))
             .hint(format!("there are {}", epochs.join(", ")))
-            .within(folder.display()));
+            .within(place));
     }
     all.find_map(|found| found.manifest.as_ref().ok()).ok_or_else(|| {
         Error::config("none of the checkpoints is whole")
             .hint("bring the files back, or set another `checkpoint.path` to start anew")
-            .within(folder.display())
+            .within(place)
     })
 }
 
@@ -118,11 +90,15 @@ fn sources(text: &mut String, manifest: &Manifest) {
                 Millis::MIN => "-".into(),
                 Millis(floor) => Time::from_micros(floor.saturating_mul(1_000)).to_string(),
             };
+            let gaps = match ledger.gaps {
+                0 => String::new(),
+                gaps => format!("  {gaps} positions had no record, or had lost it"),
+            };
             let sum = if ledger.adds_up() { "" } else { "  does not add up" };
             let _ = writeln!(
                 text,
                 "  {source:<16} {:>4} {next:>12} {greatest:>27} {floor:>27} {:>10} {:>10} {:>8} \
-                 {:>8} {:>10}{sum}",
+                 {:>8} {:>10}{gaps}{sum}",
                 mark.partition,
                 ledger.read,
                 ledger.used,

@@ -7,6 +7,7 @@ use crate::codec::{BadDocument, Dialect, TypeErrors, WrongType};
 use crate::row::Position;
 
 mod documents;
+mod fuzz;
 mod mutations;
 mod values;
 

@@ -72,7 +72,7 @@ impl Limits {
 
 /// Follows the messages in a stream of bytes.
 #[derive(Debug)]
-struct Frames {
+pub(super) struct Frames {
     limits: Limits,
     /// What is left of the body.
     body: u64,
@@ -84,11 +84,11 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(limits: Limits) -> Frames {
+    pub(super) fn new(limits: Limits) -> Frames {
         Frames { limits, body: 0, header: [0; HEADER_BYTES], length: 0, is_over: false }
     }
 
-    fn pass(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             if 0 < self.body {
                 let skipped = self.body.min(bytes.len() as u64);

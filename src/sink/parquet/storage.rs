@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
+use crate::objects::Place;
 
 /// A folder of files, as the sink needs it.
 ///
@@ -50,6 +51,15 @@ pub(super) enum Published {
     Done,
     /// Another writer's file has the name, and keeps it.
     Taken,
+}
+
+/// What a client of a place can do, for one thread.
+pub(super) fn of(place: &Place) -> Result<Box<dyn Storage>> {
+    match place {
+        Place::Folder(path) => Ok(Box::new(Folder::new(path))),
+        #[cfg(feature = "s3")]
+        Place::Bucket(bucket) => Ok(Box::new(super::objects::Objects::new(bucket.connect()?))),
+    }
 }
 
 /// How the folders begin in which attempts to run a job stage their files.

@@ -357,9 +357,9 @@ fn options_are_read_strictly() {
         let error = open(options, &all_types(Some("flag")), &Common::default()).err().unwrap();
         assert_eq!(error.message(), expect);
     };
-    check("path = \"hdfs://host/views\"", "a parquet sink cannot write to `hdfs`");
+    check("path = \"hdfs://host/views\"", "a parquet view cannot be kept by `hdfs`");
     #[cfg(not(feature = "s3"))]
-    check("path = \"s3a://bucket/views\"", "this build cannot write to S3");
+    check("path = \"s3a://bucket/views\"", "this build cannot reach S3");
     check("path = \"a\"\nroll_bytes = \"0B\"", "`roll_bytes` of a parquet sink is nothing");
     check("path = \"a\"", "two columns are called `flag`");
     for wrong in ["", "path = \"a\"\ncompression = \"lz4\"", "path = \"a\"\nrows = 3"] {

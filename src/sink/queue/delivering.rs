@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::post::{Parcel, Post, Waiting};
 use super::{Answer, Item};
 use crate::checkpoint::{Outbox, OutboxFile};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::failpoint::failpoint;
 use crate::row::{Mark, Rows};
 use crate::sink::courier::{Courier, Delivered, Delivery};
@@ -108,12 +108,12 @@ fn catch_up<W: Fn()>(
         let since = files.iter().position(|file| file.epoch == first);
         // What the checkpoint does not list has had its letter.
         let Some(since) = since else { continue };
-        if let Some(mark) = mark(outbox, &files[since..], refusal.row)? {
+        if let Some(mark) = mark(desk, outbox, &files[since..], refusal.row)? {
             desk.tell(Answer::Refused(mark, refusal));
         }
     }
     for file in files.iter().filter(|file| Some(file.epoch) <= last) {
-        let rows = outbox.get(file)?;
+        let rows = get(desk, outbox, file)?;
         for refusal in courier.refuses(&rows) {
             desk.tell(Answer::Refused(rows.marks[refusal.row], refusal));
         }
@@ -123,7 +123,7 @@ fn catch_up<W: Fn()>(
     let (Some(first), Some(last)) = (open.clone().next(), open.clone().next_back()) else {
         return Ok(());
     };
-    open.clone().try_for_each(|file| outbox.get(file).map(|more| rows.append(more)))?;
+    open.clone().try_for_each(|file| get(desk, outbox, file).map(|more| rows.append(more)))?;
     let delivery = Delivery { first: first.epoch, last: last.epoch, rows: &rows, settled: None };
     let refusals = desk.patiently(None, || courier.deliver(&delivery))?;
     tracing::info!(
@@ -139,11 +139,24 @@ fn catch_up<W: Fn()>(
     Ok(())
 }
 
+/// The rows of a file; a store that is away is waited for, one that has lost it is not.
+fn get<W: Fn()>(desk: &Desk<W>, outbox: &Outbox, file: &OutboxFile) -> Result<Rows> {
+    desk.patiently(None, || match outbox.get(file) {
+        Err(error) if error.kind() == Kind::Unreachable => Err(error),
+        read => Ok(read),
+    })?
+}
+
 /// The mark of a row, counted over some files.
-fn mark(outbox: &Outbox, files: &[OutboxFile], mut row: usize) -> Result<Option<Mark>> {
+fn mark<W: Fn()>(
+    desk: &Desk<W>,
+    outbox: &Outbox,
+    files: &[OutboxFile],
+    mut row: usize,
+) -> Result<Option<Mark>> {
     for file in files {
         if row < file.rows {
-            return Ok(outbox.get(file)?.marks.get(row).copied());
+            return Ok(get(desk, outbox, file)?.marks.get(row).copied());
         }
         row -= file.rows;
     }

@@ -148,10 +148,14 @@ fn objects_are_delivered_once_as_well() {
     use object_store::memory::InMemory;
 
     use super::super::objects::Objects;
+    use crate::objects::Client;
 
     let store = Arc::new(InMemory::new());
+    let objects = || {
+        let client = Client::new(store.clone(), "views".into(), "memory://views".into());
+        Objects::new(client.unwrap())
+    };
     let courier = |route| {
-        let objects = Objects::new(store.clone(), "views".into(), "memory://views".into());
         let options: Options = toml::from_str("path = \"x\"").unwrap();
         let format = Format {
             schema: schema::schema(&numbers(), Timestamps::Micros).unwrap(),
@@ -160,7 +164,7 @@ fn objects_are_delivered_once_as_well() {
             timestamps: Timestamps::Micros,
             compression: Compression::Snappy,
         };
-        ParquetCourier::new(Box::new(objects.unwrap()), format, &options, false, route)
+        ParquetCourier::new(Box::new(objects()), format, &options, false, route)
     };
     let mut first = courier(route(200, None));
     first.begin().unwrap();
@@ -169,6 +173,5 @@ fn objects_are_delivered_once_as_well() {
     }
     let mut next = courier(route(201, Some(4)));
     assert_eq!(next.begin(), Ok(last(4)));
-    let mut list = Objects::new(store.clone(), "views".into(), "memory://views".into()).unwrap();
-    assert_eq!(list.list().unwrap(), ["part-0000000004-100-00000-0-1-1.snappy.parquet"]);
+    assert_eq!(objects().list().unwrap(), ["part-0000000004-100-00000-0-1-1.snappy.parquet"]);
 }

@@ -5,6 +5,7 @@ use object_store::path::Path as ObjectPath;
 
 use super::super::objects::Objects;
 use super::*;
+use crate::objects::Client;
 
 fn memory() -> Arc<InMemory> {
     Arc::new(InMemory::new())
@@ -12,7 +13,7 @@ fn memory() -> Arc<InMemory> {
 
 fn objects(store: &Arc<InMemory>, prefix: &str) -> Objects {
     let prefix = ObjectPath::parse(prefix).unwrap();
-    Objects::new(store.clone(), prefix, "memory://views".into()).unwrap()
+    Objects::new(Client::new(store.clone(), prefix, "memory://views".into()).unwrap())
 }
 
 fn put(objects: &mut Objects, name: &str, text: &'static str) -> Published {

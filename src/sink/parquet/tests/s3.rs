@@ -36,7 +36,7 @@ fn a_view_in_a_bucket_has_the_rows_of_one_in_a_folder() {
     let folder = Temporary::new("beside-s3");
     run_job(2, |view| bind(&folder.0, view, "", false));
 
-    let mut bucket = Place::new(path, &options(server)).unwrap().storage().unwrap();
+    let mut bucket = storage::of(&Place::new(path, &options(server), "a view").unwrap()).unwrap();
     let names = bucket.list().unwrap();
     assert_eq!(names.len(), 2, "one file of each worker: {names:?}");
     assert!(names.iter().all(|name| part::is_part(name) && !name.starts_with('.')), "{names:?}");

@@ -1,6 +1,6 @@
-//! Connections to a bucket of S3: what the binding says, and for the rest the variables of AWS.
+//! Connections to a bucket of S3: what the job file says, and for the rest the variables of AWS.
 //!
-//! A client belongs to the thread that uses it: its connections are tasks of that thread's runtime.
+//! The connections of a client are tasks of its runtime: they are served while somebody calls it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +15,7 @@ use object_store::path::Path;
 use object_store::{ClientConfigKey, RetryConfig, StaticCredentialProvider};
 use sha2::{Digest, Sha256};
 
-use super::S3Options;
-use super::objects::Objects;
+use super::{Client, S3Options};
 use crate::error::{Error, Result};
 
 /// How long one request may take unless the binding says it: 64 MiB at 9 Mbit/s.
@@ -28,7 +27,7 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// A bucket, and what the names in it begin with.
 #[derive(Clone)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     builder: AmazonS3Builder,
     prefix: Path,
     /// `s3://bucket/prefix`.
@@ -38,7 +37,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Reads `bucket/prefix` and how it is reached; connects to nothing.
-    pub(super) fn new(path: &str, options: &S3Options) -> Result<Bucket> {
+    pub(crate) fn new(path: &str, options: &S3Options) -> Result<Bucket> {
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         if bucket.is_empty() {
             return Err(Error::config(format!("`s3://{path}` names no bucket"))
@@ -75,27 +74,40 @@ impl Bucket {
             let millis = format!("{}ms", time.as_millis());
             builder = builder.with_config(AmazonS3ConfigKey::Client(key), millis);
         }
-        // The queue of the sink tries again for as long as it may.
+        // Who calls tries again for as long as it may.
         let retry = RetryConfig { max_retries: 1, ..RetryConfig::default() };
         builder = builder.with_retry(retry).with_crypto_provider(Arc::new(Sha2));
         Ok(Bucket { builder, prefix, place, endpoint })
     }
 
-    /// A client for one thread. That takes 50 ms, for the certificates of the system.
-    pub(super) fn connect(&self) -> Result<Objects> {
+    /// A client. That takes 50 ms, for the certificates of the system.
+    pub(crate) fn connect(&self) -> Result<Client> {
         let store = self.builder.clone().build().map_err(|error| {
             Error::config(format!("the settings of S3 cannot be used: {error}"))
                 .within(self.place.as_str())
         })?;
-        Objects::new(Arc::new(store), self.prefix.clone(), self.place.clone())
+        Client::new(Arc::new(store), self.prefix.clone(), self.place.clone())
+    }
+
+    /// What begins with one name more.
+    pub(crate) fn join(&self, name: &str) -> Bucket {
+        let place = format!("{}/{name}", self.place);
+        Bucket { prefix: self.prefix.clone().join(name), place, ..self.clone() }
     }
 
     /// The place and the server that it is on.
-    pub(super) fn claim(&self) -> String {
+    #[cfg(any(test, feature = "parquet"))]
+    pub(crate) fn claim(&self) -> String {
         match &self.endpoint {
             None => self.place.clone(),
             Some(endpoint) => format!("{} at {endpoint}", self.place),
         }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
     }
 }
 
