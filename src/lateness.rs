@@ -196,7 +196,8 @@ pub struct Ledger {
     pub dead: u64,
     /// Later occurrences of a key of `dedup`.
     pub duplicates: u64,
-    /// Positions that never carried a record; outside the identity.
+    /// Positions that never carried a record, or had lost it before it was read; outside the
+    /// identity.
     pub gaps: u64,
 }
 

@@ -45,6 +45,36 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 15] = [
+        Reason::BadJson,
+        Reason::BadUtf8,
+        Reason::NotAnObject,
+        Reason::WrongType,
+        Reason::Tombstone,
+        Reason::TooLarge,
+        Reason::TooDeep,
+        Reason::DecoderPanic,
+        Reason::NoEventTime,
+        Reason::Future,
+        Reason::Late,
+        Reason::Rejected,
+        Reason::UserPanic,
+        Reason::NullKey,
+        Reason::RejectedBySink,
+    ];
+
+    /// The one of a name.
+    ///
+    /// ```
+    /// use highwater::letter::Reason;
+    /// assert_eq!(Reason::from_name("too_deep"), Some(Reason::TooDeep));
+    /// assert_eq!(Reason::from_name("deep"), None);
+    /// ```
+    pub fn from_name(name: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// Its name in letters and metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -160,5 +190,149 @@ impl Letter {
         self.detail.put(&mut cells);
         self.place.put(&mut cells);
         cells.into_vec()
+    }
+
+    /// The name of the system and the letter of which these are the cells, in the order of
+    /// [`Letter::schema`].
+    ///
+    /// # Errors
+    ///
+    /// What is no letter, in words.
+    pub fn from_cells(cells: &[Cell]) -> Result<(Text, Letter), String> {
+        let [system, source, partition, offset, element, times @ .., place] = cells else {
+            return Err("it has no columns".into());
+        };
+        let [record_time, event_time, watermark, key, value, reason, detail] = times else {
+            return Err(format!("it has {} columns", cells.len()));
+        };
+        let name = text("reason", reason)?.unwrap_or_default();
+        let reason =
+            Reason::from_name(&name).ok_or_else(|| format!("`{name}` is no reason of a letter"))?;
+        let detail = text("detail", detail)?.unwrap_or_default().to_string();
+        // A record without a value is a tombstone; CSV has no other word for an empty one.
+        let is_empty = reason == Reason::NotAnObject && *value == Cell::Null;
+        let position = Position {
+            source: 0,
+            partition: u32::try_from(number("partition", partition)?.unwrap_or(0))
+                .map_err(|_| "its partition is below zero")?,
+            offset: number("offset", offset)?.ok_or("it has no offset")?,
+            element: u32::try_from(number("element", element)?.unwrap_or(0))
+                .map_err(|_| "its element is below zero")?,
+        };
+        let letter = Letter {
+            source: text("source", source)?.unwrap_or_default(),
+            position,
+            record_time: time("record_time", record_time)?,
+            event_time: time("event_time", event_time)?,
+            watermark: time("watermark", watermark)?.map(Time::floor_ms),
+            key: bytes("key", key)?,
+            value: if is_empty { Some(vec![]) } else { bytes("value", value)? },
+            reason,
+            detail,
+            place: text("place", place)?,
+        };
+        Ok((text("system", system)?.unwrap_or_default(), letter))
+    }
+}
+
+fn other<T>(column: &str, cell: &Cell) -> Result<T, String> {
+    Err(format!("its `{column}` is {cell:?}"))
+}
+
+fn text(column: &str, cell: &Cell) -> Result<Option<Text>, String> {
+    match cell {
+        Cell::Null => Ok(None),
+        Cell::Text(text) => Ok(Some(text.clone())),
+        cell => other(column, cell),
+    }
+}
+
+fn number(column: &str, cell: &Cell) -> Result<Option<i64>, String> {
+    match cell {
+        Cell::Null => Ok(None),
+        Cell::I32(number) => Ok(Some((*number).into())),
+        Cell::I64(number) => Ok(Some(*number)),
+        cell => other(column, cell),
+    }
+}
+
+fn time(column: &str, cell: &Cell) -> Result<Option<Time>, String> {
+    match cell {
+        Cell::Null => Ok(None),
+        Cell::Time(time) => Ok(Some(*time)),
+        cell => other(column, cell),
+    }
+}
+
+fn bytes(column: &str, cell: &Cell) -> Result<Option<Vec<u8>>, String> {
+    match cell {
+        Cell::Null => Ok(None),
+        Cell::Bytes(bytes) => Ok(Some(bytes.clone())),
+        cell => other(column, cell),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_comes_back_from_its_cells() {
+        let whole = Letter {
+            source: "chat".into(),
+            position: Position { source: 0, partition: 3, offset: 1 << 40, element: 2 },
+            record_time: Some(Time::from_micros(1_500_001)),
+            event_time: Some(Time::from_seconds(-1)),
+            watermark: Some(Millis(-2_000)),
+            key: Some(vec![0, 255]),
+            value: Some(b"[1]".to_vec()),
+            reason: Reason::Late,
+            detail: "an hour late".into(),
+            place: Some("counts".into()),
+        };
+        let bare = Letter {
+            position: Position { element: 0, ..whole.position },
+            record_time: None,
+            event_time: None,
+            watermark: None,
+            key: None,
+            value: None,
+            reason: Reason::Tombstone,
+            place: None,
+            ..whole.clone()
+        };
+        for letter in [whole, bare] {
+            let read = Letter::from_cells(&letter.cells("shop"));
+            assert_eq!(read, Ok(("shop".into(), letter)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_letter_says_why() {
+        let check = |column: usize, cell: Cell, expect: &str| {
+            let mut cells = example().cells("s");
+            cells[column] = cell;
+            assert_eq!(Letter::from_cells(&cells).unwrap_err(), expect);
+        };
+        check(2, Cell::I32(-1), "its partition is below zero");
+        check(3, Cell::Null, "it has no offset");
+        check(9, Cell::I64(7), "its `value` is I64(7)");
+        check(10, Cell::Text("odd".into()), "`odd` is no reason of a letter");
+        assert_eq!(Letter::from_cells(&[]).unwrap_err(), "it has no columns");
+    }
+
+    fn example() -> Letter {
+        Letter {
+            source: "chat".into(),
+            position: Position::default(),
+            record_time: None,
+            event_time: None,
+            watermark: None,
+            key: None,
+            value: None,
+            reason: Reason::BadJson,
+            detail: String::new(),
+            place: None,
+        }
     }
 }

@@ -16,6 +16,7 @@ pub mod key;
 pub mod keyed;
 pub mod lateness;
 pub mod letter;
+pub mod letters;
 pub mod objects;
 pub mod observe;
 pub mod operators;

@@ -13,6 +13,7 @@ pub(crate) mod parquet;
 mod postgres;
 #[cfg(feature = "s3")]
 mod s3;
+mod sources;
 mod views;
 
 use std::fs;

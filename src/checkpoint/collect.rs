@@ -273,8 +273,8 @@ mod tests {
     fn mark(partition: u32, next: i64) -> PartitionMark {
         let (next_offset, ledger) = (Some(next), Ledger::default());
         let (greatest, floor, decided) = (None, Millis::MIN, None);
-        let promised = floor;
-        PartitionMark { partition, next_offset, greatest, floor, decided, promised, ledger }
+        let (promised, log) = (floor, None);
+        PartitionMark { partition, next_offset, greatest, floor, decided, promised, ledger, log }
     }
 
     fn source(partition: u32, next: i64) -> Contribution {

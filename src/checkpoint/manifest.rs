@@ -80,6 +80,10 @@ pub struct PartitionMark {
     pub promised: Millis,
     /// What became of its records.
     pub ledger: Ledger,
+    /// Which log the position is one of, where the service tells: a topic that is made anew under
+    /// the same name is another.
+    #[serde(default)]
+    pub log: Option<u64>,
 }
 
 /// A file with state.
@@ -191,6 +195,7 @@ mod tests {
             decided: Some(Millis(7)),
             promised: Millis(5),
             ledger: Ledger { read: u64::MAX, used: u64::MAX, ..Ledger::default() },
+            log: Some(u64::MAX),
         };
         let file = StateFile { name: "state-1".into(), bytes: 12, worker: 1, whole: true };
         let shape = Shape {

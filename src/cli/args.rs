@@ -113,10 +113,16 @@ pub(super) enum Command {
     /// Asks a running job: processes, rates, ledgers, sinks, why a window is still open. Of a
     /// folder: what its checkpoints hold.
     Inspect(super::inspect::Inspect),
+    /// Lists the dead letters of a system, or sends them into their topics again.
+    #[command(subcommand)]
+    Letters(super::letters::Letters),
     /// Asks a running job for its end, as SIGTERM does, and waits for it.
     Stop(super::stop::StopArgs),
     /// Lists what this binary has.
     List(List),
+    /// Finds and ends transactions of Kafka that a dead job has left open.
+    #[command(subcommand)]
+    Txn(super::txn::Txn),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Args)]
@@ -152,6 +158,29 @@ pub(super) struct Run {
     /// Stops when standard input ends, as `highwater cluster` asks of its processes.
     #[arg(long)]
     pub(super) stop_at_eof: bool,
+}
+
+// Jobs, and the files that bind them. No comment for clap, as above.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+pub(super) struct Bound {
+    /// The system; the first one if none is named.
+    system: Option<String>,
+    /// Its jobs; all of them if none is named.
+    jobs: Vec<String>,
+    /// A job file, laid over the embedded one; as for `run`.
+    #[arg(short, long = "config", value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Sets one key, as for `run`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+}
+
+impl Bound {
+    /// The same for `run`.
+    pub(super) fn run(&self) -> Run {
+        let Bound { system, jobs, config, sets } = self.clone();
+        Run { system, jobs, config, sets, ..Run::default() }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod control;
 mod generate;
 mod inspect;
 mod leash;
+mod letters;
 mod list;
 mod log;
 mod place;
@@ -25,6 +26,7 @@ mod plan;
 mod progress;
 mod run;
 mod stop;
+mod txn;
 
 use std::process::ExitCode;
 
@@ -86,6 +88,8 @@ fn command(cli: &Cli, registry: Registry) -> Result<ExitCode> {
         Some(Command::Generate(generate)) => generate::generate(generate, registry)?,
         Some(Command::Inspect(args)) => inspect::inspect(args)?,
         Some(Command::Stop(args)) => return stop::stop(args),
+        Some(Command::Letters(letters)) => letters::letters(letters, registry)?,
+        Some(Command::Txn(txn)) => txn::txn(txn, registry)?,
         Some(Command::List(list)) => list::list(list, registry)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -16,6 +16,7 @@
 //! one text, so what a crash leaves can be read up to the last whole epoch.
 
 mod disk;
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ use crate::error::{Error, Result};
 use crate::row::{Cell, Change, Mark, Origin, Rows};
 use crate::time::Time;
 use disk::{Disk, LocalDisk};
+pub(crate) use read::read;
 
 /// Options of the file sink.
 #[derive(Clone, Debug, Deserialize)]
@@ -56,20 +58,36 @@ pub enum Format {
     Jsonl,
 }
 
+impl Options {
+    /// What its lines are.
+    ///
+    /// # Errors
+    ///
+    /// Neither the name says it nor `format`.
+    fn kind(&self) -> Result<Format> {
+        self.format.or_else(|| format_of(&self.path)).ok_or_else(|| {
+            let path = self.path.display();
+            Error::config(format!("`{path}` does not say its format"))
+                .hint("end the name in .csv or .jsonl, or set `format`")
+        })
+    }
+}
+
+/// What a file is called until it is whole.
+fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
 /// Binds a file to a view.
 ///
 /// # Errors
 ///
 /// The name does not say the format and the options do not either.
 pub fn open(options: Options, view: &View, common: &Common) -> Result<Box<dyn Sink>> {
-    let Options { path, format } = options;
-    let format = match format.or_else(|| format_of(&path)) {
-        Some(format) => format,
-        None => {
-            return Err(Error::config(format!("`{}` does not say its format", path.display()))
-                .hint("end the name in .csv or .jsonl, or set `format`"));
-        }
-    };
+    let format = options.kind()?;
+    let path = options.path;
     let lines = Lines::new(format, view, common);
     Ok(Box::new(FileSink { path, lines, common: *common, keeps: false, past: Past::None }))
 }
@@ -84,6 +102,7 @@ fn format_of(path: &Path) -> Option<Format> {
     }
 }
 
+/// Whether the name says that a file is packed.
 fn is_packed(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "gz")
 }
@@ -110,9 +129,7 @@ enum Past {
 
 impl FileSink {
     fn partial(&self) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".partial");
-        name.into()
+        partial(&self.path)
     }
 }
 

@@ -29,9 +29,12 @@ mod marker;
 mod messages;
 mod plain;
 mod producer;
+mod read;
+pub mod replay;
 #[cfg(test)]
 mod tests;
 mod transaction;
+pub mod txn;
 mod writer;
 
 use std::sync::Arc;
@@ -48,6 +51,7 @@ use courier::KafkaCourier;
 use messages::Form;
 use plain::PlainCourier;
 use producer::{producer, transactional};
+pub(crate) use read::read;
 use writer::KafkaWriter;
 
 /// Options of the Kafka sink. The keys of [`Security`](crate::source::kafka::Security) stand beside
@@ -80,6 +84,20 @@ impl<'de> Deserialize<'de> for Options {
         let (security, mut options) = apart(input, |rest| Options::deserialize(rest))?;
         security.add_to(&mut options.client).map_err(serde::de::Error::custom)?;
         Ok(options)
+    }
+}
+
+impl Options {
+    /// The defaults, for a topic.
+    fn of(topic: &str, brokers: &str, client: &ClientSettings) -> Options {
+        Options {
+            topic: topic.to_owned(),
+            brokers: brokers.to_owned(),
+            partitions: partitions(),
+            linger: linger(),
+            transaction_timeout: transaction_timeout(),
+            client: client.clone(),
+        }
     }
 }
 

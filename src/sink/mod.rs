@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod blackhole;
+pub(crate) mod cells;
 pub mod coalesce;
 pub mod console;
 pub mod courier;

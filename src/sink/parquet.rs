@@ -26,6 +26,7 @@ mod courier;
 #[cfg(feature = "s3")]
 mod objects;
 mod part;
+mod read;
 mod schema;
 mod storage;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use crate::error::{Error, Result};
 use crate::objects::{Place, S3Options};
 use crate::row::Type;
 use courier::ParquetCourier;
+pub(crate) use read::read;
 use storage::Storage;
 use writer::ParquetWriter;
 

@@ -20,6 +20,7 @@
 mod connection;
 mod courier;
 mod epochs;
+mod read;
 mod statements;
 mod table;
 #[cfg(feature = "testing")]
@@ -39,6 +40,7 @@ use crate::error::{Error, Result};
 use connection::{Connection, Server};
 use courier::PostgresCourier;
 use epochs::Epochs;
+pub(crate) use read::read;
 use table::Table;
 use writer::PostgresWriter;
 

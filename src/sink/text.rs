@@ -221,6 +221,39 @@ fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The bytes of a text in base64 with padding; nothing if it is none.
+///
+/// ```
+/// use highwater::sink::text::from_base64;
+/// assert_eq!(from_base64("/wAQ").as_deref(), Some(&[0xff, 0, 0x10][..]));
+/// assert_eq!(from_base64("YQ==").as_deref(), Some(&b"a"[..]));
+/// assert_eq!(from_base64("Y"), None);
+/// ```
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let digits = text.trim_end_matches('=').as_bytes();
+    let padding = text.len() - digits.len();
+    if !text.len().is_multiple_of(4) || 2 < padding {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for chunk in digits.chunks(4) {
+        let mut bits = 0_u32;
+        for place in 0..4 {
+            bits = bits << 6 | u32::from(chunk.get(place).map_or(Some(0), |byte| digit(*byte))?);
+        }
+        bytes.extend_from_slice(&bits.to_be_bytes()[1..chunk.len()]);
+    }
+    Some(bytes)
+}
+
 /// Most characters of a cell on the console; a longer one ends with `…`.
 pub const CONSOLE_CHARS_MAX: usize = 32;
 

@@ -82,6 +82,12 @@ pub trait Source {
     /// The partition cannot be read from there.
     fn open(&mut self, partition: u32, from: &Start, wake: Wake) -> Result<Box<dyn Partition>>;
 
+    /// Which log it reads, of those that have had the name one after another, where the service
+    /// tells: positions in another one say nothing about it.
+    fn log(&self) -> Option<u64> {
+        None
+    }
+
     /// What calls a partition, in messages: the topic, or the path of its file.
     fn name(&self, partition: u32) -> String;
 
@@ -171,6 +177,8 @@ pub struct Batch {
     pub events: Option<Decoded>,
     /// Offset behind the last record, also where records were skipped.
     pub next_offset: i64,
+    /// Positions before the first record that the service had lost when they were asked for.
+    pub lost: u64,
     /// No record behind this batch lies before this time: a promise of the source itself, such as
     /// a script makes.
     pub promise: Option<Millis>,
@@ -219,6 +227,7 @@ impl Batch {
         self.bytes.clear();
         self.records.clear();
         self.cut.clear();
+        self.lost = 0;
         self.events = None;
     }
 

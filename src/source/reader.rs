@@ -317,6 +317,7 @@ impl Reader {
             return Err(Error::config(error).hint("it was made anew: start the job again"));
         }
         if self.known == 0 {
+            self.check_marks(count)?;
             self.readers = self.context.peers.min(count as usize).max(1);
         }
         for id in self.known..count {
@@ -374,6 +375,7 @@ impl Reader {
             self.batch.clear();
             self.batch.next_offset = before;
             reading.last = reading.partition.poll(&mut self.batch)?;
+            reading.state.ledger.gaps += self.batch.lost;
             failpoint!("source.after_poll");
             more |= reading.last == Poll::Ready;
             if let Poll::After(pause) = reading.last {

@@ -1,8 +1,11 @@
-//! A real Kafka broker: one node, without a container. `services.md` has the measurements.
+//! A real Kafka broker, without a container: one node, or one of three (`cluster.rs`).
+//! `services.md` has the measurements.
 //!
 //! The jars come from Maven once and lie in the cache folder under the hash of their list, with a
 //! class archive beside them that halves the cost of a start. All state lies in the server's own
 //! folder; the ports are free ones and stay the same over restarts.
+
+mod cluster;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use std::time::Duration;
 use super::maven::Jars;
 use super::process::{Process, find_program, free_port, run, tail};
 use super::{Scratch, Skip, or_skip};
+pub use cluster::KafkaCluster;
 
 /// How long a start may take; a busy machine needs ten seconds, and a restart after SIGKILL waits
 /// for the end of the broker's old session.
@@ -78,7 +82,7 @@ impl KafkaServer {
     /// As [`KafkaServer::start`].
     pub fn start_on(dir: &Path, port: u16) -> Result<KafkaServer, Skip> {
         let install = Install::get()?;
-        let server = install.server(dir, port)?;
+        let server = install.server(dir, &Node::alone(port)?)?;
         server.launched()
     }
 
@@ -91,7 +95,7 @@ impl KafkaServer {
     pub fn start_secure(dir: &Path) -> Result<KafkaServer, Skip> {
         let install = Install::get()?;
         let (plain, secure) = (port()?, port()?);
-        let mut server = install.server(dir, plain)?;
+        let mut server = install.server(dir, &Node::alone(plain)?)?;
         make_certificate(&server.dir)?;
         let settings = server.dir.join("server.properties");
         let text = fs::read_to_string(&settings)
@@ -210,6 +214,12 @@ impl KafkaServer {
 
     /// Starts the process and waits for it.
     fn launch(&mut self, options: &[&str]) -> Result<(), Skip> {
+        self.spawn(options)?;
+        self.ready()
+    }
+
+    /// Starts the process.
+    fn spawn(&mut self, options: &[&str]) -> Result<(), Skip> {
         let log = self.dir.join("server.log");
         // The log of an earlier start says that it was ready, too.
         let _ = fs::rename(&log, self.dir.join("server.log.before"));
@@ -217,10 +227,19 @@ impl KafkaServer {
         java.args(options).args(["-XX:TieredStopAtLevel=1", "-Xms64m", "-Xmx512m"]);
         java.args(["-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "kafka.Kafka"]);
         java.arg(self.dir.join("server.properties")).current_dir(&self.dir);
-        let mut process = Process::spawn(java, &self.dir).map_err(Skip::new)?;
-        process.wait(START_MAX, || tail(&log, 1 << 16).contains(READY))?;
-        self.process = Some(process);
+        self.process = Some(Process::spawn(java, &self.dir).map_err(Skip::new)?);
         Ok(())
+    }
+
+    /// Waits until it takes requests.
+    fn ready(&mut self) -> Result<(), Skip> {
+        let log = self.dir.join("server.log");
+        let Some(process) = &mut self.process else { return Err(Skip::new("no broker runs")) };
+        let waited = process.wait(START_MAX, || tail(&log, 1 << 16).contains(READY));
+        if waited.is_err() {
+            self.process = None;
+        }
+        waited
     }
 }
 
@@ -257,7 +276,7 @@ impl Install {
         let dir = self.0.dir.join("first");
         let _ = fs::remove_dir_all(&dir);
         let made = self.0.dir.join("kafka.jsa.partial");
-        let mut server = self.server(&dir, port()?)?;
+        let mut server = self.server(&dir, &Node::alone(port()?)?)?;
         server.launch(&[&format!("-XX:ArchiveClassesAtExit={}", made.display())])?;
         server.stop();
         let _ = fs::remove_dir_all(&dir);
@@ -266,19 +285,19 @@ impl Install {
     }
 
     /// A broker that does not run yet: its settings are written, its storage is formatted.
-    fn server(&self, dir: &Path, port: u16) -> Result<KafkaServer, Skip> {
+    fn server(&self, dir: &Path, node: &Node) -> Result<KafkaServer, Skip> {
         let failed = |error| Skip::new(format!("{}: {error}", dir.display()));
         fs::create_dir_all(dir).map_err(failed)?;
         let dir = dir.canonicalize().map_err(failed)?;
         let settings = dir.join("server.properties");
-        fs::write(&settings, properties(&dir, port, self::port()?)).map_err(failed)?;
+        fs::write(&settings, properties(&dir, node)).map_err(failed)?;
         if !dir.join("log/meta.properties").exists() {
             let mut java = self.java("log4j2-tools.xml");
             java.args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]);
             java.arg("-c").arg(&settings).args(["-t", "aGlnaHdhdGVyLXRlc3QtMQ"]);
             run(java)?;
         }
-        let secure_port = None;
+        let (port, secure_port) = (node.port, None);
         Ok(KafkaServer { install: self.clone(), dir, port, secure_port, process: None })
     }
 
@@ -291,21 +310,46 @@ fn port() -> Result<u16, Skip> {
     free_port().map_err(|error| Skip::new(format!("no free port: {error}")))
 }
 
-/// The settings of one node that is broker and controller.
-fn properties(dir: &Path, port: u16, controller: u16) -> String {
+/// A node, and how many there are.
+struct Node {
+    id: u32,
+    port: u16,
+    controller: u16,
+    /// All controllers, as the quorum names them.
+    voters: String,
+    /// How many copies there are of each partition.
+    replicas: u32,
+}
+
+impl Node {
+    fn alone(port: u16) -> Result<Node, Skip> {
+        let controller = self::port()?;
+        let voters = format!("1@127.0.0.1:{controller}");
+        Ok(Node { id: 1, port, controller, voters, replicas: 1 })
+    }
+}
+
+/// The settings of a node that is broker and controller.
+fn properties(dir: &Path, node: &Node) -> String {
     let log = dir.join("log").display().to_string();
+    let Node { id, port, controller, voters, replicas } = node;
+    let in_sync = replicas / 2 + 1;
     let mut text = format!(
         "\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={id}
+controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
+controller.quorum.election.timeout.ms=500
+controller.quorum.fetch.timeout.ms=1000
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={log}
 auto.create.topics.enable=false
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
 log.retention.ms=-1
 num.network.threads=2
 num.io.threads=2
@@ -319,12 +363,13 @@ broker.heartbeat.interval.ms=500
 message.max.bytes=10485760
 replica.fetch.max.bytes=10485760
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={replicas}
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 "
     );
     for topic in ["transaction.state.log", "share.coordinator.state.topic"] {
-        text += &format!("{topic}.num.partitions=4\n{topic}.replication.factor=1\n");
-        text += &format!("{topic}.min.isr=1\n");
+        text += &format!("{topic}.num.partitions=4\n{topic}.replication.factor={replicas}\n");
+        text += &format!("{topic}.min.isr={in_sync}\n");
     }
     text
 }

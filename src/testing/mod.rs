@@ -33,7 +33,7 @@ mod skip;
 pub use dice::Dice;
 pub use example::Example;
 #[cfg(feature = "testing")]
-pub use kafka::KafkaServer;
+pub use kafka::{KafkaCluster, KafkaServer};
 #[cfg(feature = "testing")]
 pub use postgres::PostgresServer;
 #[cfg(feature = "testing")]

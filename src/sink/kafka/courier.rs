@@ -13,6 +13,7 @@ use super::marker::{Marker, Markers};
 use super::messages::{Form, Messages};
 use super::producer::{Answers, transactional};
 use super::transaction::{CALL_MAX, Failure, Session, Trouble};
+use super::txn;
 use crate::error::{Error, Result};
 use crate::sink::Refusal;
 use crate::sink::courier::{Courier, Delivered, Delivery, Refused, Route};
@@ -84,6 +85,45 @@ impl KafkaCourier {
         Ok(self.session.insert(session))
     }
 
+    /// What is committed cannot be taken back.
+    fn refuse_behind(&self, last: Option<u64>) -> Result<()> {
+        let (topic, restored) = (&self.options.topic, self.route.restored);
+        let Some(found) = last.filter(|_| restored < last) else { return Ok(()) };
+        let kept = restored.unwrap_or(0);
+        Err(Error::config(format!(
+            "topic `{topic}` has the rows of epoch {found}, the checkpoint is that of {kept}: what \
+             was committed cannot be taken back"
+        ))
+        .hint("bring the damaged checkpoint back, or start anew with another topic"))
+    }
+
+    /// The last epoch that other shards have delivered in earlier attempts, also those that this
+    /// attempt has no worker for and its checkpoint does not name. One shard asks for all; where
+    /// groups cannot be listed, the others speak for themselves.
+    fn last_of_others(&self) -> Result<Option<u64>> {
+        let Route { job, sink, shard, generation, .. } = &self.route;
+        if *shard != 0 {
+            return Ok(None);
+        }
+        let prefix = format!("highwater.{job}.{sink}.");
+        let numbers = txn::numbers(&self.options, &prefix).unwrap_or_else(|error| {
+            tracing::warn!("shards of earlier attempts are not looked at: {error}");
+            vec![]
+        });
+        let mut last = None;
+        for number in numbers.into_iter().filter(|number| *number != 0) {
+            let group = format!("{prefix}{number}");
+            // Not the settled offset: a shard of this attempt may be at work. What that has
+            // delivered is not behind.
+            let markers = Markers::new(&self.options, &group, false)?;
+            let marker = markers.read(&self.options, &group, &self.route)?;
+            if marker.generation < *generation {
+                last = last.max(marker.last);
+            }
+        }
+        Ok(last)
+    }
+
     fn open(&mut self, alone: bool) -> Result<Session> {
         let kept = self.opening.take().filter(|opening| opening.alone == alone);
         let mut opening = match kept {
@@ -107,17 +147,9 @@ impl KafkaCourier {
 impl Courier for KafkaCourier {
     fn begin(&mut self) -> Result<Delivered> {
         self.session = None;
-        let Route { generation, life, restored, .. } = self.route;
+        let Route { generation, life, .. } = self.route;
         let marker = self.session(false)?.marker.clone();
-        if restored < marker.last {
-            let topic = &self.options.topic;
-            let (found, kept) = (marker.last.unwrap_or(0), restored.unwrap_or(0));
-            return Err(Error::config(format!(
-                "topic `{topic}` has the rows of epoch {found}, the checkpoint is that of {kept}: \
-                 what was committed cannot be taken back"
-            ))
-            .hint("bring the damaged checkpoint back, or start anew with another topic"));
-        }
+        self.refuse_behind(marker.last.max(self.last_of_others()?))?;
         // So that an earlier attempt finds out, whatever it does next.
         let marker = Marker { generation, life, ..marker };
         let none = Messages::default();

@@ -8,9 +8,11 @@
 //!
 //! The offset is committed by the transaction that holds the rows, so one is there if the other is.
 
+use std::time::Duration;
+
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +103,15 @@ impl Markers {
         group.ok_or_else(|| Error::bug("a consumer without a group"))
     }
 
+    /// The offsets of the group, or that they are not told in time.
+    pub(super) fn offsets(
+        &self,
+        list: TopicPartitionList,
+        wait: Duration,
+    ) -> KafkaResult<TopicPartitionList> {
+        self.consumer.committed_offsets(list, wait)
+    }
+
     /// The marker of a shard, of which nothing counts if it is about another life.
     ///
     /// # Errors
@@ -111,10 +122,7 @@ impl Markers {
         let trouble = Trouble { brokers, words: "" };
         let mut list = TopicPartitionList::with_capacity(1);
         list.add_partition(topic, 0);
-        let found = self
-            .consumer
-            .committed_offsets(list, CALL_MAX)
-            .map_err(|error| trouble.with(&error))?;
+        let found = self.offsets(list, CALL_MAX).map_err(|error| trouble.with(&error))?;
         let found = found.find_partition(topic, 0);
         let Some(found) = found.filter(|found| matches!(found.offset(), Offset::Offset(_))) else {
             return Ok(Marker::default());

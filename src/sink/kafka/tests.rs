@@ -4,6 +4,8 @@
 #[cfg(feature = "testing")]
 mod delivered;
 mod on_the_way;
+#[cfg(feature = "testing")]
+mod replayed;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -16,6 +16,7 @@ use super::marker::{Marker, is_about_group};
 use super::messages::Messages;
 use super::producer::{Answers, Heard, is_about_row, is_for_good};
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 use crate::letter::{Reason, Reject};
 use crate::sink::Refusal;
 
@@ -61,9 +62,11 @@ impl Session {
         // What an earlier transaction has left would be mistaken for an answer to this one.
         self.producer.context().take();
         let committed = self.records(options, messages, refused).and_then(|()| {
+            failpoint!("kafka.before_marker");
             let marker = marker(refused);
             let list = marker.list(&options.topic).map_err(Stop::Error)?;
             self.producer.send_offsets_to_transaction(&list, &self.group, CALL_MAX)?;
+            failpoint!("kafka.before_commit");
             self.producer.commit_transaction(CALL_MAX)?;
             Ok(marker)
         });
@@ -242,6 +245,6 @@ fn is_fenced(code: Option<RDKafkaErrorCode>) -> bool {
     matches!(code, Some(Fenced | ProducerFenced | InvalidProducerEpoch))
 }
 
-fn is_full(error: &KafkaError) -> bool {
+pub(super) fn is_full(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
 }

@@ -48,6 +48,8 @@ pub(super) enum Command {
 /// What the keeper found about the topic.
 pub(super) struct Findings {
     pub(super) partitions: AtomicU32,
+    /// The id that the topic had at the start, if brokers told it in time.
+    pub(super) id: Option<(i64, i64)>,
     failure: Mutex<Option<Error>>,
 }
 
@@ -96,9 +98,9 @@ struct Keeper {
 pub(super) fn start(duty: Duty) -> Result<Handle> {
     let (commands, inbox) = mpsc::channel();
     let partitions = AtomicU32::new(duty.partitions);
-    let findings = Arc::new(Findings { partitions, failure: Mutex::default() });
     // Now, so that a topic that is made anew at any time from here on is noticed.
     let id = topic_id(&duty.client, &duty.client.topic, ANSWER_MAX);
+    let findings = Arc::new(Findings { partitions, id, failure: Mutex::default() });
     let mut keeper = Keeper {
         duty,
         findings: findings.clone(),

@@ -43,6 +43,7 @@ use self::partition::KafkaPartition;
 use self::publish::Publisher;
 use crate::config::DataLoss;
 use crate::error::{Error, Result};
+use crate::hash;
 use crate::source::{Connector, Partition, Source, Start, Wake};
 
 /// A topic, as one worker reads it.
@@ -166,6 +167,10 @@ impl Source for KafkaSource {
             self.opened.remove(&partition);
         }
         Ok(Box::new(opened?))
+    }
+
+    fn log(&self) -> Option<u64> {
+        self.keeper.findings.id.map(|(high, low)| hash::of(&(high, low)))
     }
 
     fn name(&self, partition: u32) -> String {

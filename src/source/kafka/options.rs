@@ -103,6 +103,18 @@ const NO_GROUP: &str = "highwater";
 pub(super) const STATISTICS_MS: u64 = 2_000;
 
 impl Options {
+    /// A topic that is read from its beginning.
+    pub fn new(topic: &str, brokers: &str, client: &ClientSettings) -> Options {
+        Options {
+            topic: topic.to_owned(),
+            brokers: brokers.to_owned(),
+            start: Start::Earliest,
+            group: None,
+            refresh: refresh_default(),
+            client: client.clone(),
+        }
+    }
+
     /// The settings of a client that reads no partition: it only looks.
     pub(super) fn look_config(&self) -> Result<ClientConfig> {
         client_config(&self.brokers, &self.client)

@@ -32,6 +32,8 @@ pub(super) struct KafkaPartition {
     position: Option<i64>,
     /// Whether the end was behind the last thing that came out of the queue.
     at_end: bool,
+    /// Positions that were gone, until a poll says so.
+    lost: u64,
 }
 
 impl KafkaPartition {
@@ -60,7 +62,7 @@ impl KafkaPartition {
             _ => None,
         };
         let client = client.clone();
-        Ok(KafkaPartition { queue, client, seat, keeper, number, position, at_end: false })
+        Ok(KafkaPartition { queue, client, seat, keeper, number, position, at_end: false, lost: 0 })
     }
 
     /// Reads on elsewhere, after a position was refused.
@@ -70,6 +72,8 @@ impl KafkaPartition {
         self.client.consumer().incremental_unassign(&list).map_err(refused)?;
         self.queue.cut_again().ok_or_else(|| no_queue(&self.client, self.number))?;
         self.client.consumer().incremental_assign(&list).map_err(refused)?;
+        let behind = self.position.map_or(0, |position| offset - position);
+        self.lost += u64::try_from(behind).unwrap_or(0);
         self.position = Some(offset);
         self.at_end = false;
         Ok(())
@@ -107,6 +111,7 @@ impl Partition for KafkaPartition {
 
     fn poll(&mut self, batch: &mut Batch) -> Result<Poll> {
         self.obey()?;
+        batch.lost = std::mem::take(&mut self.lost);
         let mut trouble = None;
         while !batch.is_full() {
             let Some(message) = self.queue.next() else { break };

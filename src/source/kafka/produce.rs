@@ -327,6 +327,27 @@ impl Admin {
         (0..self.partitions(topic)?).map(end).collect()
     }
 
+    /// The broker that leads each partition of a topic, and how many copies are in sync; a
+    /// partition without a leader is left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::create_topic`].
+    pub fn leaders(&self, topic: &str) -> Result<BTreeMap<u32, (i32, usize)>> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), ADMIN_MAX)
+            .map_err(|error| self.failed(topic, &error))?;
+        let found = metadata.topics().iter().filter(|found| found.name() == topic);
+        let partitions = found.flat_map(|topic| topic.partitions());
+        let led = partitions.filter(|partition| 0 <= partition.leader());
+        let leader = |partition: &rdkafka::metadata::MetadataPartition| {
+            let number = u32::try_from(partition.id()).unwrap_or(u32::MAX);
+            (number, (partition.leader(), partition.isr().len()))
+        };
+        Ok(led.map(leader).collect())
+    }
+
     /// How many partitions a topic has; none if it is not there.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Reader, ReaderPlan, Reading};
 use crate::checkpoint::{At, Contribution, PartitionMark, SLICE, memory_name};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::lateness::Watermark;
 use crate::runtime::Context;
@@ -48,6 +48,27 @@ impl Reader {
         (start, state)
     }
 
+    /// Refuses positions that are those of another log, or of partitions that are no more.
+    pub(super) fn check_marks(&self, count: u32) -> Result<()> {
+        let agent = self.context.agent.as_ref();
+        let marks = agent.and_then(|agent| agent.checkpoints.marks(&self.plan.name));
+        let marks = marks.unwrap_or_default();
+        let (now, before) = (self.plan.source.log(), marks.iter().map(|mark| mark.partition + 1));
+        let before = before.max().unwrap_or(0);
+        let is_other = |then: u64| now.is_some_and(|now| then != now);
+        let error = if count < before {
+            format!("it had {before} partitions at the checkpoint and now has {count}")
+        } else if marks.iter().filter_map(|mark| mark.log).any(is_other) {
+            "what it reads was deleted and made anew since the checkpoint".into()
+        } else {
+            return Ok(());
+        };
+        Err(Error::config(error).hint(
+            "positions of the checkpoint say nothing about it: bring the old one back, or set \
+             another `checkpoint.path` to start anew",
+        ))
+    }
+
     /// Remembers of a partition what the checkpoint says of it.
     pub(super) fn recall(&mut self, id: u32) -> Result<()> {
         let Some(agent) = &self.context.agent else { return Ok(()) };
@@ -61,6 +82,7 @@ impl Reader {
     /// Where the partitions stand, for a checkpoint.
     fn marks(&self) -> Contribution {
         failpoint!("source.before_record_offsets");
+        let log = self.plan.source.log();
         let mark = |Reading { state, partition, hold, .. }: &Reading| PartitionMark {
             partition: state.id,
             next_offset: state.next_offset.or_else(|| partition.position()),
@@ -69,6 +91,7 @@ impl Reader {
             decided: hold.decided(),
             promised: self.settled,
             ledger: state.ledger,
+            log,
         };
         let marks = self.partitions.iter().map(mark).collect();
         Contribution::Source(self.plan.name.clone(), marks)

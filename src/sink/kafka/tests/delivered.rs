@@ -187,6 +187,29 @@ fn a_job_that_goes_further_back_is_refused() {
 }
 
 #[test]
+fn what_a_worker_that_is_no_more_has_delivered_cannot_be_taken_back_either() {
+    let Some(server) = KafkaServer::shared() else { return };
+    let test = Shop::new(server, "tx-back-workers", view(&["n"], None));
+    let of = |shard, generation, restored| {
+        test.courier_of(Route { shard, ..route(&test.topic, generation, restored) })
+    };
+    for (shard, epoch) in [(0, 5), (3, 7)] {
+        let mut courier = of(shard, 200, None);
+        begin(&mut *courier).unwrap();
+        deliver(&mut *courier, epoch, &finals([shard as i64])).unwrap();
+    }
+    // One worker alone goes on, from a checkpoint that does not name the other.
+    let error = begin(&mut *of(0, 201, Some(5))).unwrap_err();
+    assert!(error.message().contains("epoch 7, the checkpoint is that of 5"), "{error}");
+    assert_eq!(begin(&mut *of(0, 202, Some(7))), Ok(last(5)));
+    // Another shard of the same attempt is not behind, whatever it has delivered meanwhile.
+    let mut other = of(3, 203, Some(7));
+    begin(&mut *other).unwrap();
+    deliver(&mut *other, 9, &finals([9])).unwrap();
+    assert_eq!(begin(&mut *of(0, 203, Some(7))), Ok(last(5)));
+}
+
+#[test]
 fn rows_that_are_too_large_are_refused_and_told_again_until_a_checkpoint_has_their_letters() {
     let Some(server) = KafkaServer::shared() else { return };
     let admin = Admin::new(&server.brokers(), &ClientSettings::default()).unwrap();
