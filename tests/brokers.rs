@@ -136,10 +136,6 @@ fn disturb(cluster: &mut KafkaCluster, admin: &Admin, job: &mut Running) {
 
 #[test]
 fn rows_are_committed_once_and_in_order_however_often_the_leader_dies() {
-    if std::env::var_os("HIGHWATER_TORTURE").is_none() {
-        eprintln!("skipped: `make torture` alone runs it");
-        return;
-    }
     let dir = Scratch::new("brokers-job");
     let calm = dir.path().join("calm.jsonl");
     let undisturbed = Running::start(chat(&format!("file={{path={calm:?}}}")), dir.path(), "calm");

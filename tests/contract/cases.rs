@@ -100,29 +100,38 @@ impl Case {
     }
 }
 
-/// Those of this process whose servers are installed; `console` has a process of its own.
-pub(super) fn all() -> Vec<Case> {
-    let mut cases = vec![blackhole_case(), memory_case(), file_case(), parquet_folder()];
-    cases.extend(parquet_bucket());
-    cases.extend(kafka());
-    cases.extend(postgres());
-    cases
-}
+/// Makes a case, if its server is installed.
+type Make = fn() -> Option<Case>;
+
+/// All cases but that of `console`, which has a process of its own.
+pub(super) const ALL: [Make; 11] = [
+    blackhole_case,
+    memory_case,
+    file_case,
+    parquet_folder,
+    parquet_bucket,
+    kafka_plain,
+    kafka_transactions,
+    kafka_taken_back,
+    postgres_keyed,
+    postgres_keyless,
+    postgres_updates,
+];
 
 /// Drops rows: all that there is to see is that it takes them.
-fn blackhole_case() -> Case {
+fn blackhole_case() -> Option<Case> {
     let case = Case::new("blackhole", "blackhole", String::new());
-    Case { promises: Guarantee::Idempotent, reader: None, ..case }
+    Some(Case { promises: Guarantee::Idempotent, reader: None, ..case })
 }
 
-fn memory_case() -> Case {
+fn memory_case() -> Option<Case> {
     let name = "the sinks' contract";
     let reader = move || {
         let log = memory::collector(name).log();
         log.into_iter().map(|(_, cells)| of_cells(&cells)).collect()
     };
     let case = Case::new("memory", "memory", format!("name = \"{name}\""));
-    Case { reader: Some(Box::new(reader)), ..case }
+    Some(Case { reader: Some(Box::new(reader)), ..case })
 }
 
 fn of_cells(cells: &[Cell]) -> (i64, String) {
@@ -137,7 +146,7 @@ fn of_json(line: &str) -> (i64, String) {
     (row["n"].as_i64().expect("a number"), row["word"].as_str().expect("a word").to_owned())
 }
 
-fn file_case() -> Case {
+fn file_case() -> Option<Case> {
     let scratch = Scratch::new("contract-file");
     let path = scratch.path().join("rows.jsonl");
     let options = format!("path = {:?}", path.to_str().expect("a text"));
@@ -146,13 +155,13 @@ fn file_case() -> Case {
         // Until its end it has another name.
         Err(_) => vec![],
     };
-    Case {
+    Some(Case {
         promises: Guarantee::ExactlyOnce,
         looks_early: true,
         reader: Some(Box::new(reader)),
         _scratch: Some(scratch),
         ..Case::new("file", "file", options)
-    }
+    })
 }
 
 /// The rows in the files of a folder that a reader sees.
@@ -171,17 +180,17 @@ fn of_folder(folder: &Path) -> Seen {
     .collect()
 }
 
-fn parquet_folder() -> Case {
+fn parquet_folder() -> Option<Case> {
     let scratch = Scratch::new("contract-parquet");
     let folder = scratch.path().join("views");
     let options = format!("path = {:?}\nroll_every = \"1ms\"", folder.to_str().expect("a text"));
-    Case {
+    Some(Case {
         promises: Guarantee::ExactlyOnce,
         looks_early: true,
         reader: Some(Box::new(move || of_folder(&folder))),
         _scratch: Some(scratch),
         ..Case::new("parquet", "parquet", options)
-    }
+    })
 }
 
 fn parquet_bucket() -> Option<Case> {
@@ -202,59 +211,73 @@ fn parquet_bucket() -> Option<Case> {
     })
 }
 
-fn kafka() -> Vec<Case> {
-    let Some(server) = KafkaServer::shared() else { return vec![] };
-    let case = |name, topic: &'static str, exactly_once| {
-        let brokers = server.brokers();
-        let options = format!("topic = \"{topic}\"\nbrokers = \"{brokers}\"");
-        let reader = move || {
-            let records = crate::recovery::kafka::records(server, topic);
-            records.iter().map(|(_, value)| of_json(value)).collect()
-        };
-        Case {
-            common: Common { exactly_once, ..Common::default() },
-            reader: Some(Box::new(reader)),
-            ..Case::new(name, "kafka", options)
-        }
+fn kafka(name: &'static str, topic: &'static str, exactly_once: bool) -> Option<Case> {
+    let server = KafkaServer::shared()?;
+    let options = format!("topic = \"{topic}\"\nbrokers = \"{}\"", server.brokers());
+    let reader = move || {
+        let records = crate::recovery::kafka::records(server, topic);
+        records.iter().map(|(_, value)| of_json(value)).collect()
     };
-    let plain = case("kafka", "contract.plain", false);
-    let transactions = case("kafka exactly once", "contract.transactions", true);
-    // Each attempt waits until the broker has ended the transaction of the one before.
-    let transactions = Case { promises: Guarantee::ExactlyOnce, calls: 14, ..transactions };
-    // Rows that may go again wait for their checkpoint, too.
-    let again = case("kafka, taken back", "contract.again", false);
-    let common = Common { updates: true, takes_back: true, ..Common::default() };
-    let again = Case { promises: Guarantee::Idempotent, common, ..again };
-    vec![Case { promises: Guarantee::Idempotent, ..plain }, again, transactions]
+    Some(Case {
+        common: Common { exactly_once, ..Common::default() },
+        promises: Guarantee::Idempotent,
+        reader: Some(Box::new(reader)),
+        ..Case::new(name, "kafka", options)
+    })
 }
 
-fn postgres() -> Vec<Case> {
-    let Some(server) = PostgresServer::shared() else { return vec![] };
-    let url = server.create_database("contract").expect("a database");
-    let case = |name, table: &'static str, key: &[&str]| {
-        let options =
-            format!("url = \"{url}\"\ntable = \"{table}\"\nepochs_table = \"{table}_epochs\"");
-        let reader = move || {
-            let rows = server.query_in("contract", &format!("SELECT n, word FROM {table}"));
-            let row = |row: Vec<String>| (row[0].parse().expect("a number"), row[1].clone());
-            rows.expect("a table").into_iter().map(row).collect()
-        };
-        Case {
-            view: view(key),
-            promises: Guarantee::ExactlyOnce,
-            looks_early: true,
-            reader: Some(Box::new(reader)),
-            ..Case::new(name, "postgres", options)
-        }
+fn kafka_plain() -> Option<Case> {
+    kafka("kafka", "contract.plain", false)
+}
+
+fn kafka_transactions() -> Option<Case> {
+    let case = kafka("kafka exactly once", "contract.transactions", true)?;
+    // Each attempt waits until the broker has ended the transaction of the one before.
+    Some(Case { promises: Guarantee::ExactlyOnce, calls: 14, ..case })
+}
+
+/// Rows that may go again wait for their checkpoint, too.
+fn kafka_taken_back() -> Option<Case> {
+    let common = Common { updates: true, takes_back: true, ..Common::default() };
+    Some(Case { common, ..kafka("kafka, taken back", "contract.again", false)? })
+}
+
+fn postgres(name: &'static str, table: &'static str, key: &[&str]) -> Option<Case> {
+    let server = PostgresServer::shared()?;
+    let database = format!("contract_{table}");
+    let url = server.create_database(&database).expect("a database");
+    let options =
+        format!("url = \"{url}\"\ntable = \"{table}\"\nepochs_table = \"{table}_epochs\"");
+    let reader = move || {
+        let rows = server.query_in(&database, &format!("SELECT n, word FROM {table}"));
+        let row = |row: Vec<String>| (row[0].parse().expect("a number"), row[1].clone());
+        rows.expect("a table").into_iter().map(row).collect()
     };
-    let updates = Case {
+    Some(Case {
+        view: view(key),
+        promises: Guarantee::ExactlyOnce,
+        looks_early: true,
+        reader: Some(Box::new(reader)),
+        ..Case::new(name, "postgres", options)
+    })
+}
+
+fn postgres_keyed() -> Option<Case> {
+    postgres("postgres", "keyed", &["n"])
+}
+
+fn postgres_keyless() -> Option<Case> {
+    postgres("postgres, no key", "keyless", &[])
+}
+
+fn postgres_updates() -> Option<Case> {
+    Some(Case {
         common: Common { updates: true, ..Common::default() },
         change: Change::Upsert,
         promises: Guarantee::Idempotent,
         keeps_one_by_key: true,
-        ..case("postgres, updates", "updated", &["n"])
-    };
-    vec![case("postgres", "keyed", &["n"]), case("postgres, no key", "keyless", &[]), updates]
+        ..postgres("postgres, updates", "updated", &["n"])?
+    })
 }
 
 /// Tells the copy of this test that is the process whose output is read.

@@ -46,10 +46,6 @@ fn listed(dir: &Path, letters: &str) -> (Vec<String>, Value) {
 
 #[test]
 fn letters_are_the_same_from_every_store() {
-    if std::env::var_os("HIGHWATER_TORTURE").is_none() {
-        eprintln!("skipped: `make torture` alone runs it");
-        return;
-    }
     let scratch = Scratch::new("letter-stores");
     let dir = scratch.path();
     let file = |name: &str| format!("dead_letters={{file={{path={:?}}}}}", dir.join(name));

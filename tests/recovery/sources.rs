@@ -48,10 +48,6 @@ fn run(dir: &Path, server: &KafkaServer, more: &str) -> Ended {
 
 #[test]
 fn a_topic_that_is_not_that_of_the_checkpoint_is_refused_and_lost_positions_are_counted_if_told() {
-    if std::env::var_os("HIGHWATER_TORTURE").is_none() {
-        eprintln!("skipped: `make torture` alone runs it");
-        return;
-    }
     let Some(server) = KafkaServer::shared() else { return };
     let scratch = Scratch::new("faults");
     let dir = scratch.path();
