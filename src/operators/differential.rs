@@ -98,12 +98,9 @@ pub fn differential<'s>(
     let mut builder = OperatorBuilder::new("close".into(), scope);
     let activator = scope.activator_for(builder.operator_info().address);
     context.operators.borrow_mut().push(activator);
-    let owner = |update: &Update<Loose>| {
-        let ((_, hash, ..), _) = &update.0;
-        u64::from(hash::group(*hash))
-    };
     let peers = context.peers as u64;
-    let route = move || Exchange::new(move |update: &Update<Loose>| owner(update) % peers);
+    let owner = move |((_, hash, ..), _): &Loose| u64::from(hash::group(*hash)) % peers;
+    let route = || Exchange::new(move |update: &Update<Loose>| owner(&update.0));
     let mut merged = builder.new_input(merged.inner, route());
     let mut parts = builder.new_input(parts, route());
     let mut announced = builder.new_input(announcements, Pipeline);

@@ -337,7 +337,15 @@ fn key_of(put: &Put, key: &[usize], row: &[u8]) -> Bytes {
 }
 
 /// The changes of one key in one epoch, row by row.
-type Net = BTreeMap<Bytes, isize>;
+type Net = BTreeMap<Bytes, Sum>;
+
+/// What the changes of a row come to.
+#[derive(Default)]
+struct Sum {
+    all: isize,
+    /// Those of them that were restored: the sink has seen what they come to.
+    restored: isize,
+}
 
 /// Gathers changes until their epoch is complete.
 struct Closer {
@@ -358,9 +366,11 @@ impl Closer {
 
     fn take(&mut self, epoch: u64, key: Bytes, row: Bytes, change: isize) {
         // What was restored is shown again.
-        let epoch = epoch.max(self.begins);
-        let net = self.epochs.entry(epoch).or_default().entry(key).or_default();
-        *net.entry(row).or_default() += change;
+        let at = epoch.max(self.begins);
+        let sum =
+            self.epochs.entry(at).or_default().entry(key).or_default().entry(row).or_default();
+        sum.all += change;
+        sum.restored += if epoch < at { change } else { 0 };
     }
 
     /// The first epoch of which something has arrived.
@@ -382,24 +392,22 @@ impl Closer {
         self.promises.take_before(epoch);
         let over = self.promises.watermark();
         let mut rows = Rows::default();
-        // A row that came with the restore and went in the same epoch is still in the sink.
-        let went = if 0 < epoch && epoch == self.begins { 0 } else { -1 };
         for net in changes.into_values() {
-            self.write(&net, (went, over), &mut rows);
+            self.write(&net, over, &mut rows);
         }
         Some((epoch, rows))
     }
 
-    /// What becomes of a key: the greatest of the rows that came, else a delete of what went: whose
-    /// changes are `went` or less.
-    fn write(&mut self, net: &Net, (went, over): (isize, Millis), rows: &mut Rows) {
+    /// What becomes of a key: the greatest of the rows that came, else a delete of what went; what
+    /// was restored and went in the same epoch is still in the sink.
+    fn write(&mut self, net: &Net, over: Millis, rows: &mut Rows) {
         let origin = Origin::Record(Position::default());
-        if let Some((row, _)) = net.iter().rfind(|(_, change)| 0 < **change) {
+        if let Some((row, _)) = net.iter().rfind(|(_, sum)| 0 < sum.all) {
             let mark = Mark { change: Change::Upsert, origin };
             if let Err(misfit) = (self.sink.put)(row, mark, rows) {
                 self.letters.push(refused(&self.sink.name, misfit));
             }
-        } else if let Some((row, _)) = net.iter().find(|(_, change)| **change <= went) {
+        } else if let Some((row, _)) = net.iter().find(|(_, sum)| sum.all < 0 || 0 < sum.restored) {
             let mut gone = Rows::default();
             let put = (self.sink.put)(row, Mark { change: Change::Delete, origin }, &mut gone);
             if put.is_ok() && !self.is_forgotten(&gone.cells, over) {
@@ -498,6 +506,11 @@ mod tests {
         closer.take(7, key(1), row(1, 60), 1);
         closer.take(7, key(2), row(2, 60), 1);
         closer.take(8, key(2), row(2, 60), -1);
+        // Nobody has seen these: not what came and went by the restore, nor what did so behind it.
+        for epoch in [7, 8] {
+            closer.take(epoch, key(epoch as u8), row(3, 60), 1);
+            closer.take(epoch, key(epoch as u8), row(3, 60), -1);
+        }
         let (epoch, rows) = closer.next(Some(9)).unwrap();
         assert_eq!(epoch, 8);
         let expect = [(Change::Upsert, Cell::I64(1)), (Change::Delete, Cell::I64(2))];

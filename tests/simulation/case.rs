@@ -276,7 +276,7 @@ impl Case {
         let disk = Arc::new(self.disk.attach(faults));
         let mut job = self.job()?;
         let store = Directory::open_on(disk, Path::new("/checkpoints"))?;
-        let store = Witness { store, published: self.published.clone() };
+        let store = Witness { store, published: self.published.clone(), tried: Mutex::default() };
         let options = Options { keep: self.dice.between(1, 4) as usize, age_max: seconds(600) };
         let generation = host.wall_time().micros().unsigned_abs();
         runtime::resume_from(&mut job, Arc::new(store), options, generation)?;
@@ -437,6 +437,8 @@ fn compare(what: &str, mut found: Vec<String>, mut expected: Vec<String>) -> Res
 struct Witness {
     store: Directory,
     published: Arc<Mutex<Published>>,
+    /// What was published last, without an answer that it was: it is there if it is read again.
+    tried: Mutex<Vec<u8>>,
 }
 
 impl Witness {
@@ -466,15 +468,22 @@ impl Store for Witness {
     }
 
     fn publish(&self, name: &str, bytes: &[u8]) -> Result<bool> {
-        let done = self.store.publish(name, bytes)?;
-        if done {
-            self.look(bytes);
+        self.tried.lock().unwrap().clear();
+        let outcome = self.store.publish(name, bytes);
+        match outcome {
+            Ok(true) => self.look(bytes),
+            _ => bytes.clone_into(&mut self.tried.lock().unwrap()),
         }
-        Ok(done)
+        outcome
     }
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.store.get(name)
+        let found = self.store.get(name)?;
+        let tried = std::mem::take(&mut *self.tried.lock().unwrap());
+        if found.as_ref().is_some_and(|bytes| !bytes.is_empty() && *bytes == tried) {
+            self.look(&tried);
+        }
+        Ok(found)
     }
 
     fn list(&self) -> Result<Vec<String>> {
