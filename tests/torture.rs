@@ -8,6 +8,8 @@
 //! Views go in turn to files, which are told their length by the manifest, and to Parquet, which is
 //! delivered; letters to Parquet.
 
+mod earlier;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -213,7 +215,13 @@ impl Case {
             }
         };
         let at = format!("{}, job {job}: {}", self.system.name, history.join(", "));
-        for (view, lines) in self.left(&dir) {
+        self.assert_same((&dir, &at), &ended);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// What a job leaves behind is what a run without a fault has left.
+    fn assert_same(&self, (dir, at): (&Path, &str), ended: &Ended) {
+        for (view, lines) in self.left(dir) {
             let expected = &self.expected[&view];
             let missing: Vec<_> = expected.iter().filter(|line| !lines.contains(line)).collect();
             let twice = lines.windows(2).find(|pair| pair[0] == pair[1]);
@@ -222,9 +230,8 @@ impl Case {
         }
         // A kill behind the last manifest leaves nothing to do, and nothing to count.
         if !ended.err.contains("was read to the end") {
-            assert_eq!(self.counts(&ended), self.ledgers, "{at}: {}", ended.err);
+            assert_eq!(self.counts(ended), self.ledgers, "{at}: {}", ended.err);
         }
-        fs::remove_dir_all(&dir).unwrap();
     }
 
     /// An attempt that is killed, or ends before. Of several processes, how the one ends that is
