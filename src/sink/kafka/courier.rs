@@ -132,8 +132,8 @@ impl KafkaCourier {
         };
         match opening.begin(&self.options, &self.id, &self.route) {
             Ok(marker) => {
-                let group = opening.after.group()?;
-                Ok(Session { producer: opening.producer, group, marker })
+                let group = Arc::new(opening.after.group()?);
+                Ok(Session { producer: Arc::new(opening.producer), group, marker })
             }
             Err(error) => {
                 let is_of_use = opening.producer.client().fatal_error().is_none();

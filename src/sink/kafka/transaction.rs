@@ -4,12 +4,14 @@
 //! well. Here the producer is dropped instead: the next one has the same id, and the brokers end
 //! whatever the earlier one has left open before they answer to it.
 
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Options;
 use super::marker::{Marker, is_about_group};
@@ -23,6 +25,9 @@ use crate::sink::Refusal;
 /// How long one call waits for its answer, or records for the answer to one of them.
 pub(super) const CALL_MAX: Duration = Duration::from_secs(5);
 
+/// How much longer than it was told a call may take.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The pause between two looks at the answers, as in `writer.rs`.
 const PAUSE: Duration = Duration::from_micros(500);
 
@@ -30,8 +35,8 @@ const SENDS_PER_LOOK: usize = 512;
 
 /// A producer that may begin transactions, and what its shard has delivered.
 pub(super) struct Session {
-    pub(super) producer: BaseProducer<Answers>,
-    pub(super) group: ConsumerGroupMetadata,
+    pub(super) producer: Arc<BaseProducer<Answers>>,
+    pub(super) group: Arc<ConsumerGroupMetadata>,
     pub(super) marker: Marker,
 }
 
@@ -65,7 +70,7 @@ impl Session {
             failpoint!("kafka.before_marker");
             let marker = marker(refused);
             let list = marker.list(&options.topic).map_err(Stop::Error)?;
-            self.producer.send_offsets_to_transaction(&list, &self.group, CALL_MAX)?;
+            self.send(list)?;
             failpoint!("kafka.before_commit");
             self.producer.commit_transaction(CALL_MAX)?;
             Ok(marker)
@@ -112,6 +117,20 @@ impl Session {
             self.wait(&mut answers, &mut until)?;
         }
         Ok(())
+    }
+
+    /// Adds the marker. librdkafka waits for ever if the coordinator of the group goes away at the
+    /// wrong moment (its issues 5456 and 5511), so a thread does it, which is left behind then: the
+    /// next producer fences this one, whatever it does when it wakes up.
+    fn send(&self, marker: TopicPartitionList) -> Result<(), Stop> {
+        let (producer, group) = (self.producer.clone(), self.group.clone());
+        let (answer, answered) = mpsc::channel();
+        let send = move || {
+            let _ = answer.send(producer.send_offsets_to_transaction(&marker, &group, CALL_MAX));
+        };
+        let spawned = thread::Builder::new().name("kafka marker".into()).spawn(send);
+        spawned.map_err(|error| Stop::Error(Error::unreachable(format!("no thread: {error}"))))?;
+        Ok(answered.recv_timeout(CALL_MAX + GRACE).map_err(|_| Stop::Silence)??)
     }
 
     /// Counts the answers that are there.
