@@ -11,6 +11,7 @@ pub(crate) mod kafka;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 mod postgres;
+mod rivals;
 #[cfg(feature = "s3")]
 mod s3;
 mod sources;

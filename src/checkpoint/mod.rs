@@ -18,6 +18,7 @@ mod block;
 #[cfg(feature = "s3")]
 mod bucket;
 mod changes;
+mod claim;
 mod collect;
 mod disk;
 mod find;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 pub use agent::{Agent, At, Contribution};
 pub use block::{BlockWriter, Blocks, Damage, Kind, VERSION};
+pub use claim::Claim;
 pub use collect::{Note, Part};
 pub use disk::{Disk, DiskFile, FileSystem};
 pub use find::{Inspected, inspect};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::claim::Claim;
 use super::manifest::Manifest;
 use super::store::{Directory, Store};
 use crate::error::{Error, Kind, Result};
@@ -37,6 +38,19 @@ impl Place {
             objects::Place::Folder(path) => Ok(Arc::new(Directory::open(path)?)),
             #[cfg(feature = "s3")]
             objects::Place::Bucket(bucket) => Ok(Arc::new(super::bucket::Objects::open(bucket)?)),
+        }
+    }
+
+    /// The right to go on from the checkpoints there, for the process that decides about them.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Unreachable`: another process has it. Kind `Config`: the folder cannot be written.
+    pub fn claim(&self) -> Result<Claim> {
+        match &self.0 {
+            objects::Place::Folder(path) => Claim::of_folder(path),
+            #[cfg(feature = "s3")]
+            objects::Place::Bucket(_) => Ok(Claim::none()),
         }
     }
 

@@ -13,13 +13,14 @@ use super::control::Known;
 use super::leash::Leash;
 use super::place::Place;
 use super::{Registry, log, plan, progress};
+use crate::checkpoint::Claim;
 use crate::config::{self, COMPAT, Config, Kinds};
 use crate::control::{self, JobPanel, Seat};
 use crate::error::{Error, Result, nearest};
 use crate::observe::status::Role;
 use crate::runtime::{
     self, Among, Dataflow, Job, Patience, Stop, Surroundings, Workers, bind, check, check_claims,
-    patiently, resume, run as run_jobs, run_among, wall_time,
+    claim, patiently, resume, run as run_jobs, run_among, wall_time,
 };
 use crate::sink::kinds::SINK_NAMES;
 use crate::source::kinds::SOURCE_NAMES;
@@ -84,7 +85,8 @@ fn run_known(
     (configs, place, leash): (Configs, Option<Place>, Option<Leash>),
     (stop, panel): (&Stop, &JobPanel),
 ) -> Result<()> {
-    let Prepared { bound, jobs, cluster } = prepare(args, workers, (configs, registry), stop)?;
+    let Prepared { bound, jobs, cluster, claims } =
+        prepare(args, workers, (configs, registry), stop)?;
     if let Some(leash) = leash.filter(|_| jobs.iter().all(|job| job.checkpoints.is_some())) {
         leash.is_saved();
     }
@@ -126,6 +128,8 @@ fn run_known(
     if let Some(path) = &args.latency {
         progress::write_latencies(&boards, path)?;
     }
+    // All is written.
+    drop(claims);
     outcome
 }
 
@@ -136,6 +140,8 @@ struct Prepared {
     /// Without those whose input was read to its end before.
     jobs: Vec<Arc<Job>>,
     cluster: config::Cluster,
+    /// Keep other processes from running them.
+    claims: Vec<Claim>,
 }
 
 /// Binds jobs, finds the checkpoints they go on from, and looks whether everything is there.
@@ -145,7 +151,9 @@ fn prepare(
     (configs, registry): (Configs, Registry),
     stop: &Stop,
 ) -> Result<Prepared> {
-    let mut prepared = Prepared { bound: vec![], jobs: vec![], cluster: Default::default() };
+    let cluster = config::Cluster::default();
+    let mut prepared = Prepared { bound: vec![], jobs: vec![], cluster, claims: vec![] };
+    let is_first = workers.process.as_ref().and_then(Indices::one).unwrap_or(0) == 0;
     let mut said = BTreeSet::new();
     for (dataflow, config) in configs {
         if prepared.bound.is_empty() {
@@ -168,6 +176,12 @@ fn prepare(
         };
         let mut job = bind(dataflow, &config, &around)?;
         let patience = Patience { attempts: config.connect.attempts, every: config.connect.every };
+        if is_first {
+            patiently(patience, stop, "checkpoints", || {
+                prepared.claims.extend(claim(&job, &config.checkpoint)?);
+                Ok(())
+            })?;
+        }
         patiently(patience, stop, "checkpoints", || resume(&mut job, &config.checkpoint))?;
         let job = Arc::new(job);
         prepared.bound.push(job.clone());

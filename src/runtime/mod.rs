@@ -20,7 +20,7 @@ pub use claims::check_claims;
 pub use context::{Clock, Context, EpochPositions, Failure, OnFailure, Phase, WallClock};
 pub use dataflow::Dataflow;
 pub use job::{BoundSink, BoundSource, Job};
-pub use resume::{resume, resume_from, will_keep};
+pub use resume::{claim, resume, resume_from, will_keep};
 pub use run::{Among, Patience, Workers, check, patiently, run, run_among, run_on};
 pub use stop::Stop;
 pub use ticks::{Pace, Ticker};

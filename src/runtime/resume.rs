@@ -5,10 +5,21 @@ use std::sync::Arc;
 use super::build::LETTERS;
 use super::job::{BoundSink, Job};
 use super::wall_time;
-use crate::checkpoint::{Checkpoints, Options, Place, Store, sink_name};
+use crate::checkpoint::{Checkpoints, Claim, Options, Place, Store, sink_name};
 use crate::config::Checkpoint;
 use crate::error::Result;
 use crate::failpoint::failpoint;
+
+/// Keeps other processes from going on from the checkpoints of a job; `None` without any. For
+/// process 0, before it asks for the checkpoint.
+///
+/// # Errors
+///
+/// Kind `Unreachable`: another process runs the job. Kind `Config`: the place cannot be used.
+pub fn claim(job: &Job, config: &Checkpoint) -> Result<Option<Claim>> {
+    let Some(path) = &config.path else { return Ok(None) };
+    Place::new(path, &config.s3)?.of_job(&job.name).claim().map(Some)
+}
 
 /// Finds the checkpoint that a job goes on from, and tells its sinks; does nothing for a job
 /// without checkpoints.
