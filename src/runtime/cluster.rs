@@ -15,8 +15,8 @@
 //!
 //! timely's own connect phase would print on standard output, wait for ever, and panic at the
 //! first port scan. A secret tells who connects; what is sent then is encrypted by TLS alone
-//! (`tls.rs`). So the sockets listen on loopback, unless the host file or `--bind` names another address, and on every
-//! network only with a secret.
+//! (`tls.rs`). So the sockets listen on loopback, unless the host file or `--bind` names another
+//! address, and on every network only with a secret.
 
 mod call;
 mod fingerprint;

@@ -90,6 +90,7 @@ pub(super) enum Fault {
     /// It is something else.
     Stranger,
     /// One side refuses the other; a sentence without its subject, who is the other side.
+    #[cfg_attr(not(feature = "cluster-tls"), expect(dead_code, reason = "TLS alone says it"))]
     Refused(String),
 }
 

@@ -288,7 +288,7 @@ fn pair(tls: &Tls) -> (Link, Link) {
 fn both_directions_carry_much_at_once_and_each_ends_by_itself() {
     let Some((own, _dir)) = authority("tls-stream") else { return };
     let (one, other) = pair(&read(&own.sign("right").expect("a certificate")));
-    let data: Vec<u8> = (0..8u32 << 20).map(|at| (at * 7 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..8u32 << 20).map(|at| ((at * 7) >> 3) as u8).collect();
     std::thread::scope(|scope| {
         for link in [&one, &other] {
             let (mut reads, mut writes) =
