@@ -36,7 +36,7 @@ mod view;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use engine::{Checkpoint, Cluster, Connect, Flow};
+pub use engine::{Checkpoint, Cluster, Connect, Flow, Tls};
 pub use environment::{ENVIRONMENT, EnvironmentName};
 pub use http::{Http, Listen};
 pub use options::{duration, options, size};

@@ -5,6 +5,8 @@ mod network;
 mod strangers;
 mod supervisor;
 pub(crate) mod support;
+#[cfg(feature = "cluster-tls")]
+mod tls;
 
 use std::path::Path;
 use std::process::Command;

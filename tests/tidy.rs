@@ -81,7 +81,7 @@ const IMPURE: [&str; 13] = [
 ];
 
 /// Each client crate, and the rooms that may name it.
-const CLIENTS: [(&str, &[&str]); 9] = [
+const CLIENTS: [(&str, &[&str]); 10] = [
     ("hyper", &["src/control/server.rs", "src/control/client.rs"]),
     ("hyper_util", &["src/control/server.rs", "src/control/client.rs"]),
     ("http_body_util", &["src/control/server.rs", "src/control/client.rs"]),
@@ -89,6 +89,7 @@ const CLIENTS: [(&str, &[&str]); 9] = [
     ("parquet", &["src/sink/parquet.rs", "src/sink/parquet/", "bench/harness/limits/writers/"]),
     ("rdkafka", &["src/source/kafka/", "src/sink/kafka.rs", "src/sink/kafka/"]),
     ("rdkafka_sys", &["src/source/kafka/"]),
+    ("rustls", &["src/runtime/cluster/tls/"]),
     ("tokio_postgres", &["src/sink/postgres.rs", "src/sink/postgres/"]),
     (
         "tokio",

@@ -94,9 +94,10 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
         .map_err(|error| Error::storage(format!("cannot write to standard output: {error}")))
 }
 
-/// Looks at the secret and the host file of several processes.
+/// Looks at the secret, the certificates and the host file of several processes.
 fn look_at_place(workers: &WorkerArgs, config: &Config) -> Result<()> {
     place::secret(workers, &config.cluster)?;
+    place::tls(&config.cluster)?;
     match &workers.hostfile {
         Some(file) => cluster::addresses(Some(file), workers.processes).map(|_| ()),
         None => Ok(()),

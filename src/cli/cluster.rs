@@ -50,6 +50,7 @@ pub(super) fn cluster(args: &Run, cli: &Cli, registry: Registry) -> Result<ExitC
     };
     let share = share(&cli.workers)?;
     let has_secret = !place::secret(&cli.workers, &config)?.is_none();
+    place::tls(&config)?;
     let is_whole = share.0.len() == cli.workers.processes;
     // A secret of its own, where nobody else needs to know it.
     let secret = if has_secret || !is_whole { None } else { Some(Secret::generate()?) };

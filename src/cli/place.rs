@@ -7,7 +7,7 @@ use super::log;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::runtime::cluster::{self, Bind, Connect, Peers, Seat, Secret};
+use crate::runtime::cluster::{self, Bind, Connect, Peers, Seat, Secret, Tls};
 use crate::runtime::{Job, Stop};
 
 /// The variable by which `highwater cluster` gives its processes the secret that it has made.
@@ -78,6 +78,7 @@ impl Place {
             addresses: &self.addresses,
             bind: Bind { address: workers.bind.as_deref(), any: workers.bind_any },
             secret: &secret(workers, config)?,
+            tls: &tls(config)?,
             generation: kept().map(|kept| kept.generation()).max().unwrap_or(0),
             timeout: workers.connect_timeout,
             report: &report,
@@ -103,4 +104,9 @@ pub(super) fn secret(workers: &WorkerArgs, config: &config::Cluster) -> Result<S
         return secret.map_err(|error| error.within(SECRET));
     }
     config.secret_file.as_deref().map_or(Ok(Secret::none()), Secret::from_file)
+}
+
+/// With what the processes speak TLS to each other, if they do.
+pub(super) fn tls(config: &config::Cluster) -> Result<Tls> {
+    config.tls.as_ref().map_or(Ok(Tls::none()), Tls::from_files)
 }

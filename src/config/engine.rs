@@ -54,6 +54,9 @@ pub struct Cluster {
     /// `secret_file`: the file with the secret that all processes share, unless `--secret-file`
     /// names it. Default: there is none; `highwater cluster` makes one for its own processes.
     pub secret_file: Option<PathBuf>,
+    /// `tls`: the files with which processes speak TLS to each other; needs the Cargo feature
+    /// `cluster-tls`. Default: there are none, and what is sent is not encrypted.
+    pub tls: Option<Tls>,
     /// `frame_bytes_max`: the longest message between two workers; a longer one ends the process
     /// (75). Default: `"64MiB"`.
     pub frame_bytes_max: usize,
@@ -65,10 +68,22 @@ pub struct Cluster {
     pub restarts_max: usize,
 }
 
+/// `[cluster.tls]`: files in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// `cert`: the certificate of this process, and behind it those between it and the authority.
+    pub cert: PathBuf,
+    /// `key`: its private key; only its owner may read it.
+    pub key: PathBuf,
+    /// `ca`: the authority that has signed the certificates of all processes, or several.
+    pub ca: PathBuf,
+}
+
 impl Default for Cluster {
     fn default() -> Cluster {
         Cluster {
             secret_file: None,
+            tls: None,
             frame_bytes_max: 64 << 20,
             silence_max: seconds(15),
             restarts_max: 10,
@@ -83,6 +98,7 @@ impl Cluster {
         let silence_max = fields.interval("silence_max", "15s")?;
         let cluster = Cluster {
             secret_file: fields.text("secret_file", "/etc/highwater/secret")?.map(PathBuf::from),
+            tls: Tls::read(&mut fields)?,
             frame_bytes_max: frame_bytes_max.unwrap_or(defaults.frame_bytes_max),
             silence_max: silence_max.unwrap_or(defaults.silence_max),
             restarts_max: fields.count("restarts_max", 10)?.unwrap_or(defaults.restarts_max),
@@ -97,6 +113,29 @@ impl Cluster {
         }
         fields.finish()?;
         Ok(cluster)
+    }
+}
+
+impl Tls {
+    fn read(fields: &mut Fields<'_>) -> Result<Option<Tls>> {
+        if !fields.has("tls") {
+            return Ok(None);
+        }
+        let mut fields = fields.table("tls")?;
+        if !cfg!(feature = "cluster-tls") {
+            return Err(Error::config("this program was built without TLS between processes")
+                .hint("build it with the Cargo feature `cluster-tls`")
+                .within(fields.place()));
+        }
+        let mut file = |key: &'static str| match fields.text(key, "/etc/highwater/FILE.pem")? {
+            Some(file) => Ok(PathBuf::from(file)),
+            None => Err(Error::config(format!("`{key}` is missing"))
+                .hint("name all three files: `cert`, `key` and `ca`")
+                .within(fields.place())),
+        };
+        let tls = Tls { cert: file("cert")?, key: file("key")?, ca: file("ca")? };
+        fields.finish()?;
+        Ok(Some(tls))
     }
 }
 

@@ -54,6 +54,11 @@ impl<'a> Fields<'a> {
         self.table.remove(key)
     }
 
+    /// Whether a key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A table inside; an absent one has no keys.
     pub(super) fn table(&mut self, key: &'a str) -> Result<Fields<'a>> {
         let path = join(&self.path, key);

@@ -14,9 +14,9 @@
 //! a process that is started again never joins those who are about to end.
 //!
 //! timely's own connect phase would print on standard output, wait for ever, and panic at the
-//! first port scan. A secret tells who connects; it does not encrypt what is sent then. So the
-//! sockets listen on loopback, unless the host file or `--bind` names another address, and on every
-//! network only with a secret.
+//! first port scan. A secret tells who connects; what is sent then is encrypted by TLS alone
+//! (`tls.rs`). So the sockets listen on loopback, unless the host file or `--bind` names another
+//! address, and on every network only with a secret.
 
 mod call;
 mod fingerprint;
@@ -28,15 +28,16 @@ mod guest;
 pub(super) mod heartbeat;
 mod hello;
 mod hosts;
+mod link;
 mod lost;
 mod meeting;
 mod refusals;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wire;
 
-use std::net::TcpStream;
 use std::time::Duration;
 
 use timely::communication::allocator::zero_copy::stream::Stream;
@@ -50,9 +51,11 @@ pub use fingerprint::{fingerprint, resumed};
 pub use generation::Generation;
 pub use hello::Seat;
 pub use hosts::{Bind, addresses};
+pub use link::Link;
 pub use lost::lost_peer;
 pub use refusals::{Reason, Refusals};
 pub use secret::Secret;
+pub use tls::Tls;
 
 /// What the connect phase needs to know.
 pub struct Connect<'a> {
@@ -64,6 +67,8 @@ pub struct Connect<'a> {
     pub bind: Bind<'a>,
     /// What all processes know and nobody else.
     pub secret: &'a Secret,
+    /// Certificate, key and authority, if connections are under TLS.
+    pub tls: &'a Tls,
     /// Of process 0: the least number of the generation that it begins.
     pub generation: u64,
     /// How long the phase may take.
@@ -72,13 +77,13 @@ pub struct Connect<'a> {
     pub report: &'a dyn Fn(&str),
 }
 
-/// The sockets of a process, once all processes are there.
+/// The connections of a process, once all processes are there.
 #[derive(Debug)]
 pub struct Peers {
     /// Index of this process.
     pub index: usize,
     /// By process; `None` for this one.
-    pub sockets: Vec<Option<TcpStream>>,
+    pub links: Vec<Option<Link>>,
     /// The generation that all of them belong to.
     pub generation: Generation,
     /// Who was turned away meanwhile.
@@ -86,17 +91,17 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// The sockets as timely gets them: no message that it must not see comes through.
+    /// The connections as timely gets them: no message that it must not see comes through.
     pub(super) fn streams(
         self,
         threads: usize,
         frame_bytes_max: usize,
     ) -> Vec<Option<impl Stream + 'static>> {
         let own = self.index;
-        let checked = |(peer, socket): (usize, Option<TcpStream>)| {
-            Some(Checked::new(socket?, Limits::new(peer, own, threads, frame_bytes_max)))
+        let checked = |(peer, link): (usize, Option<Link>)| {
+            Some(Checked::new(link?, Limits::new(peer, own, threads, frame_bytes_max)))
         };
-        self.sockets.into_iter().enumerate().map(checked).collect()
+        self.links.into_iter().enumerate().map(checked).collect()
     }
 }
 
@@ -111,16 +116,19 @@ pub fn connect(options: &Connect<'_>, stop: &Stop) -> Result<Option<Peers>> {
     let Seat { index, processes, .. } = options.seat;
     let has_secret = !options.secret.is_none();
     let listener = hosts::listen(&options.addresses[index], options.bind, has_secret)?;
-    if !has_secret && listener.local_addr().is_ok_and(|address| !address.ip().is_loopback()) {
+    if !has_secret
+        && options.tls.is_none()
+        && listener.local_addr().is_ok_and(|address| !address.ip().is_loopback())
+    {
         tracing::warn!(
             "process {index} of the job can be reached by other machines, and has no secret: \
-             whoever connects first may pass for another process (--secret-file)"
+             whoever connects first may pass for another process (--secret-file, `cluster.tls`)"
         );
     }
     let Some(met) = meeting::meet(options, listener, stop)? else { return Ok(None) };
-    let Met { sockets, generation, refusals } = met;
-    for socket in sockets.iter().flatten() {
-        wire::prepare(socket).map_err(|error| {
+    let Met { links, generation, refusals } = met;
+    for link in links.iter().flatten() {
+        wire::prepare(link.socket()).map_err(|error| {
             Error::unreachable(format!("a socket between processes cannot be set up: {error}"))
         })?;
     }
@@ -128,5 +136,5 @@ pub fn connect(options: &Connect<'_>, stop: &Stop) -> Result<Option<Peers>> {
     if 0 < refusals.all() {
         (options.report)(&format!("process {index}: {refusals}"));
     }
-    Ok(Some(Peers { index, sockets, generation, refusals }))
+    Ok(Some(Peers { index, links, generation, refusals }))
 }

@@ -5,6 +5,8 @@
 //! developer, and a failure in CI ([`or_skip`]). Servers end with their values; those of a test run
 //! that was killed are ended by the next one ([`Scratch`]).
 
+#[cfg(feature = "testing")]
+pub mod certificates;
 mod dice;
 pub mod example;
 #[cfg(feature = "testing")]
@@ -30,6 +32,8 @@ pub mod simulation;
 #[cfg(feature = "testing")]
 mod skip;
 
+#[cfg(feature = "testing")]
+pub use certificates::Authority;
 pub use dice::Dice;
 pub use example::Example;
 #[cfg(feature = "testing")]

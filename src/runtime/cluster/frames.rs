@@ -10,10 +10,12 @@
 //! ```
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::ops::Range;
 
 use timely::communication::allocator::zero_copy::stream::Stream;
+
+use super::link::Link;
 
 /// Length of a header.
 const HEADER_BYTES: usize = 48;
@@ -121,22 +123,22 @@ impl Frames {
     }
 }
 
-/// A socket to a peer.
+/// A connection to a peer.
 #[derive(Debug)]
 pub(super) struct Checked {
-    socket: TcpStream,
+    link: Link,
     frames: Frames,
 }
 
 impl Checked {
-    pub(super) fn new(socket: TcpStream, limits: Limits) -> Checked {
-        Checked { socket, frames: Frames::new(limits) }
+    pub(super) fn new(link: Link, limits: Limits) -> Checked {
+        Checked { link, frames: Frames::new(limits) }
     }
 }
 
 impl Read for Checked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.socket.read(buffer)?;
+        let length = self.link.read(buffer)?;
         self.frames.pass(&buffer[..length])?;
         Ok(length)
     }
@@ -144,11 +146,11 @@ impl Read for Checked {
 
 impl Write for Checked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(bytes)
+        self.link.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.socket.flush()
+        self.link.flush()
     }
 }
 
@@ -156,22 +158,23 @@ impl Stream for Checked {
     /// timely makes one for its thread that reads and one for its thread that writes, before
     /// either has done anything.
     fn try_clone(&self) -> io::Result<Checked> {
-        Ok(Checked::new(self.socket.try_clone()?, self.frames.limits.clone()))
+        Ok(Checked::new(self.link.try_clone()?, self.frames.limits.clone()))
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.socket.set_nonblocking(nonblocking)
+        self.link.socket().set_nonblocking(nonblocking)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.socket.shutdown(how)
+        self.link.shutdown(how)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
+    use super::super::tls::Tls;
     use super::*;
 
     fn header(fields: [u64; 6]) -> Vec<u8> {
@@ -239,7 +242,8 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let mut peer = TcpStream::connect(address).expect("it listens");
         let (socket, _) = listener.accept().expect("a call");
-        let mut checked = Checked::new(socket, limits()).try_clone().expect("a clone");
+        let link = Link::called(socket, &Tls::none()).expect("a plain one");
+        let mut checked = Checked::new(link, limits()).try_clone().expect("a clone");
         let sent = message(20);
         peer.write_all(&sent).expect("it is open");
         let mut read = vec![0; sent.len()];

@@ -8,12 +8,13 @@
 //! time.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use super::call::{Answer, Call};
+use super::call::{ALIKE, Answer, Call, SHARE};
 use super::guest::{Guest, Heard};
 use super::hello::{Hello, Verdict};
+use super::link::Link;
 use super::refusals::{Reason, Refusals};
 use super::{Connect, Generation, wire};
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ const GO: u8 = b'g';
 /// What the meeting of all processes comes to.
 pub(super) struct Met {
     /// By process; `None` for this one.
-    pub(super) sockets: Vec<Option<TcpStream>>,
+    pub(super) links: Vec<Option<Link>>,
     pub(super) generation: Generation,
     pub(super) refusals: Refusals,
 }
@@ -56,8 +57,8 @@ pub(super) fn meet(
         meeting.call()?;
         meeting.forget();
         if let (true, Some(generation)) = (meeting.is_agreed()?, meeting.generation) {
-            let Meeting { peers: sockets, refusals, .. } = meeting;
-            return Ok(Some(Met { sockets, generation, refusals }));
+            let Meeting { peers: links, refusals, .. } = meeting;
+            return Ok(Some(Met { links, generation, refusals }));
         }
         if deadline <= Instant::now() {
             return Err(meeting.missing());
@@ -74,7 +75,7 @@ struct Meeting<'a> {
     guests: Vec<Guest>,
     /// To the processes with lower indices.
     calls: Vec<Call>,
-    peers: Vec<Option<TcpStream>>,
+    peers: Vec<Option<Link>>,
     /// Process 0: who has all its sockets. Others: whether process 0 knows that of them.
     ready: Vec<bool>,
     refusals: Refusals,
@@ -108,7 +109,7 @@ impl<'a> Meeting<'a> {
         for _ in 0..GUESTS_MAX {
             // What fails here is one caller's connection, or it will be met at the next turn.
             let Ok((stream, from)) = self.listener.accept() else { return };
-            self.guests.extend(Guest::new(stream, from));
+            self.guests.extend(Guest::new(stream, from, self.options.tls));
             if GUESTS_MAX < self.guests.len() {
                 let oldest = self.guests.remove(0);
                 self.refusals.count(oldest.from, Reason::Crowd, "too many others came after it");
@@ -124,7 +125,7 @@ impl<'a> Meeting<'a> {
             match guest.hear(own, self.options.secret) {
                 Heard::Little => self.guests.push(guest),
                 Heard::Hello(hello) => self.answer(guest, &hello),
-                Heard::Refused(reason, why) => self.refusals.count(guest.from, reason, why),
+                Heard::Refused(reason, why) => self.refusals.count(guest.from, reason, &why),
             }
         }
     }
@@ -133,14 +134,14 @@ impl<'a> Meeting<'a> {
     fn answer(&mut self, guest: Guest, hello: &Hello) {
         let (verdict, why) = self.judge(hello);
         let (index, from) = (hello.seat.index, guest.from);
-        let stream = guest.answer(verdict, self.options.secret);
+        let link = guest.answer(verdict, self.options.secret);
         if let Some(reason) = verdict.reason() {
             self.refusals.count(from, reason, &why);
         }
         if verdict == Verdict::Welcome
-            && let Some(stream) = stream
+            && let Some(link) = link
         {
-            self.take(index, stream);
+            self.take(index, link);
         }
         if verdict == Verdict::Generation && self.generation < hello.generation {
             self.begin_again("there is a newer generation");
@@ -173,30 +174,30 @@ impl<'a> Meeting<'a> {
             );
         }
         match &self.peers[index] {
-            Some(peer) if !wire::is_gone(peer) => {
+            Some(peer) if !peer.is_gone() => {
                 (Verdict::Taken, format!("there is a process {index} already"))
             }
             _ => (Verdict::Welcome, String::new()),
         }
     }
 
-    fn take(&mut self, index: usize, stream: TcpStream) {
+    fn take(&mut self, index: usize, link: Link) {
         let own = self.options.seat.index;
         (self.options.report)(&format!("process {own} is connected to process {index}"));
         self.ready[index] = false;
-        self.peers[index] = Some(stream);
+        self.peers[index] = Some(link);
     }
 
     /// Calls the processes with lower indices that are not there yet: process 0 first.
     fn call(&mut self) -> Result<()> {
-        let (seat, secret) = (self.options.seat, self.options.secret);
+        let seat = self.options.seat;
         for index in 0..self.calls.len() {
             let generation = self.generation;
             if self.peers[index].is_some() || (index != 0 && generation.is_none()) {
                 continue;
             }
             let own = |nonce| Hello::new(seat, generation, nonce);
-            let answer = self.calls[index].step(&self.options.addresses[index], own, secret);
+            let answer = self.calls[index].step(self.options, own);
             if let Some(answer) = answer {
                 self.is_answered(index, answer)?;
             }
@@ -205,14 +206,7 @@ impl<'a> Meeting<'a> {
     }
 
     fn is_answered(&mut self, to: usize, answer: Answer) -> Result<()> {
-        let Answer { own, other, verdict, stream } = answer;
-        if verdict == Verdict::Secret {
-            if !std::mem::replace(&mut self.calls[to].is_doubted, true) {
-                let address = &self.options.addresses[to];
-                tracing::warn!("process {to} ({address}) and this one do not share a secret");
-            }
-            return Ok(());
-        }
+        let Answer { own, other, verdict, link } = answer;
         if let Some(error) = verdict.refusal(&own, &other) {
             return Err(error);
         }
@@ -225,11 +219,11 @@ impl<'a> Meeting<'a> {
         }
         match verdict {
             Verdict::Welcome => {
-                self.calls[to].is_doubted = false;
+                self.calls[to].doubt = None;
                 if to == 0 {
                     self.generation = other.generation;
                 }
-                self.take(to, stream);
+                self.take(to, link);
             }
             Verdict::Generation if self.generation < other.generation => {
                 self.begin_again("there is a newer generation");
@@ -242,7 +236,7 @@ impl<'a> Meeting<'a> {
     /// Forgets those who have left.
     fn forget(&mut self) {
         for index in 0..self.peers.len() {
-            if self.peers[index].as_ref().is_some_and(wire::is_gone) {
+            if self.peers[index].as_ref().is_some_and(Link::is_gone) {
                 let own = self.options.seat.index;
                 (self.options.report)(&format!("process {own} has lost process {index}"));
                 self.peers[index] = None;
@@ -274,27 +268,27 @@ impl<'a> Meeting<'a> {
     /// Whether all processes have all sockets, and all know it.
     fn is_agreed(&mut self) -> Result<bool> {
         if self.options.seat.index == 0 {
-            for (peer, ready) in self.peers.iter().zip(&mut self.ready) {
-                let Some(peer) = peer.as_ref().filter(|_| !*ready) else { continue };
+            for (peer, ready) in self.peers.iter_mut().zip(&mut self.ready) {
+                let Some(peer) = peer.as_mut().filter(|_| !*ready) else { continue };
                 // Who has hung up is forgotten at the next turn.
                 *ready = matches!(wire::byte(peer), Ok(Some(READY)));
             }
             if !self.is_complete() || !self.ready[1..].iter().all(|ready| *ready) {
                 return Ok(false);
             }
-            let tell = |mut peer: &TcpStream| peer.write_all(&[GO]);
-            return match self.peers.iter().flatten().try_for_each(tell) {
+            let tell = |peer: &mut Link| peer.write_all(&[GO]);
+            return match self.peers.iter_mut().flatten().try_for_each(tell) {
                 Ok(()) => Ok(true),
                 Err(error) => Err(left(&format!("lost a process: {error}"))),
             };
         }
         if !self.ready[0] {
-            if let (true, Some(mut first)) = (self.is_complete(), self.peers[0].as_ref()) {
+            if let (true, Some(first)) = (self.is_complete(), self.peers[0].as_mut()) {
                 self.ready[0] = first.write_all(&[READY]).is_ok();
             }
             return Ok(false);
         }
-        let go = self.peers[0].as_ref().map(wire::byte);
+        let go = self.peers[0].as_mut().map(wire::byte);
         match (go, self.is_complete()) {
             (Some(Ok(Some(GO))), true) => Ok(true),
             (Some(Ok(Some(GO))), false) => Err(left("lost a process")),
@@ -320,22 +314,22 @@ impl<'a> Meeting<'a> {
             [missing] => format!("{missing} is not connected"),
             missing => format!("{} are not connected", missing.join(", ")),
         };
-        let mut doubted = self.calls.iter().filter(|call| call.is_doubted);
-        if let Some(call) = doubted.find(|call| self.peers[call.to].is_none()) {
-            let other = name(call.to);
-            return Error::config(format!("{other} and this process do not share a secret"))
-                .hint(SHARE);
+        let mut missed = self.calls.iter().filter(|call| self.peers[call.to].is_none());
+        if let Some((to, doubt)) = missed.find_map(|call| Some((call.to, call.doubt.as_ref()?))) {
+            return Error::config(doubt.of(&name(to))).hint(doubt.hint());
         }
         let error = Error::unreachable(format!("after {waited} s {what}"));
         if 0 < self.refusals.of(Reason::Secret) {
             return error.hint(format!("who did not know the secret was refused: {SHARE}"));
         }
+        if 0 < self.refusals.of(Reason::Tls) + self.refusals.of(Reason::Plaintext) {
+            return error.hint(format!(
+                "who did not speak as this process does was refused, the log says why: {ALIKE}"
+            ));
+        }
         error.hint("start every process with the same -n and host file, each with its own -p")
     }
 }
-
-/// What to do about secrets that differ.
-const SHARE: &str = "give all processes of a job the same --secret-file, or none of them one";
 
 fn left(what: &str) -> Error {
     Error::unreachable(format!("{what} before the job began")).hint("start the job again")

@@ -32,11 +32,15 @@ pub enum Reason {
     Generation,
     /// It goes on from another checkpoint.
     Checkpoint,
+    /// It speaks TLS where that is plain, or its certificate is refused.
+    Tls,
+    /// It speaks without TLS.
+    Plaintext,
 }
 
 impl Reason {
     /// All reasons with their names as labels.
-    const ALL: [(Reason, &'static str); 9] = [
+    const ALL: [(Reason, &'static str); 11] = [
         (Reason::HungUp, "hung_up"),
         (Reason::Stranger, "stranger"),
         (Reason::Slow, "slow"),
@@ -46,6 +50,8 @@ impl Reason {
         (Reason::Taken, "taken"),
         (Reason::Generation, "generation"),
         (Reason::Checkpoint, "checkpoint"),
+        (Reason::Tls, "tls"),
+        (Reason::Plaintext, "plaintext"),
     ];
 }
 
@@ -120,7 +126,7 @@ mod tests {
             assert_eq!(*reason as usize, index);
             (0..index).for_each(|_| refusals.count(from, *reason, "of a test"));
         }
-        assert_eq!((refusals.all(), refusals.of(Reason::Checkpoint)), (36, 8));
-        assert!(refusals.to_string().starts_with("36 connections refused: stranger 1, slow 2,"));
+        assert_eq!((refusals.all(), refusals.of(Reason::Checkpoint)), (55, 8));
+        assert!(refusals.to_string().starts_with("55 connections refused: stranger 1, slow 2,"));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -98,20 +98,25 @@ impl Secret {
     /// The file cannot be read, others may read it, or it is no secret.
     pub fn from_file(path: &Path) -> Result<Secret> {
         let place = format!("secret file {}", path.display());
-        let failed = |error| {
-            let hint = "make one such as `umask 077; head -c 32 /dev/urandom | base64 > FILE`";
-            Error::config(format!("cannot be read: {error}")).hint(hint).within(&place)
-        };
-        let file = File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(Error::config(format!("others may read it (mode {mode:04o})"))
-                .hint(format!("chmod 600 {}", path.display()))
-                .within(place));
-        }
+        let hint = "make one such as `umask 077; head -c 32 /dev/urandom | base64 > FILE`";
+        let file = open_private(path, &place, hint)?;
         let mut text = Vec::new();
-        file.take(2 * LENGTH_MAX as u64).read_to_end(&mut text).map_err(failed)?;
+        file.take(2 * LENGTH_MAX as u64)
+            .read_to_end(&mut text)
+            .map_err(|error| unreadable(&error, &place, hint))?;
         Secret::new(&text).map_err(|error| error.within(place))
+    }
+
+    /// The secret as it holds on one channel alone, of which `channel` is known to its two ends;
+    /// none stays none.
+    pub(super) fn bound(&self, channel: &[u8; 32]) -> Secret {
+        if self.is_none() {
+            return Secret::none();
+        }
+        let mut hmac = self.hmac();
+        hmac.update(b"highwater channel");
+        hmac.update(channel);
+        Secret(hmac.finalize().into_bytes().to_vec())
     }
 
     /// Whether there is none.
@@ -130,8 +135,7 @@ impl Secret {
     }
 
     fn digest(&self, role: Role, said: Said<'_>) -> Hmac<Sha256> {
-        let mut hmac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of HMAC has any length");
+        let mut hmac = self.hmac();
         hmac.update(match role {
             Role::Caller => b"highwater caller",
             Role::Called => b"highwater called",
@@ -139,6 +143,31 @@ impl Secret {
         [&said.caller[..], &said.called[..], said.more].iter().for_each(|part| hmac.update(part));
         hmac
     }
+
+    fn hmac(&self) -> Hmac<Sha256> {
+        Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of HMAC has any length")
+    }
+}
+
+/// Opens a file that only its owner may read.
+///
+/// # Errors
+///
+/// It cannot be read, or others may read it.
+pub(super) fn open_private(path: &Path, place: &str, hint: &str) -> Result<File> {
+    let file = File::open(path).map_err(|error| unreadable(&error, place, hint))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error, place, hint))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(Error::config(format!("others may read it (mode {mode:04o})"))
+            .hint(format!("chmod 600 {}", path.display()))
+            .within(place));
+    }
+    Ok(file)
+}
+
+fn unreadable(error: &io::Error, place: &str, hint: &str) -> Error {
+    Error::config(format!("cannot be read: {error}")).hint(hint).within(place)
 }
 
 /// Bytes that nobody can foresee.
@@ -174,6 +203,10 @@ mod tests {
         assert!(!secret.verifies(Role::Caller, Said { more: &[0], ..said }, &proof));
         let turned = Said { caller: &b, called: &a, more: &[] };
         assert!(!secret.verifies(Role::Caller, turned, &proof));
+        let (here, there) = (secret.bound(&[5; 32]), secret.bound(&[6; 32]));
+        assert!(!here.verifies(Role::Caller, said, &proof));
+        assert!(!here.verifies(Role::Caller, said, &there.prove(Role::Caller, said)));
+        assert!(Secret::none().bound(&[5; 32]).is_none());
         let mut flipped = proof;
         flipped[31] ^= 1;
         assert!(!secret.verifies(Role::Caller, said, &flipped));

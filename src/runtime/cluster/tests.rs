@@ -11,49 +11,51 @@ use super::*;
 use crate::error::Kind;
 use crate::time::{millis, seconds};
 
-type Met = JoinHandle<Result<Option<Peers>>>;
+pub(super) type Met = JoinHandle<Result<Option<Peers>>>;
 
-fn free(processes: usize) -> Vec<String> {
+pub(super) fn free(processes: usize) -> Vec<String> {
     let listen = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let listeners: Vec<TcpListener> = (0..processes).map(listen).collect();
     let address = |listener: &TcpListener| listener.local_addr().expect("an address").to_string();
     listeners.iter().map(address).collect()
 }
 
-fn seat(index: usize, processes: usize) -> Seat {
+pub(super) fn seat(index: usize, processes: usize) -> Seat {
     Seat { index, processes, threads: 1, fingerprint: 42, resumed: 7 }
 }
 
-fn secret() -> Secret {
+pub(super) fn secret() -> Secret {
     Secret::new(b"a secret of sixteen bytes or more").expect("a secret")
 }
 
 /// A process that is about to connect.
 #[derive(Clone)]
-struct Process {
-    seat: Seat,
-    addresses: Vec<String>,
-    bind: Option<String>,
-    secret: Secret,
-    timeout: Duration,
+pub(super) struct Process {
+    pub(super) seat: Seat,
+    pub(super) addresses: Vec<String>,
+    pub(super) bind: Option<String>,
+    pub(super) secret: Secret,
+    pub(super) tls: Tls,
+    pub(super) timeout: Duration,
 }
 
 impl Process {
-    fn new(index: usize, addresses: &[String]) -> Process {
+    pub(super) fn new(index: usize, addresses: &[String]) -> Process {
         Process {
             seat: seat(index, addresses.len()),
             addresses: addresses.to_vec(),
             bind: None,
             secret: secret(),
+            tls: Tls::none(),
             timeout: seconds(10),
         }
     }
 
-    fn start(self) -> Met {
+    pub(super) fn start(self) -> Met {
         self.start_until(&Stop::new())
     }
 
-    fn start_until(self, stop: &Stop) -> Met {
+    pub(super) fn start_until(self, stop: &Stop) -> Met {
         let stop = stop.clone();
         std::thread::spawn(move || {
             let options = Connect {
@@ -61,6 +63,7 @@ impl Process {
                 addresses: &self.addresses,
                 bind: Bind { address: self.bind.as_deref(), any: false },
                 secret: &self.secret,
+                tls: &self.tls,
                 generation: 0,
                 timeout: self.timeout,
                 report: &|_| {},
@@ -70,7 +73,7 @@ impl Process {
     }
 }
 
-fn start(index: usize, addresses: &[String]) -> Met {
+pub(super) fn start(index: usize, addresses: &[String]) -> Met {
     Process::new(index, addresses).start()
 }
 
@@ -78,16 +81,16 @@ fn start_for(timeout: Duration, index: usize, addresses: &[String]) -> Met {
     Process { timeout, ..Process::new(index, addresses) }.start()
 }
 
-fn peers(met: Met) -> Peers {
+pub(super) fn peers(met: Met) -> Peers {
     met.join().expect("no panic").expect("no error").expect("nobody asked for the end")
 }
 
-fn error(met: Met) -> Error {
+pub(super) fn error(met: Met) -> Error {
     met.join().expect("no panic").expect_err("an error")
 }
 
 /// Knocks until somebody listens.
-fn knock(address: &str) -> TcpStream {
+pub(super) fn knock(address: &str) -> TcpStream {
     let deadline = Instant::now() + seconds(5);
     loop {
         match TcpStream::connect(address) {
@@ -99,7 +102,7 @@ fn knock(address: &str) -> TcpStream {
 }
 
 /// Whether the other side hangs up within a second, without a word.
-fn is_hung_up(stream: &mut TcpStream) -> bool {
+pub(super) fn is_hung_up(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(seconds(1))).expect("a time");
     match stream.read(&mut [0]) {
         Ok(length) => length == 0,
@@ -142,6 +145,26 @@ fn hello(seat: Seat, generation: Option<Generation>) -> Hello {
     Hello::new(seat, generation, [9; 32])
 }
 
+pub(super) fn each_hears_every_other(met: &mut [Peers]) {
+    for from in met.iter_mut() {
+        for (to, link) in from.links.iter_mut().enumerate() {
+            assert_eq!(link.is_none(), to == from.index);
+            if let Some(link) = link {
+                link.write_all(&[from.index as u8]).expect("it is open");
+            }
+        }
+    }
+    for to in met.iter_mut() {
+        for (from, link) in to.links.iter_mut().enumerate() {
+            let Some(link) = link else { continue };
+            let mut byte = [9];
+            link.read_exact(&mut byte).expect("a byte");
+            let nodelay = link.socket().nodelay().ok();
+            assert_eq!((usize::from(byte[0]), nodelay), (from, Some(true)));
+        }
+    }
+}
+
 #[test]
 fn every_process_gets_a_socket_to_every_other() {
     let addresses = free(3);
@@ -149,22 +172,7 @@ fn every_process_gets_a_socket_to_every_other() {
     let mut met = met.map(peers);
     met.sort_by_key(|peers| peers.index);
     assert!(met.iter().all(|peers| peers.generation == met[0].generation));
-    for from in &met {
-        for (to, socket) in from.sockets.iter().enumerate() {
-            assert_eq!(socket.is_none(), to == from.index);
-            if let Some(mut socket) = socket.as_ref() {
-                socket.write_all(&[from.index as u8]).expect("it is open");
-            }
-        }
-    }
-    for to in &met {
-        for (from, socket) in to.sockets.iter().enumerate() {
-            let Some(mut socket) = socket.as_ref() else { continue };
-            let mut byte = [9];
-            socket.read_exact(&mut byte).expect("a byte");
-            assert_eq!((usize::from(byte[0]), socket.nodelay().ok()), (from, Some(true)));
-        }
-    }
+    each_hears_every_other(&mut met);
 }
 
 #[test]

@@ -7,19 +7,20 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use super::hello::HELLO_BYTES;
+use super::link::Link;
 
-/// A socket and the message of fixed size that comes in on it. Nothing that a stranger says takes
-/// more room than this.
+/// A connection and the message of fixed size that comes in on it. Nothing that a stranger says
+/// takes more room than this.
 pub(super) struct Wire {
-    pub(super) stream: TcpStream,
+    pub(super) link: Link,
     bytes: [u8; HELLO_BYTES],
     length: usize,
 }
 
 impl Wire {
     /// Takes a socket that does not block.
-    pub(super) fn new(stream: TcpStream) -> Wire {
-        Wire { stream, bytes: [0; HELLO_BYTES], length: 0 }
+    pub(super) fn new(link: Link) -> Wire {
+        Wire { link, bytes: [0; HELLO_BYTES], length: 0 }
     }
 
     /// The next message of `N` bytes once all of it is there, and no byte of the one behind it.
@@ -29,7 +30,7 @@ impl Wire {
     /// The other side has hung up.
     pub(super) fn receive<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         while self.length < N {
-            match self.stream.read(&mut self.bytes[self.length..N]) {
+            match self.link.read(&mut self.bytes[self.length..N]) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(length) => self.length += length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
@@ -98,21 +99,13 @@ pub(super) fn is_answered(stream: &TcpStream) -> io::Result<bool> {
 /// # Errors
 ///
 /// The other side has hung up.
-pub(super) fn byte(mut stream: &TcpStream) -> io::Result<Option<u8>> {
+pub(super) fn byte(link: &mut Link) -> io::Result<Option<u8>> {
     let mut byte = [0];
-    match stream.read(&mut byte) {
+    match link.read(&mut byte) {
         Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
         Ok(_) => Ok(Some(byte[0])),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Whether the other side has hung up.
-pub(super) fn is_gone(stream: &TcpStream) -> bool {
-    match stream.peek(&mut [0]) {
-        Ok(length) => length == 0,
-        Err(error) => error.kind() != ErrorKind::WouldBlock,
     }
 }
 
