@@ -69,7 +69,6 @@ pub(super) struct List {
     json: bool,
 }
 
-#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "this build cannot send"))]
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     #[command(flatten)]

@@ -14,7 +14,6 @@ pub(super) enum Txn {
     Abort(Abort),
 }
 
-#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "this build has no Kafka"))]
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
@@ -24,7 +23,6 @@ pub(super) struct List {
     json: bool,
 }
 
-#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "this build has no Kafka"))]
 #[derive(Debug, Args)]
 pub(super) struct Abort {
     #[command(flatten)]
