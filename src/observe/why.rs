@@ -244,7 +244,7 @@ pub fn instant(time: Time) -> String {
 /// use std::time::Duration;
 /// use highwater::observe::why::span;
 ///
-/// assert_eq!(span(Duration::from_millis(250)), "0.3 s");
+/// assert_eq!(span(Duration::from_millis(260)), "0.3 s");
 /// assert_eq!(span(Duration::from_secs(250)), "4 min 10 s");
 /// assert_eq!(span(Duration::from_secs(7_200)), "2 h");
 /// ```
