@@ -40,7 +40,8 @@ const MAGIC: [u8; 4] = *b"HWCP";
 /// Version of this form, and of what is in the blocks.
 pub const VERSION: u16 = 2;
 
-const HEADER_BYTES: usize = 12;
+/// Bytes of the header.
+pub(super) const HEADER_BYTES: usize = 12;
 
 /// In the place of a length: no block follows.
 const END: u32 = u32::MAX;

@@ -183,10 +183,10 @@ impl Manifest {
 const PREFIX: &str = "manifest-";
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn manifest() -> Manifest {
+    pub(in crate::checkpoint) fn manifest() -> Manifest {
         let mark = PartitionMark {
             partition: 3,
             next_offset: Some(i64::MAX),
