@@ -150,6 +150,22 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// A letter about a row of a view, whose record is not at hand, or that is made of many.
+    pub fn of_row(view: &Text, position: Position, reject: Reject) -> Letter {
+        Letter {
+            source: Text::default(),
+            position,
+            record_time: None,
+            event_time: None,
+            watermark: None,
+            key: None,
+            value: None,
+            reason: reject.reason,
+            detail: reject.detail,
+            place: Some(view.clone()),
+        }
+    }
+
     /// The columns of letters, wherever they are written.
     pub fn schema() -> Arc<Schema> {
         let mut columns = Vec::new();
@@ -322,17 +338,8 @@ mod tests {
     }
 
     fn example() -> Letter {
-        Letter {
-            source: "chat".into(),
-            position: Position::default(),
-            record_time: None,
-            event_time: None,
-            watermark: None,
-            key: None,
-            value: None,
-            reason: Reason::BadJson,
-            detail: String::new(),
-            place: None,
-        }
+        let reject = Reject::new(Reason::BadJson, "");
+        let letter = Letter::of_row(&Text::default(), Position::default(), reject);
+        Letter { source: "chat".into(), place: None, ..letter }
     }
 }

@@ -27,7 +27,7 @@ use timely::scheduling::Activator;
 
 use super::shell::letter_rows;
 use crate::checkpoint::Receipt;
-use crate::letter::Letter;
+use crate::letter::{Letter, Reject};
 use crate::row::{Origin, Position, Rows};
 use crate::runtime::{Context, Phase};
 use crate::sink::queue::{Answer, Queue};
@@ -377,18 +377,9 @@ impl Sink {
                 (Position::default(), format!(" (window {} to {})", window.start, window.end))
             }
         };
-        let letter = Letter {
-            source: Text::default(),
-            position,
-            record_time: None,
-            event_time: None,
-            watermark: None,
-            key: None,
-            value: None,
-            reason: refusal.reject.reason,
-            detail: refusal.reject.detail + &about,
-            place: Some(self.view.clone()),
-        };
+        let detail = refusal.reject.detail + &about;
+        let reject = Reject { detail, ..refusal.reject };
+        let letter = Letter::of_row(&self.view, position, reject);
         let letters = [letter];
         self.context.board.letters(&letters);
         let rows = letter_rows(&letters, &self.context.system);

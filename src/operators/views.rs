@@ -36,7 +36,7 @@ use timely::progress::frontier::MutableAntichain;
 use super::differential::Announcement;
 use super::shell::letter_rows;
 use crate::hash;
-use crate::letter::{Letter, Reason};
+use crate::letter::{Letter, Reason, Reject};
 use crate::row::{Cell, Change, Mark, Origin, Position, Rows};
 use crate::runtime::{Context, Phase};
 use crate::stream::{Plan, Put, ViewPlan, is_null_key};
@@ -423,18 +423,7 @@ impl Closer {
 }
 
 fn refused(view: &Text, misfit: String) -> Letter {
-    Letter {
-        source: Text::default(),
-        position: Position::default(),
-        record_time: None,
-        event_time: None,
-        watermark: None,
-        key: None,
-        value: None,
-        reason: Reason::RejectedBySink,
-        detail: misfit,
-        place: Some(view.clone()),
-    }
+    Letter::of_row(view, Position::default(), Reject::new(Reason::RejectedBySink, misfit))
 }
 
 #[cfg(test)]

@@ -176,18 +176,7 @@ impl<K: Key> Terminal<K> {
         let window = pane.window;
         let detail = format!("key {:?}, window {} to {}", pane.key, window.start, window.end);
         let reject = Reject::new(Reason::RejectedBySink, format!("{misfit} ({detail})"));
-        Letter {
-            source: Text::default(),
-            position: Position::default(),
-            record_time: None,
-            event_time: None,
-            watermark: None,
-            key: None,
-            value: None,
-            reason: reject.reason,
-            detail: reject.detail,
-            place: Some(self.view.clone()),
-        }
+        Letter::of_row(&self.view, Position::default(), reject)
     }
 }
 
