@@ -6,12 +6,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
 use clap::Args;
 
-use super::args::{Run, WorkerArgs};
+use super::args::{Bound, Run, WorkerArgs};
 use super::{Registry, log, place, plan, run};
 use crate::checkpoint::Place;
 use crate::config::Config;
@@ -24,16 +23,8 @@ use crate::runtime::{
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The system; the first one if none is named.
-    system: Option<String>,
-    /// Its jobs; all of them if none is named.
-    jobs: Vec<String>,
-    /// A job file, laid over the embedded one; as for `run`.
-    #[arg(short, long = "config", value_name = "FILE")]
-    config: Vec<PathBuf>,
-    /// Sets one key, as for `run`.
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    sets: Vec<String>,
+    #[command(flatten)]
+    bound: Bound,
     /// Makes what is missing: topics of Kafka, tables.
     #[arg(long)]
     create: bool,
@@ -47,14 +38,9 @@ pub(super) fn check(args: &Check, workers: &WorkerArgs, registry: Registry) -> R
     let mut findings =
         Findings { create: args.create, problems: vec![], made: vec![], notices: BTreeSet::new() };
     let (mut text, mut jobs) = (String::new(), Vec::new());
-    for dataflow in run::choose(args.system.as_deref(), &args.jobs, registry)? {
-        let bindings = Run {
-            config: args.config.clone(),
-            sets: args.sets.clone(),
-            compat: args.compat,
-            ..Run::default()
-        };
-        let config = match run::load(dataflow, &bindings) {
+    let bound = Run { compat: args.compat, ..args.bound.run() };
+    for dataflow in run::choose(bound.system.as_deref(), &bound.jobs, registry)? {
+        let config = match run::load(dataflow, &bound) {
             Ok(config) => config,
             Err(problem) => {
                 findings.problems.push(problem);
