@@ -55,7 +55,11 @@ impl Place {
     }
 
     /// The store there, to read it alone.
-    fn existing(&self) -> Result<Arc<dyn Store>> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::open`].
+    pub fn existing(&self) -> Result<Arc<dyn Store>> {
         match &self.0 {
             objects::Place::Folder(path) => Ok(Arc::new(Directory::existing(path))),
             #[cfg(feature = "s3")]
