@@ -7,7 +7,7 @@ mod differential;
 #[cfg(all(feature = "failpoints", feature = "parquet"))]
 mod failpoints;
 mod idle;
-pub(crate) mod kafka;
+mod kafka;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 mod postgres;

@@ -8,8 +8,8 @@ use highwater::source::{Batch, Poll, Source, Start};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The values of the committed records of a topic from some offsets on, sorted.
-pub(crate) fn values(brokers: &str, topic: &str, from: &[(u32, i64)]) -> Vec<String> {
+/// Keys and values of the committed records of a topic from some offsets on, sorted.
+pub(crate) fn records(brokers: &str, topic: &str, from: &[(u32, i64)]) -> Vec<(String, String)> {
     let options = Options::new(topic, brokers, &ClientSettings::default());
     let mut source = KafkaSource::connect(&options, Setup::default()).expect("the topic");
     let (mut all, mut batch) = (Vec::new(), Batch::default());
@@ -21,8 +21,11 @@ pub(crate) fn values(brokers: &str, topic: &str, from: &[(u32, i64)]) -> Vec<Str
             assert!(Instant::now() < deadline, "the end of {topic} is not reached");
             batch.clear();
             let poll = reader.poll(&mut batch).expect("records");
-            let text = |range| String::from_utf8(batch.slice(range).unwrap().to_vec()).unwrap();
-            all.extend(batch.records.iter().map(|record| text(&record.value)));
+            let text = |range| {
+                let bytes: &[u8] = batch.slice(range).unwrap_or_default();
+                String::from_utf8(bytes.to_vec()).expect("text")
+            };
+            all.extend(batch.records.iter().map(|record| (text(&record.key), text(&record.value))));
             match poll {
                 Poll::CaughtUp => break,
                 Poll::Ready => {}
@@ -32,4 +35,12 @@ pub(crate) fn values(brokers: &str, topic: &str, from: &[(u32, i64)]) -> Vec<Str
     }
     all.sort();
     all
+}
+
+/// Their values alone, sorted.
+pub(crate) fn values(brokers: &str, topic: &str, from: &[(u32, i64)]) -> Vec<String> {
+    let mut values: Vec<String> =
+        records(brokers, topic, from).into_iter().map(|(_, value)| value).collect();
+    values.sort();
+    values
 }

@@ -215,8 +215,8 @@ fn kafka(name: &'static str, topic: &'static str, exactly_once: bool) -> Option<
     let server = KafkaServer::shared()?;
     let options = format!("topic = \"{topic}\"\nbrokers = \"{}\"", server.brokers());
     let reader = move || {
-        let records = crate::recovery::kafka::records(server, topic);
-        records.iter().map(|(_, value)| of_json(value)).collect()
+        let values = crate::topics::values(&server.brokers(), topic, &[]);
+        values.iter().map(|value| of_json(value)).collect()
     };
     Some(Case {
         common: Common { exactly_once, ..Common::default() },

@@ -1,16 +1,14 @@
 //! Topics over kills of the job: who reads what is committed finds each row once.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use highwater::source::kafka::{KafkaSource, Options, Setup};
-use highwater::source::{Batch, Poll, Source, Start};
 use highwater::testing::{Dice, KafkaServer, Scratch};
 
 use super::{LIMIT, calm, create, kept, killed_when_ready, manifests};
 use crate::binary::highwater;
 use crate::cluster::support::Running;
+use crate::topics::records;
 
 /// A job takes a second or two before it delivers: slower than elsewhere, it is killed as often.
 const RATE: &str = "source.\"*\".max_rate_per_partition=900";
@@ -30,36 +28,6 @@ fn sinks(server: &KafkaServer, run: &str, more: &str) -> Vec<String> {
         format!("{port}={{{rows}{more}kafka={{topic=\"{topic}\",brokers=\"{brokers}\"}}}}")
     };
     TOPICS.iter().map(bind).collect()
-}
-
-/// The records of a topic that are committed, sorted: key and value.
-pub(crate) fn records(server: &KafkaServer, topic: &str) -> Vec<(String, String)> {
-    let text = format!("topic = \"{topic}\"\nbrokers = \"{}\"", server.brokers());
-    let options: Options = toml::from_str(&text).expect("options");
-    let mut source = KafkaSource::connect(&options, Setup::default()).expect("the topic");
-    let (mut all, mut batch) = (Vec::new(), Batch::default());
-    let deadline = Instant::now() + LIMIT;
-    for partition in 0..source.partitions().expect("partitions") {
-        let opened = source.open(partition, &Start::Earliest, Arc::new(|| {}));
-        let mut reader = opened.expect("the partition");
-        loop {
-            assert!(Instant::now() < deadline, "the end of {topic} is not reached");
-            batch.clear();
-            let poll = reader.poll(&mut batch).expect("records");
-            let text = |range| {
-                let bytes: &[u8] = batch.slice(range).unwrap_or_default();
-                String::from_utf8_lossy(bytes).into_owned()
-            };
-            all.extend(batch.records.iter().map(|record| (text(&record.key), text(&record.value))));
-            match poll {
-                Poll::CaughtUp => break,
-                Poll::Ready => {}
-                _ => std::thread::sleep(Duration::from_millis(1)),
-            }
-        }
-    }
-    all.sort();
-    all
 }
 
 /// The epoch of the last checkpoint, if there is one yet.
@@ -95,8 +63,8 @@ fn records_are_committed_once_whenever_the_job_is_killed() {
     };
     killed_when_ready((dir.path(), &mut Dice::new(), 8), wait, start);
     for (port, _) in TOPICS {
-        let expected = records(server, &topic("calm", port));
-        let found = records(server, &topic("killed", port));
+        let expected = records(&server.brokers(), &topic("calm", port), &[]);
+        let found = records(&server.brokers(), &topic("killed", port), &[]);
         assert!(!expected.is_empty(), "{port}");
         let missing: Vec<_> = expected.iter().filter(|row| !found.contains(row)).take(3).collect();
         let mut twice = found.windows(2).filter(|pair| pair[0] == pair[1]);
