@@ -31,6 +31,7 @@ mod plain;
 mod producer;
 mod read;
 pub mod replay;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -157,6 +157,11 @@ pub(super) fn is_about_row(error: &KafkaError) -> bool {
     matches!(code, Some(MessageSizeTooLarge | InvalidMessageSize | InvalidMessage | InvalidRecord))
 }
 
+/// Whether there is no room for a record now.
+pub(super) fn is_full(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+}
+
 /// Whether no record of the topic will be taken, however long one waits.
 pub(super) fn is_for_good(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;

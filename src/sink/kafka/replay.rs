@@ -12,8 +12,7 @@
 //! not matter in which order letters come, from which store, or which answer of a broker was lost.
 
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -21,19 +20,20 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Options;
-use super::producer::{Answers, is_about_row, transactional};
+use super::producer::{Answers, transactional};
 use super::read::records;
-use super::transaction::{CALL_MAX, Trouble, is_full};
+use super::sending::{Sending, Stop};
+use super::transaction::{CALL_MAX, Failure, Trouble};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint::failpoint;
-use crate::letter::{Reason, Reject};
+use crate::letter::Reject;
 use crate::letters::parcel::Parcel;
 use crate::source::kafka::{Admin, ClientSettings};
 
 /// How long an answer to a record is waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-const PAUSE: Duration = Duration::from_micros(500);
+const AGAIN: &str = "begin again: what was sent is not sent twice";
 
 /// A cluster, and the journal of what was sent there.
 #[derive(Clone, PartialEq, Eq)]
@@ -170,12 +170,12 @@ impl Replay {
         }
         match self.commit(parcels, &identities, &due, attempt) {
             Ok(()) => Ok(Sent { sent: due.len(), refused: vec![] }),
-            Err(Stop::Rows(rows)) if due.len() == 1 => {
+            Err(Failure::Rows(rows)) if due.len() == 1 => {
                 let refused = rows.into_iter().take(1).map(|(_, reject)| (due[0], reject));
                 Ok(Sent { sent: 0, refused: refused.collect() })
             }
             // Which of a request it was nobody says.
-            Err(Stop::Rows(_)) => {
+            Err(Failure::Rows(_)) => {
                 let mut all = Sent::default();
                 for index in due {
                     let alone = self.send(&parcels[index..=index], attempt)?;
@@ -184,7 +184,7 @@ impl Replay {
                 }
                 Ok(all)
             }
-            Err(Stop::Error(error)) => Err(error),
+            Err(Failure::Other(error)) => Err(error),
         }
     }
 
@@ -218,16 +218,16 @@ impl Replay {
         identities: &[String],
         due: &[usize],
         attempt: u32,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Failure> {
         let Some(producer) = self.session.take() else {
-            return Err(Stop::Error(Error::bug("letters are sent without a session")));
+            return Err(Error::bug("letters are sent without a session").into());
         };
         if due.is_empty() {
             self.session = Some(producer);
             return Ok(());
         }
         let entry = serde_json::to_vec(&Entry { attempt })
-            .map_err(|error| Stop::Error(Error::bug(format!("an entry is no JSON: {error}"))))?;
+            .map_err(|error| Error::bug(format!("an entry is no JSON: {error}")))?;
         let done = self.transaction(&producer, due, |record, of| match of {
             Of::Letter => self.letter(record, &parcels[record], attempt),
             Of::Journal => {
@@ -236,16 +236,24 @@ impl Replay {
                 record.partition(0).key(name).payload(&*entry)
             }
         });
-        match done {
-            Ok(()) => {
-                for index in due {
-                    self.journal.0.insert(short(identities[*index].as_bytes()), attempt);
-                }
-                // A producer that has failed is dropped: the next one ends what it has left open.
-                self.session = Some(producer);
-                Ok(())
+        // A producer that has failed is dropped: the next one ends what it has left open.
+        done.map_err(|stop| self.failure(&producer, stop))?;
+        for index in due {
+            self.journal.0.insert(short(identities[*index].as_bytes()), attempt);
+        }
+        self.session = Some(producer);
+        Ok(())
+    }
+
+    fn failure(&self, producer: &BaseProducer<Answers>, stop: Stop) -> Failure {
+        match stop {
+            Stop::Rows(rows) => Failure::Rows(rows),
+            Stop::Error(error) => error.into(),
+            Stop::Kafka(error) => self.trouble(producer, &error).into(),
+            Stop::Silence => {
+                let error = format!("no answer within {} s", ANSWER_MAX.as_secs());
+                Error::unreachable(error).hint(AGAIN).into()
             }
-            Err(stop) => Err(stop),
         }
     }
 
@@ -288,37 +296,22 @@ impl Replay {
         due: &[usize],
         make: impl Fn(usize, Of) -> BaseRecord<'p, [u8], [u8], usize>,
     ) -> Result<(), Stop> {
-        let failed = |error| Stop::Error(self.trouble(producer, &error));
-        let mut waiting = Waiting { producer, left: 0, until: Instant::now() + ANSWER_MAX };
-        waiting.producer.context().take();
-        producer.begin_transaction().map_err(failed)?;
+        let mut sending = Sending::begin(producer, ANSWER_MAX)?;
         failpoint!("replay.begun");
         for (number, index) in due.iter().enumerate() {
             for of in [Of::Letter, Of::Journal] {
-                let mut record = make(*index, of);
-                loop {
-                    match producer.send(record) {
-                        Ok(()) => break waiting.left += 1,
-                        Err((error, _)) if is_about_row(&error) => {
-                            let reject = Reject::new(Reason::RejectedBySink, error);
-                            return Err(Stop::Rows(vec![(*index, reject)]));
-                        }
-                        Err((error, same)) if is_full(&error) => {
-                            record = same;
-                            waiting.look(&failed)?;
-                        }
-                        Err((error, _)) => return Err(failed(error)),
-                    }
+                if let Some(reject) = sending.hand(make(*index, of))? {
+                    return Err(Stop::Rows(vec![(*index, reject)]));
                 }
             }
             if number == due.len() / 2 {
-                waiting.all(&failed)?;
+                sending.all()?;
                 failpoint!("replay.half_sent");
             }
         }
-        waiting.all(&failed)?;
+        sending.all()?;
         failpoint!("replay.before_commit");
-        producer.commit_transaction(CALL_MAX).map_err(failed)?;
+        producer.commit_transaction(CALL_MAX)?;
         failpoint!("replay.after_commit");
         Ok(())
     }
@@ -335,7 +328,7 @@ impl Replay {
             Kind::Fenced => Error::new(Kind::Fenced, "another replay of these letters has begun")
                 .hint("wait for it, then begin again: what it has sent is not sent twice")
                 .within(format!("kafka at {}", self.cluster.brokers)),
-            Kind::Unreachable => error.hint("begin again: what was sent is not sent twice"),
+            Kind::Unreachable => error.hint(AGAIN),
             _ => error,
         }
     }
@@ -346,52 +339,4 @@ impl Replay {
 enum Of {
     Letter,
     Journal,
-}
-
-/// Why letters are not known to be sent.
-enum Stop {
-    /// Brokers refuse records, by the numbers of their letters.
-    Rows(Vec<(usize, Reject)>),
-    Error(Error),
-}
-
-/// Records that are on their way.
-struct Waiting<'p> {
-    producer: &'p BaseProducer<Answers>,
-    left: usize,
-    until: Instant,
-}
-
-impl Waiting<'_> {
-    /// Waits until each is answered.
-    fn all(&mut self, failed: &impl Fn(rdkafka::error::KafkaError) -> Stop) -> Result<(), Stop> {
-        while 0 < self.left {
-            self.look(failed)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the answers that are there, or waits a little.
-    fn look(&mut self, failed: &impl Fn(rdkafka::error::KafkaError) -> Stop) -> Result<(), Stop> {
-        self.producer.poll(Duration::ZERO);
-        let heard = self.producer.context().take();
-        if !heard.refused.is_empty() {
-            return Err(Stop::Rows(heard.refused));
-        }
-        if let Some(error) = heard.failure {
-            return Err(failed(error));
-        }
-        if !heard.done.is_empty() {
-            self.left = self.left.saturating_sub(heard.done.len());
-            self.until = Instant::now() + ANSWER_MAX;
-        } else if self.until < Instant::now() {
-            return Err(Stop::Error(
-                Error::unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs()))
-                    .hint("begin again: what was sent is not sent twice"),
-            ));
-        } else {
-            thread::sleep(PAUSE);
-        }
-        Ok(())
-    }
 }

@@ -16,10 +16,11 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::Options;
 use super::marker::{Marker, is_about_group};
 use super::messages::Messages;
-use super::producer::{Answers, Heard, is_about_row, is_for_good};
+use super::producer::{Answers, is_for_good};
+use super::sending::{Sending, Stop};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::letter::{Reason, Reject};
+use crate::letter::Reject;
 use crate::sink::Refusal;
 
 /// How long one call waits for its answer, or records for the answer to one of them.
@@ -27,11 +28,6 @@ pub(super) const CALL_MAX: Duration = Duration::from_secs(5);
 
 /// How much longer than it was told a call may take.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// The pause between two looks at the answers, as in `writer.rs`.
-const PAUSE: Duration = Duration::from_micros(500);
-
-const SENDS_PER_LOOK: usize = 512;
 
 /// A producer that may begin transactions, and what its shard has delivered.
 pub(super) struct Session {
@@ -64,8 +60,6 @@ impl Session {
         marker: impl FnOnce(&mut Vec<Refusal>) -> Marker,
     ) -> Result<Marker, Failure> {
         let begun = Instant::now();
-        // What an earlier transaction has left would be mistaken for an answer to this one.
-        self.producer.context().take();
         let committed = self.records(options, messages, refused).and_then(|()| {
             failpoint!("kafka.before_marker");
             let marker = marker(refused);
@@ -85,9 +79,7 @@ impl Session {
         messages: &Messages,
         refused: &mut Vec<Refusal>,
     ) -> Result<(), Stop> {
-        self.producer.begin_transaction()?;
-        let (mut answers, mut sent) = (0, 0_usize);
-        let mut until = Instant::now() + CALL_MAX;
+        let mut sending = Sending::begin(&self.producer, CALL_MAX)?;
         let mut skipped = refused.iter().map(|refusal| refusal.row).collect::<Vec<_>>();
         skipped.sort_unstable();
         for record in 0..messages.len() {
@@ -95,28 +87,12 @@ impl Session {
             if skipped.binary_search(&row).is_ok() {
                 continue;
             }
-            loop {
-                let mut message: BaseRecord<'_, [u8], [u8], usize> =
-                    BaseRecord::with_opaque_to(&options.topic, row);
-                (message.key, message.payload) = (key, value);
-                match self.producer.send(message) {
-                    Ok(()) => break sent += 1,
-                    Err((error, _)) if is_about_row(&error) => {
-                        let reject = Reject::new(Reason::RejectedBySink, error);
-                        break refused.push(Refusal { row, reject });
-                    }
-                    Err((error, _)) if is_full(&error) => self.wait(&mut answers, &mut until)?,
-                    Err((error, _)) => return Err(error.into()),
-                }
-            }
-            if sent.is_multiple_of(SENDS_PER_LOOK) {
-                self.look(&mut answers, &mut until)?;
-            }
+            let mut message = BaseRecord::with_opaque_to(&options.topic, row);
+            (message.key, message.payload) = (key, value);
+            let reject = sending.hand(message)?;
+            refused.extend(reject.map(|reject| Refusal { row, reject }));
         }
-        while answers < sent {
-            self.wait(&mut answers, &mut until)?;
-        }
-        Ok(())
+        sending.all()
     }
 
     /// Adds the marker. librdkafka waits for ever if the coordinator of the group goes away at the
@@ -131,33 +107,6 @@ impl Session {
         let spawned = thread::Builder::new().name("kafka marker".into()).spawn(send);
         spawned.map_err(|error| Stop::Error(Error::unreachable(format!("no thread: {error}"))))?;
         Ok(answered.recv_timeout(CALL_MAX + GRACE).map_err(|_| Stop::Silence)??)
-    }
-
-    /// Counts the answers that are there.
-    fn look(&self, answers: &mut usize, until: &mut Instant) -> Result<(), Stop> {
-        loop {
-            self.producer.poll(Duration::ZERO);
-            let Heard { done, refused, failure } = self.producer.context().take();
-            if !refused.is_empty() {
-                return Err(Stop::Rows(refused));
-            }
-            if let Some(error) = failure {
-                return Err(error.into());
-            }
-            if done.is_empty() {
-                return Ok(());
-            }
-            *answers += done.len();
-            *until = Instant::now() + CALL_MAX;
-        }
-    }
-
-    fn wait(&self, answers: &mut usize, until: &mut Instant) -> Result<(), Stop> {
-        if *until < Instant::now() {
-            return Err(Stop::Silence);
-        }
-        thread::sleep(PAUSE);
-        self.look(answers, until)
     }
 
     fn failure(&self, options: &Options, stop: Stop, begun: Instant) -> Failure {
@@ -185,20 +134,6 @@ impl Session {
                 .into();
         }
         trouble.of(&self.producer, &error).into()
-    }
-}
-
-/// What ends a transaction.
-enum Stop {
-    Rows(Vec<(usize, Reject)>),
-    Kafka(KafkaError),
-    Error(Error),
-    Silence,
-}
-
-impl From<KafkaError> for Stop {
-    fn from(error: KafkaError) -> Stop {
-        Stop::Kafka(error)
     }
 }
 
@@ -262,8 +197,4 @@ fn code_of(producer: &BaseProducer<Answers>, error: &KafkaError) -> Option<RDKaf
 fn is_fenced(code: Option<RDKafkaErrorCode>) -> bool {
     use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
     matches!(code, Some(Fenced | ProducerFenced | InvalidProducerEpoch))
-}
-
-pub(super) fn is_full(error: &KafkaError) -> bool {
-    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
 }

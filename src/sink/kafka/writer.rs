@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use super::Options;
 use super::batches::{Batches, Record};
 use super::messages::Form;
-use super::producer::{Answers, Heard, is_about_row, is_for_good, producer};
+use super::producer::{Answers, Heard, is_about_row, is_for_good, is_full, producer};
 use crate::error::{Error, Result};
 use crate::row::Rows;
 use crate::sink::file::now;
@@ -206,8 +206,4 @@ impl Silence {
     fn is_too_long(&self) -> bool {
         self.until < Instant::now()
     }
-}
-
-fn is_full(error: &KafkaError) -> bool {
-    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
 }
