@@ -159,7 +159,7 @@ struct Reader {
     /// What they promised by the end of the last epoch.
     settled: Millis,
     partitions: Vec<Reading>,
-    /// How many workers read: the first so many.
+    /// How many workers read.
     readers: usize,
     known: u32,
     outbox: Outbox,
@@ -195,6 +195,16 @@ impl Reading {
         matches!(self.last, Poll::CaughtUp | Poll::After(_))
             && timeout <= now.saturating_sub(self.arrived)
     }
+}
+
+/// The worker that reads a partition of a source: by its index of the job, as so many workers of
+/// all have one.
+///
+/// Workers that began without a partition promised that no event will come from them, so one that
+/// appears later goes to a worker that has some. Each source begins with another worker: most topics
+/// have few partitions, and all first ones would come to the first worker.
+fn reader_of(partition: u32, readers: usize, (source, peers): (usize, usize)) -> usize {
+    (partition as usize % readers + source) % peers
 }
 
 /// Keeps the shorter of two pauses.
@@ -321,9 +331,8 @@ impl Reader {
             self.readers = self.context.peers.min(count as usize).max(1);
         }
         for id in self.known..count {
-            // Workers that began without a partition promised that no event will come from them,
-            // so a partition that appears later goes to one that has some.
-            if id as usize % self.readers != self.context.worker {
+            let reader = reader_of(id, self.readers, (self.plan.index, self.context.peers));
+            if reader != self.context.worker {
                 continue;
             }
             let (start, mut state) = self.begin(id);
@@ -561,5 +570,22 @@ impl Reader {
         self.context.board.type_errors(&self.plan.name, counts);
         self.promises.note(Millis::MAX, self.context.host.now());
         self.held.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reader_of;
+
+    #[test]
+    fn first_partitions_are_not_all_read_by_the_first_worker() {
+        let of = |source, peers| {
+            let readers = 3.min(peers);
+            (0..4).map(|partition| reader_of(partition, readers, (source, peers))).collect()
+        };
+        let [first, second]: [Vec<usize>; 2] = [of(0, 2), of(1, 2)];
+        assert_eq!([first, second], [[0, 1, 0, 1], [1, 0, 1, 0]]);
+        // The fourth partition appeared later: the fourth worker has promised that none comes.
+        assert_eq!([of(0, 4), of(1, 4)], [[0, 1, 2, 0], [1, 2, 3, 1]].map(Vec::from));
     }
 }
