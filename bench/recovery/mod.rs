@@ -37,11 +37,12 @@ const CAPACITY: Duration = Duration::from_secs(10);
 /// How many checkpoints say what is usual before a kill.
 const USUAL: usize = 12;
 
-/// Behind the usual by at most this is caught up.
-const BEHIND_MAX_S: f64 = 0.1;
+/// Behind the usual by at most this is caught up, and near the line before a kill: a checkpoint
+/// says no more, as large ones take longer to write than small ones.
+const BEHIND_MAX_S: f64 = EVERY.as_millis() as f64 / 1e3;
 
 /// The longest that anything is waited for.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(5);

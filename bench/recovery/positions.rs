@@ -7,6 +7,8 @@ use highwater::checkpoint::Manifest;
 use highwater::error::{Error, Result};
 use highwater_dataflows::DATAFLOWS;
 
+use super::BEHIND_MAX_S;
+
 /// The checkpoints of all jobs of a system.
 pub(super) struct Positions {
     folders: Vec<PathBuf>,
@@ -82,7 +84,8 @@ impl Line {
         let surplus = self.points.len().saturating_sub(count);
         self.points.drain(..surplus);
         let Some(fit) = self.fit() else { return false };
-        let is_near = |point: &Point| (fit.at(point.at_s) - point.read).abs() <= 0.1 * fit.per_s;
+        let is_near =
+            |point: &Point| (fit.at(point.at_s) - point.read).abs() <= BEHIND_MAX_S * fit.per_s;
         self.points.len() == count
             && (0.9..1.1).contains(&(fit.per_s / rate))
             && self.points.iter().all(is_near)
