@@ -197,11 +197,11 @@ impl Reading {
     }
 }
 
-/// The worker that reads a partition of a source: by its index of the job, as so many workers of
-/// all have one.
+/// The worker that reads a partition of a source, which is known by its index in the job and read
+/// by so many workers of all.
 ///
 /// Workers that began without a partition promised that no event will come from them, so one that
-/// appears later goes to a worker that has some. Each source begins with another worker: most topics
+/// appears later goes to a worker that has some. Each source begins with another worker: topics
 /// have few partitions, and all first ones would come to the first worker.
 fn reader_of(partition: u32, readers: usize, (source, peers): (usize, usize)) -> usize {
     (partition as usize % readers + source) % peers
