@@ -43,9 +43,6 @@ pub const VERSION: u16 = 2;
 /// Bytes of the header.
 pub(super) const HEADER_BYTES: usize = 12;
 
-/// A length and a checksum.
-const BLOCK_HEAD_BYTES: usize = 8;
-
 /// In the place of a length: no block follows.
 const END: u32 = u32::MAX;
 
@@ -66,11 +63,6 @@ impl BlockWriter {
         BlockWriter { bytes, blocks: 0 }
     }
 
-    /// Makes room for some blocks, and so many bytes in them; what grows is copied again and again.
-    pub fn reserve(&mut self, blocks: usize, bytes: usize) {
-        self.bytes.reserve(BLOCK_HEAD_BYTES * blocks + bytes + BLOCK_HEAD_BYTES + 8);
-    }
-
     /// Adds a block, whose bytes are written by a function.
     ///
     /// # Panics
@@ -78,7 +70,7 @@ impl BlockWriter {
     /// The block has 4 GiB or more.
     pub fn block(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
-        self.bytes.extend([0; BLOCK_HEAD_BYTES]);
+        self.bytes.extend([0; 8]);
         write(&mut self.bytes);
         let length = u32::try_from(self.bytes.len() - start - 8).ok().filter(|n| *n < END);
         let length = length.expect("a block has less than 4 GiB");

@@ -340,9 +340,6 @@ impl Chain {
 /// whether the file holds everything of that part.
 const HEAD: u32 = u32::MAX;
 
-/// Bytes of the part and of the group of a state in a file.
-const PLACE_BYTES: usize = 6;
-
 /// What one part of an operator keeps for one key group, or a source of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -359,9 +356,6 @@ impl State {
     pub fn write_saved(part: u16, saved: Saved, file: &mut BlockWriter) {
         let Saved { whole, mut head, groups } = saved;
         head.push(u8::from(whole));
-        let bytes = groups.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + head.len();
-        let blocks = groups.len() + 1;
-        file.reserve(blocks, bytes + blocks * PLACE_BYTES);
         State::write(part, HEAD, &head, file);
         // Each is freed when it is written, so that the state is not there twice.
         groups.into_iter().for_each(|(group, bytes)| State::write(part, group, &bytes, file));

@@ -7,7 +7,6 @@
 //! [`State`] is what a window operator keeps on one worker. Its only host is the shell
 //! (`operators/shell.rs`), which calls it in a fixed order and owns everything about timely.
 
-mod changed;
 mod fixed;
 mod preaggregate;
 mod saver;

@@ -70,8 +70,6 @@ pub(crate) struct Saver {
     begun: bool,
     /// What left the state in this interval, by key group.
     gone: Groups,
-    /// How long the groups of the last save were, one of changes and a whole one.
-    lengths: [Vec<usize>; 2],
 }
 
 /// Bytes by group: key groups and partitions are small numbers, and looked up for each entry.
@@ -86,13 +84,6 @@ impl Groups {
             self.0.resize_with(group + 1, Vec::new);
         }
         &mut self.0[group]
-    }
-
-    /// Makes room for about as much as there was before: what grows is copied again and again.
-    fn reserve(&mut self, lengths: &[usize]) {
-        for (group, length) in (0..).zip(lengths).filter(|(_, length)| 0 < **length) {
-            self.of(group).reserve(length + length / 8);
-        }
     }
 }
 
@@ -116,11 +107,6 @@ impl Saver {
         self.now.wrapping_sub(1)
     }
 
-    /// Whether a save was ever begun.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.begun
-    }
-
     /// Whether a save is under way.
     pub(crate) fn is_saving(&self) -> bool {
         self.saving.is_some()
@@ -134,8 +120,7 @@ impl Saver {
         let head = bincode::serialize(head).expect("a head serialises");
         // Before the entries: a key may have come back.
         let gone = std::mem::take(&mut self.gone);
-        let mut groups = if whole { Groups::default() } else { gone };
-        groups.reserve(&self.lengths[usize::from(whole)]);
+        let groups = if whole { Groups::default() } else { gone };
         self.saving = Some(Saving { whole, head, groups, cost: 0 });
     }
 
@@ -177,7 +162,6 @@ impl Saver {
     /// Ends the save.
     pub(crate) fn finish(&mut self) -> Saved {
         let Saving { whole, head, groups, .. } = self.saving.take().expect("a save is under way");
-        self.lengths[usize::from(whole)] = groups.0.iter().map(Vec::len).collect();
         let groups = (0..).zip(groups.0).filter(|(_, bytes)| !bytes.is_empty()).collect();
         Saved { whole, head, groups }
     }

@@ -4,7 +4,6 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use serde::Serialize;
 
-use super::changed::Changed;
 use super::saver::Saver;
 use crate::aggregate::Aggregate;
 use crate::hash;
@@ -17,7 +16,10 @@ use crate::key::Key;
 #[derive(Debug)]
 pub(crate) struct Table<K, V> {
     slots: HashTable<Slot<K, V>>,
-    changed: Changed,
+    /// The stamp of the interval in which an entry last changed.
+    changed: u8,
+    /// The bucket with which a save goes on, if it needs this table.
+    next: Option<usize>,
 }
 
 /// One entry of a table.
@@ -64,7 +66,7 @@ const HASH: u64 = (1 << STAMP_SHIFT) - 1;
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Table<K, V> {
-        Table { slots: HashTable::new(), changed: Changed::default() }
+        Table { slots: HashTable::new(), changed: 0, next: None }
     }
 }
 
@@ -77,21 +79,19 @@ impl<K: Key, A: Aggregate> Table<K, A> {
         (hash, key): (u64, K),
         measure: A,
     ) {
-        self.mind_moves();
-        let buckets = self.slots.num_buckets();
+        self.mind_growth();
         let found = self.slots.entry(spread(hash), |slot| slot.key == key, |slot| spread(slot.tag));
         match found {
-            Entry::Occupied(mut slot) => {
-                if slot.get().stamp() != saver.now() {
-                    let bucket = slot.bucket_index();
-                    touch(slot.get_mut(), saver, place);
-                    self.changed.note(saver, (bucket, buckets));
+            Entry::Occupied(slot) => {
+                let slot = slot.into_mut();
+                if slot.stamp() != saver.now() {
+                    self.changed = touch(slot, saver, place);
                 }
-                slot.into_mut().value.absorb(measure);
+                slot.value.absorb(measure);
             }
             Entry::Vacant(slot) => {
-                let slot = slot.insert(Slot::new(hash, saver.now(), key, measure));
-                self.changed.note(saver, (slot.bucket_index(), buckets));
+                self.changed = saver.now();
+                slot.insert(Slot::new(hash, self.changed, key, measure));
             }
         }
     }
@@ -133,14 +133,11 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
         (saver, place): (&mut Saver, impl Serialize),
         (hash, key): (u64, &K),
     ) -> Option<&mut V> {
-        let buckets = self.slots.num_buckets();
-        let mut slot = self.slots.find_entry(spread(hash), |slot| slot.key == *key).ok()?;
-        if slot.get().stamp() != saver.now() {
-            let bucket = slot.bucket_index();
-            touch(slot.get_mut(), saver, place);
-            self.changed.note(saver, (bucket, buckets));
+        let slot = self.slots.find_mut(spread(hash), |slot| slot.key == *key)?;
+        if slot.stamp() != saver.now() {
+            self.changed = touch(slot, saver, place);
         }
-        Some(&mut slot.into_mut().value)
+        Some(&mut slot.value)
     }
 
     /// Gives a key a value; returns the one before.
@@ -159,11 +156,10 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
 
     /// Adds a key that is not there.
     pub(crate) fn insert_new(&mut self, saver: &Saver, (hash, key): (u64, K), value: V) {
-        self.mind_moves();
-        let buckets = self.slots.num_buckets();
-        let slot = Slot::new(hash, saver.now(), key, value);
-        let slot = self.slots.insert_unique(spread(hash), slot, |slot| spread(slot.tag));
-        self.changed.note(saver, (slot.bucket_index(), buckets));
+        self.mind_growth();
+        self.changed = saver.now();
+        let slot = Slot::new(hash, self.changed, key, value);
+        self.slots.insert_unique(spread(hash), slot, |slot| spread(slot.tag));
     }
 
     /// Takes a key out.
@@ -182,7 +178,10 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
 
     /// An interval is about to end: whether this table has something to be saved.
     pub(crate) fn begin_save(&mut self, saver: &Saver, whole: bool) -> bool {
-        self.changed.begin(saver, whole)
+        if !self.slots.is_empty() && (whole || self.changed == saver.now()) {
+            self.next = Some(0);
+        }
+        self.next.is_some()
     }
 
     /// Goes on saving; whether that is done.
@@ -191,22 +190,24 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
         (saver, place): (&mut Saver, impl Serialize + Copy),
         budget: &mut usize,
     ) -> bool {
+        let Some(mut next) = self.next else { return true };
         let buckets = self.slots.num_buckets();
-        while let Some(bucket) = self.changed.next(buckets) {
+        while next < buckets {
             if *budget == 0 {
+                self.next = Some(next);
                 return false;
             }
             *budget -= 1;
-            if let Some(slot) = self.slots.get_bucket_mut(bucket)
+            if let Some(slot) = self.slots.get_bucket_mut(next)
                 && saver.needs(slot.stamp())
             {
                 write(slot, saver, place);
                 slot.set_stamp(saver.got());
                 saver.pay(budget);
             }
-            self.changed.saw();
+            next += 1;
         }
-        self.changed.finish();
+        self.next = None;
         true
     }
 
@@ -216,12 +217,12 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
         self.save(saver, &mut budget);
     }
 
-    /// A table without room for another entry moves all of them when it is asked for a place, also
-    /// for a key that it has; so does one with too many traces of deleted ones.
+    /// A scan begins anew when entries are about to change their buckets: those that were saved
+    /// are stamped.
     #[inline]
-    fn mind_moves(&mut self) {
-        if self.slots.len() == self.slots.capacity() {
-            self.changed.moved();
+    fn mind_growth(&mut self) {
+        if self.next.is_some() && self.slots.len() == self.slots.capacity() {
+            self.next = Some(0);
         }
     }
 }
@@ -246,17 +247,18 @@ impl<K, V> Table<K, V> {
 }
 
 /// An entry is about to change for the first time in this interval: what a save under way needs of
-/// it is saved.
+/// it is saved. Returns the stamp of now.
 #[cold]
 fn touch<K: Serialize, V: Serialize>(
     slot: &mut Slot<K, V>,
     saver: &mut Saver,
     place: impl Serialize,
-) {
+) -> u8 {
     if saver.needs(slot.stamp()) {
         write(slot, saver, place);
     }
     slot.set_stamp(saver.now());
+    saver.now()
 }
 
 fn write<K: Serialize, V: Serialize>(slot: &Slot<K, V>, saver: &mut Saver, place: impl Serialize) {

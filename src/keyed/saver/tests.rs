@@ -321,28 +321,6 @@ fn only_what_has_changed_is_saved_and_no_slice_is_larger_than_its_budget() {
 }
 
 #[test]
-fn a_save_looks_at_few_changes_alone_and_at_the_whole_table_for_many() {
-    // In 65,536 buckets there is room for 57,344 keys.
-    let keys = 57_343;
-    let mut state = minute(keys);
-    let base = saved(&mut state, true);
-    let mut saves = vec![base];
-    for (changed, cost) in [(7, 7 * 20), (5_000, 65_536 + 5_000 * 20), (7, 7 * 20)] {
-        (0..changed).for_each(|key| state.apply(minute_part(key, 1)));
-        state.begin_save(false);
-        let mut budget = cost as usize;
-        saves.push(state.save(&mut budget).unwrap_or_else(|| panic!("{changed} changes")));
-    }
-    // More keys move all others.
-    state.begin_save(false);
-    (keys..keys + 2).for_each(|key| state.apply(minute_part(key, 1)));
-    saves.push(state.save(&mut usize::MAX.clone()).expect("all"));
-    (0..7).for_each(|key| state.apply(minute_part(key, 1)));
-    saves.push(saved(&mut state, false));
-    assert_eq!(rows(&saves), close(&mut state, Millis::MAX));
-}
-
-#[test]
 fn a_state_without_checkpoints_keeps_no_account_of_changes() {
     let mut saver = Saver::default();
     saver.gone(3, &7u64);
