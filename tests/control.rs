@@ -193,10 +193,14 @@ fn a_cluster_is_asked_as_one_and_not_started_again() {
     let roles = json["processes"].as_array().expect("processes").iter();
     let roles: Vec<&str> = roles.filter_map(|one| one["process"]["role"].as_str()).collect();
     assert_eq!(roles, ["cluster", "run", "run"]);
-    until(LIMIT, || !manifests(dir.path()).is_empty());
-    let text = ends(dir.path(), &["inspect", "chat"]).out;
-    for words in ["cluster", "0 of 2", "1 of 2", "newest checkpoint  epoch ", "refused connections"]
-    {
+    // A manifest has its name before its folder is synced, and is told of after that.
+    let mut text = String::new();
+    until(LIMIT, || {
+        text = ends(dir.path(), &["inspect", "chat"]).out;
+        text.contains("newest checkpoint  epoch ")
+    });
+    assert!(!manifests(dir.path()).is_empty());
+    for words in ["cluster", "0 of 2", "1 of 2", "refused connections"] {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(!text.contains("elsewhere"), "{text}");

@@ -17,12 +17,14 @@ mod s3;
 mod sources;
 mod views;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use highwater::checkpoint::{Manifest, StateFile};
 use highwater::config::Checkpoint;
 use highwater::error::Result;
 use highwater::runtime::{Job, Stop, Workers, resume};
@@ -269,6 +271,45 @@ pub(crate) fn manifests(dir: &Path) -> Vec<u64> {
         .collect();
     epochs.sort_unstable();
     epochs
+}
+
+/// The files of each operator and worker in a manifest.
+fn files(dir: &Path, epoch: u64) -> BTreeMap<(String, usize), Vec<StateFile>> {
+    let path = dir.join("checkpoints/chat").join(Manifest::name(epoch));
+    let manifest = Manifest::read(&fs::read(path).expect("the manifest")).expect("it is whole");
+    let mut files: BTreeMap<_, Vec<StateFile>> = BTreeMap::new();
+    for (operator, of) in manifest.states {
+        for file in of {
+            files.entry((operator.to_string(), file.worker)).or_default().push(file);
+        }
+    }
+    // What sources remember is always saved anew.
+    files.retain(|(operator, _), _| !operator.starts_with("source "));
+    files
+}
+
+#[test]
+fn files_go_on_after_a_restart_if_the_number_of_workers_is_the_same() {
+    let mut kept = 0;
+    for workers in [2, 2, 2, 2, 3] {
+        let (dir, _) = killed();
+        let mut command = run(dir.path(), workers);
+        command.args(["--for", "700ms", "--set", "checkpoint.keep=1000"]);
+        let ended = Running::start(command, dir.path(), "second").end(LIMIT);
+        let from = resumed(&ended.err).unwrap_or_else(|| panic!("it began anew: {}", ended.err));
+        let next = manifests(dir.path()).into_iter().find(|epoch| from < *epoch);
+        let before = files(dir.path(), from);
+        let after = files(dir.path(), next.expect("a checkpoint"));
+        for (place, files) in before {
+            // All is saved anew where a restart would read too much.
+            let more: u64 = files[1..].iter().map(|file| file.bytes).sum();
+            let goes_on = workers == 2 && files.len() < 32 && more <= files[0].bytes;
+            let is_there = after.get(&place).is_some_and(|after| after.starts_with(&files));
+            assert_eq!(is_there, goes_on, "{place:?}: {files:?} {after:?}");
+            kept += usize::from(goes_on);
+        }
+    }
+    assert!(0 < kept, "all was saved anew each time");
 }
 
 #[test]

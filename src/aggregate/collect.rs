@@ -113,6 +113,11 @@ impl<T: Value> Aggregate for Collect<T> {
             self.merge_sorted(Collect { first: Some(item), rest });
         }
     }
+
+    #[inline]
+    fn weight(&self) -> usize {
+        self.rest.len()
+    }
 }
 
 impl<T> Default for Collect<T> {

@@ -138,6 +138,11 @@ impl<T: Key> Aggregate for Distinct<T> {
             Held::Many(set) => set.into_iter().for_each(|value| self.add(value)),
         }
     }
+
+    #[inline]
+    fn weight(&self) -> usize {
+        if let Held::Many(set) = &self.0 { set.len() } else { 0 }
+    }
 }
 
 /// Writes a set in the order of its values, so that equal sets have equal bytes.

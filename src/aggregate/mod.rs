@@ -81,6 +81,23 @@ pub trait Aggregate: Clone + Default + Send + Serialize + DeserializeOwned + 'st
     fn absorb(&mut self, other: Self) {
         self.merge(&other);
     }
+
+    /// How many values it holds that came one by one, about; 0 if it has a fixed size. A group that
+    /// holds many is not saved as a whole in each checkpoint, but by what was added to it.
+    ///
+    /// ```
+    /// use highwater::prelude::*;
+    /// let mut users: Distinct<u32> = (1..=40).fold(Distinct::default(), |mut users, user| {
+    ///     users.absorb(Distinct::of(&user));
+    ///     users
+    /// });
+    /// assert_eq!(users.weight(), 40);
+    /// assert_eq!((users, Count::one()).weight(), 40);
+    /// ```
+    #[inline]
+    fn weight(&self) -> usize {
+        0
+    }
 }
 
 /// When and where an event happened: what `accumulate_with` hands to a measure, and the order of
@@ -166,6 +183,11 @@ impl<A: Aggregate> Aggregate for Option<A> {
             (held @ None, other) => *held = other,
         }
     }
+
+    #[inline]
+    fn weight(&self) -> usize {
+        self.as_ref().map_or(0, A::weight)
+    }
 }
 
 macro_rules! tuples {
@@ -178,6 +200,11 @@ macro_rules! tuples {
 
             fn absorb(&mut self, other: Self) {
                 $( self.$index.absorb(other.$index); )*
+            }
+
+            #[inline]
+            fn weight(&self) -> usize {
+                0 $( + self.$index.weight() )*
             }
         }
     };

@@ -165,6 +165,11 @@ impl<T: Key, const K: usize> Aggregate for TopK<T, K> {
             Counts::Many(counts) => counts.into_iter().for_each(|(item, n)| self.0.add(item, n)),
         }
     }
+
+    #[inline]
+    fn weight(&self) -> usize {
+        if let Counts::Many(counts) = &self.0 { counts.len() } else { 0 }
+    }
 }
 
 /// Writes counts in the order of their items, so that equal counts have equal bytes.

@@ -149,13 +149,23 @@ impl Agent {
         inner
             .chains
             .get(operator)
-            .is_none_or(|chain| chain.count == CHAIN_MAX || chain.whole_bytes < chain.more_bytes)
+            .is_none_or(|chain| CHAIN_MAX <= chain.count || chain.whole_bytes < chain.more_bytes)
+    }
+
+    /// What is saved of an operator adds to the files that it was restored from, the first of
+    /// which is whole.
+    pub fn resume(&self, operator: &Text, files: Vec<StateFile>) {
+        let bytes = |files: &[StateFile]| files.iter().map(|file| file.bytes as usize).sum();
+        let (whole, more) = files.split_at(files.len().min(1));
+        let (count, whole_bytes, more_bytes) = (files.len(), bytes(whole), bytes(more));
+        let chain = Chain { count, whole_bytes, more_bytes, files };
+        self.inner.borrow_mut().chains.insert(operator.clone(), chain);
     }
 
     /// Takes what was saved of an operator at the end of an epoch; the last one holds for ever.
     pub fn state(&self, at: At, (number, operator): (usize, &Text), snapshot: Snapshot) {
-        let bytes = snapshot.iter().flat_map(|saved| &saved.groups).map(|(_, bytes)| bytes.len());
-        let bytes: usize = bytes.sum::<usize>() + FILE_BYTES;
+        let groups = snapshot.iter().flat_map(|saved| saved.groups.iter().chain(&saved.added));
+        let bytes: usize = groups.map(|(_, bytes)| bytes.len()).sum::<usize>() + FILE_BYTES;
         let mut inner = self.inner.borrow_mut();
         let chain = inner.chains.entry(operator.clone()).or_default();
         if snapshot.iter().all(|saved| saved.whole) {

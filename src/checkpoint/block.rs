@@ -38,7 +38,10 @@ impl Kind {
 const MAGIC: [u8; 4] = *b"HWCP";
 
 /// Version of this form, and of what is in the blocks.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
+
+/// The oldest version that is read. Version 2 has no blocks of what was added to entries.
+const OLDEST: u16 = 2;
 
 /// Bytes of the header.
 pub(super) const HEADER_BYTES: usize = 12;
@@ -114,7 +117,7 @@ impl<'a> Blocks<'a> {
             return Err(Damage::Header);
         }
         let half = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        if half(4) != VERSION {
+        if !(OLDEST..=VERSION).contains(&half(4)) {
             return Err(Damage::Version(half(4)));
         }
         if half(6) != kind.code() {
@@ -157,7 +160,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 pub enum Damage {
     /// It does not begin as such a file does.
     Header,
-    /// It was written by another version.
+    /// It was written by a version that this program does not read.
     Version(u16),
     /// It is another kind of file.
     Kind,
@@ -179,7 +182,11 @@ impl fmt::Display for Damage {
         match self {
             Damage::Header => f.write_str("it does not begin as a checkpoint file does"),
             Damage::Version(version) => {
-                write!(f, "it has version {version} of the format, this program reads {VERSION}")
+                write!(
+                    f,
+                    "it has version {version} of the format, this program reads {OLDEST} to \
+                     {VERSION}"
+                )
             }
             Damage::Kind => f.write_str("it is another kind of checkpoint file"),
             Damage::Torn(bytes) => write!(f, "it is torn: it ends after {bytes} bytes"),

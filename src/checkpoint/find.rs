@@ -268,7 +268,7 @@ mod tests {
         let owner = Owner { system, job, shapes: counts(), ..Owner::default() };
         let kept = Checkpoints::open(store, owner, Options::default(), 5).unwrap();
         assert_eq!((kept.first_epoch(), kept.generation()), (10, 110));
-        let state = State { part: 1, group: 7, bytes: 9u64.to_le_bytes().to_vec() };
+        let state = State { part: 1, group: 7, added: false, bytes: 9u64.to_le_bytes().to_vec() };
         let entries = |operator, seat| kept.state(operator, seat).unwrap().entries;
         assert_eq!(entries("counts", (1, 2)), [state]);
         assert_eq!(entries("counts", (0, 2)), []);
@@ -278,13 +278,15 @@ mod tests {
     /// Whether a part is whole, its head, and texts by key group.
     type Part<'a> = (bool, &'a str, &'a [(u32, &'a str)]);
 
-    /// A file of worker 0 of two, with what was saved of two parts.
+    /// A file of worker 0 of two, with what was saved of two parts; what begins with `+` was added
+    /// to entries.
     fn file(store: &Directory, name: &str, parts: [Part<'_>; 2]) -> StateFile {
         let mut file = BlockWriter::new(Kind::State);
         for (part, (whole, head, groups)) in parts.into_iter().enumerate() {
             let groups = groups.iter().map(|(group, text)| (*group, text.as_bytes().to_vec()));
-            let (head, groups) = (head.as_bytes().to_vec(), groups.collect());
-            State::write_saved(part as u16, Saved { whole, head, groups }, &mut file);
+            let (added, groups) = groups.partition(|(_, text)| text[0] == b'+');
+            let saved = Saved { whole, head: head.as_bytes().to_vec(), groups, added };
+            State::write_saved(part as u16, saved, &mut file);
         }
         let bytes = file.finish();
         store.put(name, &bytes).unwrap();
@@ -297,30 +299,34 @@ mod tests {
         let (scratch, store) = store();
         let files = vec![
             file(&store, "one", [(true, "h1", &[(2, "a"), (4, "b")]), (true, "i1", &[(4, "c")])]),
-            file(&store, "two", [(false, "h2", &[(4, "d")]), (true, "i2", &[(4, "e")])]),
-            file(&store, "three", [(false, "h3", &[(2, "f")]), (false, "i3", &[(2, "g")])]),
+            file(&store, "two", [(false, "h2", &[(4, "+d")]), (true, "i2", &[(4, "e")])]),
+            file(&store, "three", [(false, "h3", &[(2, "f")]), (false, "i3", &[(4, "+g")])]),
         ];
-        let states = [("counts".into(), files)].into();
+        let states = [("counts".into(), files.clone())].into();
         let manifest = Manifest { peers: 2, states, ..manifest(9) };
         assert!(store.publish(&Manifest::name(9), &manifest.to_bytes()).unwrap());
         let (system, job) = (NAMES.0.into(), NAMES.1.into());
         let owner = Owner { system, job, shapes: counts(), ..Owner::default() };
         let kept = Checkpoints::open(Arc::new(store), owner, Options::default(), 5).unwrap();
         let texts = |states: Vec<State>| {
-            let text = |State { part, group, bytes }| {
+            let text = |State { part, group, added, bytes }| {
+                assert_eq!(added, bytes[0] == b'+');
                 format!("{part} {group} {}", String::from_utf8(bytes).unwrap())
             };
             states.into_iter().map(text).collect::<Vec<_>>()
         };
         let restored = kept.state("counts", (4, 64)).unwrap();
-        let entries = ["0 4 b", "0 4 d", "1 4 e"];
+        let entries = ["0 4 b", "0 4 +d", "1 4 e", "1 4 +g"];
         assert_eq!(texts(restored.entries), entries);
         let heads = [4, 68, 132, 196].map(|group| format!("0 {group} h3"));
         assert_eq!(texts(restored.heads)[..4], heads, "of each group that this worker takes over");
         let restored = kept.state("counts", (2, 64)).unwrap();
-        assert_eq!(texts(restored.entries), ["0 2 a", "0 2 f", "1 2 g"]);
+        assert_eq!(texts(restored.entries), ["0 2 a", "0 2 f"]);
         let restored = kept.state("counts", (1, 64)).unwrap();
         assert_eq!(restored.heads, [], "what the other worker had is not here");
+        assert_eq!(kept.files("counts", (0, 2)), files);
+        assert_eq!(kept.files("counts", (1, 2)), [], "it had none");
+        assert_eq!(kept.files("counts", (0, 64)), [], "it has other key groups now");
         drop(scratch);
     }
 }

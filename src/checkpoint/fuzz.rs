@@ -24,7 +24,7 @@ fn any_bytes_are_a_whole_file_or_damaged() {
         name: "blocks",
         test: concat!(module_path!(), "::any_bytes_are_a_whole_file_or_damaged"),
         seeds: sound.iter().cloned().chain([crossed]).collect(),
-        words: &["HWCP", "\u{2}\u{0}", "\u{0}\u{0}\u{0}\u{0}"],
+        words: &["HWCP", "\u{2}\u{0}", "\u{3}\u{0}", "\u{0}\u{0}\u{0}\u{0}"],
         bytes_max: 4_096,
     };
     fuzz.run(|bytes| {

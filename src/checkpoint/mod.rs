@@ -261,6 +261,18 @@ impl Checkpoints {
         self.states(operator, |group| hash::owner(group.into(), peers) == worker)
     }
 
+    /// The files of which the state of an operator consisted on a worker, if the same key groups
+    /// are that worker's now: what it saves adds to them.
+    pub fn files(&self, operator: &str, (worker, peers): (usize, usize)) -> Vec<StateFile> {
+        let manifest = self.restored.as_ref().filter(|manifest| manifest.peers == peers);
+        let found = manifest.and_then(|manifest| {
+            let name = self.names.get(operator)?;
+            manifest.states.get(name)
+        });
+        let files = found.into_iter().flatten().filter(|file| file.worker == worker);
+        files.cloned().collect()
+    }
+
     /// What a source remembers of one of its partitions.
     ///
     /// # Errors
@@ -312,16 +324,16 @@ struct Chain {
 impl Chain {
     /// Takes the next file: what it says of a part comes after its head.
     fn take(&mut self, states: impl Iterator<Item = State>, owns: impl Fn(u32) -> bool) {
-        for State { part, group, mut bytes } in states {
-            if group != HEAD {
-                if owns(group) {
-                    self.entries.push(State { part, group, bytes });
+        for mut state in states {
+            if state.group != HEAD {
+                if owns(state.group) {
+                    self.entries.push(state);
                 }
-            } else if let Some(whole) = bytes.pop() {
+            } else if let Some(whole) = state.bytes.pop() {
                 if whole != 0 {
-                    self.entries.retain(|state| state.part != part);
+                    self.entries.retain(|entry| entry.part != state.part);
                 }
-                self.heads.insert(part, bytes);
+                self.heads.insert(state.part, state.bytes);
             }
         }
     }
@@ -329,7 +341,8 @@ impl Chain {
     fn finish(self, of: impl Fn(u32) -> bool, restored: &mut Restored) {
         for (part, bytes) in self.heads {
             for group in (0..hash::KEY_GROUPS as u32).filter(|group| of(*group)) {
-                restored.heads.push(State { part, group, bytes: bytes.clone() });
+                let bytes = bytes.clone();
+                restored.heads.push(State { part, group, added: false, bytes });
             }
         }
         restored.entries.extend(self.entries);
@@ -340,6 +353,9 @@ impl Chain {
 /// whether the file holds everything of that part.
 const HEAD: u32 = u32::MAX;
 
+/// Of the number of a part: the block says what was added to entries that were saved before.
+const ADDED: u16 = 1 << 15;
+
 /// What one part of an operator keeps for one key group, or a source of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -347,6 +363,8 @@ pub struct State {
     pub part: u16,
     /// The key group, or the partition.
     pub group: u32,
+    /// Whether this was added to entries that were saved before.
+    pub added: bool,
     /// Its bytes, in the form of that part.
     pub bytes: Vec<u8>,
 }
@@ -354,11 +372,13 @@ pub struct State {
 impl State {
     /// Adds what was saved of a part to a file: a block for its head, and one per group.
     pub fn write_saved(part: u16, saved: Saved, file: &mut BlockWriter) {
-        let Saved { whole, mut head, groups } = saved;
+        let Saved { whole, mut head, groups, added } = saved;
         head.push(u8::from(whole));
         State::write(part, HEAD, &head, file);
         // Each is freed when it is written, so that the state is not there twice.
         groups.into_iter().for_each(|(group, bytes)| State::write(part, group, &bytes, file));
+        let part = part | ADDED;
+        added.into_iter().for_each(|(group, bytes)| State::write(part, group, &bytes, file));
     }
 
     /// Adds a state to a file, as a block.
@@ -374,7 +394,8 @@ impl State {
         let (part, rest) = block.split_first_chunk()?;
         let (group, bytes) = rest.split_first_chunk()?;
         let (part, group) = (u16::from_le_bytes(*part), u32::from_le_bytes(*group));
-        Some(State { part, group, bytes: bytes.to_vec() })
+        let added = part & ADDED != 0;
+        Some(State { part: part & !ADDED, group, added, bytes: bytes.to_vec() })
     }
 }
 

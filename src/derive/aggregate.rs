@@ -1,4 +1,4 @@
-//! `#[derive(Aggregate)]`: merge and absorb, field by field.
+//! `#[derive(Aggregate)]`: merge, absorb and weight, field by field.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -9,13 +9,14 @@ use crate::fields;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = fields::named(input, "Aggregate")?;
-    let (mut merges, mut absorbs) = (Vec::new(), Vec::new());
+    let (mut merges, mut absorbs, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for field in fields {
         let name = &field.ident;
         // A field that is no aggregate is shown at its type.
         let aggregate = quote_spanned!(field.ty.span()=> ::highwater::aggregate::Aggregate);
         merges.push(quote!(#aggregate::merge(&mut self.#name, &other.#name);));
         absorbs.push(quote!(#aggregate::absorb(&mut self.#name, other.#name);));
+        weights.push(quote!(#aggregate::weight(&self.#name)));
     }
     let name = &input.ident;
     Ok(quote! {
@@ -29,6 +30,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             #[inline]
             fn absorb(&mut self, other: Self) {
                 #(#absorbs)*
+            }
+
+            #[inline]
+            fn weight(&self) -> usize {
+                0 #(+ #weights)*
             }
         }
     })

@@ -153,6 +153,16 @@ impl<K: Key, A: Aggregate> FixedWindows<K, A> {
         }
     }
 
+    /// Whether an entry that was saved is still part of an open window. One that has closed since is
+    /// in no later save.
+    fn restores(&self, place: Place, hash: u64) -> bool {
+        let last = match place {
+            Place::At(slice) => self.tables.windows.containing(slice).last(),
+            Place::Patch(start) => Some(self.tables.windows.starting(start)),
+        };
+        !self.is_over(last.expect("a slice has windows"), hash::group(hash))
+    }
+
     fn value(&self, window: Window, hash: u64, key: &K) -> Option<A> {
         let Tables { windows, slices, patches } = &self.tables;
         let slices = windows.slices(window).filter_map(|slice| slices.get(&slice));
@@ -269,15 +279,17 @@ impl<K: Key, A: Aggregate> Saves for FixedWindows<K, A> {
     fn restore(&mut self, bytes: &[u8]) {
         for (place, key, value) in entries::<(Place, K, A)>(bytes) {
             let hash = hash::of(&key);
-            let last = match place {
-                Place::At(slice) => self.tables.windows.containing(slice).last(),
-                Place::Patch(start) => Some(self.tables.windows.starting(start)),
-            };
-            let last = last.expect("a slice has windows");
-            // A window that has closed since the entry was saved is in no later save.
-            if !self.is_over(last, hash::group(hash)) {
-                let table = self.tables.at(place);
-                table.insert((&mut self.saver, place), (hash, key), value);
+            if self.restores(place, hash) {
+                self.tables.at(place).insert((&mut self.saver, place), (hash, key), value);
+            }
+        }
+    }
+
+    fn restore_added(&mut self, bytes: &[u8]) {
+        for (place, key, value) in entries::<(Place, K, A)>(bytes) {
+            let hash = hash::of(&key);
+            if self.restores(place, hash) {
+                self.tables.at(place).add((&mut self.saver, place), (hash, key), value);
             }
         }
     }
@@ -298,6 +310,10 @@ impl<K: Key, A: Aggregate> Saves for FixedWindows<K, A> {
             }
             self.touched = Some(touched);
         }
+    }
+
+    fn resume(&mut self) {
+        self.saver.resume();
     }
 }
 

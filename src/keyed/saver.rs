@@ -7,6 +7,9 @@
 //!                             └ an entry that changes before its slice is saved first, as it was
 //! ```
 //!
+//! Of an entry that is large only what was added in an interval is kept for the save, see
+//! [`super::Table::grow`].
+//!
 //! Each entry has a stamp of a byte: `2 i` if it last changed in interval `i`, `2 i + 1` if what it
 //! was at the end of `i` has been saved. Stamps wrap, so all entries have to be saved at least once
 //! in 100 intervals. Without checkpoints no interval ever ends: each stamp is the one of now, and
@@ -25,6 +28,8 @@ pub struct Saved {
     /// Entries by key group, in the form of that part; each with its key, as those that are
     /// restored later replace earlier ones.
     pub groups: Vec<(u32, Vec<u8>)>,
+    /// By key group, what was added to entries that are large; each with its key.
+    pub added: Vec<(u32, Vec<u8>)>,
 }
 
 impl Saved {
@@ -54,8 +59,14 @@ pub trait Saves {
     /// Takes in entries of a key group; those of one save after those of the save before.
     fn restore(&mut self, _bytes: &[u8]) {}
 
+    /// Takes in what was added to entries of a key group, after the entries of its save.
+    fn restore_added(&mut self, _bytes: &[u8]) {}
+
     /// All that was saved has been taken in: it may be shown.
     fn restored(&mut self) {}
+
+    /// The next save will follow those that were taken in: what was restored counts as saved.
+    fn resume(&mut self) {}
 }
 
 /// What an entry that is saved takes from a budget; one that is passed takes 1.
@@ -85,6 +96,11 @@ impl Groups {
         }
         &mut self.0[group]
     }
+
+    /// Those that have bytes.
+    fn used(self) -> Vec<(u32, Vec<u8>)> {
+        (0..).zip(self.0).filter(|(_, bytes)| !bytes.is_empty()).collect()
+    }
 }
 
 #[derive(Debug)]
@@ -92,6 +108,7 @@ struct Saving {
     whole: bool,
     head: Vec<u8>,
     groups: Groups,
+    added: Groups,
     cost: usize,
 }
 
@@ -121,7 +138,15 @@ impl Saver {
         // Before the entries: a key may have come back.
         let gone = std::mem::take(&mut self.gone);
         let groups = if whole { Groups::default() } else { gone };
-        self.saving = Some(Saving { whole, head, groups, cost: 0 });
+        self.saving = Some(Saving { whole, head, groups, added: Groups::default(), cost: 0 });
+    }
+
+    /// Ends the interval of a restore, for which no save is needed: the next one follows those
+    /// that were restored.
+    pub(crate) fn resume(&mut self) {
+        assert!(!self.begun, "a state was saved before it was restored");
+        self.now = self.now.wrapping_add(2);
+        self.begun = true;
     }
 
     /// Whether the save under way still needs an entry with this stamp.
@@ -133,13 +158,21 @@ impl Saver {
         }
     }
 
+    /// Whether the save under way is of everything: what was added does not stand for an entry.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.saving.as_ref().is_some_and(|saving| saving.whole)
+    }
+
     /// Saves an entry.
     pub(crate) fn write(&mut self, group: u32, entry: &impl Serialize) {
-        let saving = self.saving.as_mut().expect("a save needs an entry");
-        let bytes = saving.groups.of(group);
-        let before = bytes.len();
-        bincode::serialize_into(&mut *bytes, entry).expect("state serialises");
-        saving.cost += ENTRY + (bytes.len() - before) / ENTRY;
+        let saving = self.saving.as_mut().expect(NEEDED);
+        saving.cost += write(saving.groups.of(group), entry);
+    }
+
+    /// Saves what was added to an entry since it was saved last.
+    pub(crate) fn write_added(&mut self, group: u32, entry: &impl Serialize) {
+        let saving = self.saving.as_mut().expect(NEEDED);
+        saving.cost += write(saving.added.of(group), entry);
     }
 
     /// Notes that something has left the state, if a restore could not tell; in the form of an
@@ -161,10 +194,19 @@ impl Saver {
 
     /// Ends the save.
     pub(crate) fn finish(&mut self) -> Saved {
-        let Saving { whole, head, groups, .. } = self.saving.take().expect("a save is under way");
-        let groups = (0..).zip(groups.0).filter(|(_, bytes)| !bytes.is_empty()).collect();
-        Saved { whole, head, groups }
+        let saving = self.saving.take().expect("a save is under way");
+        let Saving { whole, head, groups, added, .. } = saving;
+        Saved { whole, head, groups: groups.used(), added: added.used() }
     }
+}
+
+const NEEDED: &str = "a save needs an entry";
+
+/// Adds an entry to those of its group; returns what that costs.
+fn write(bytes: &mut Vec<u8>, entry: &impl Serialize) -> usize {
+    let before = bytes.len();
+    bincode::serialize_into(&mut *bytes, entry).expect("state serialises");
+    ENTRY + (bytes.len() - before) / ENTRY
 }
 
 /// The entries of a key group.

@@ -55,6 +55,40 @@ struct Visit<A> {
     value: A,
 }
 
+impl<A> Default for Visits<A> {
+    fn default() -> Visits<A> {
+        Visits { armed: Time::default(), list: Vec::new() }
+    }
+}
+
+impl<A: Aggregate> Visits<A> {
+    /// Adds a visit, or a part of one: it is merged with all that it touches. Returns what it became
+    /// and what that was before.
+    fn add(&mut self, mut visit: Visit<A>) -> (Window, Vec<Window>) {
+        let mut merged = Vec::new();
+        // Both intervals are closed for this question: a distance of one gap still merges.
+        self.list.retain_mut(|other| {
+            let apart =
+                other.window.end < visit.window.start || visit.window.end < other.window.start;
+            if !apart {
+                merged.push(other.window);
+                visit.window.start = visit.window.start.min(other.window.start);
+                visit.window.end = visit.window.end.max(other.window.end);
+                visit.value.absorb(take(&mut other.value));
+            }
+            apart
+        });
+        let window = visit.window;
+        self.list.push(visit);
+        (window, merged)
+    }
+
+    /// See [`Aggregate::weight`].
+    fn weight(&self) -> usize {
+        self.list.iter().map(|visit| visit.value.weight()).sum()
+    }
+}
+
 impl<K: Key, A: Aggregate> Sessions<K, A> {
     /// No session is open; `updates` says whether [`State::flush`] will be asked.
     pub fn new(session: Session, updates: bool) -> Sessions<K, A> {
@@ -74,10 +108,10 @@ impl<K: Key, A: Aggregate> Sessions<K, A> {
         }
     }
 
-    fn insert(&mut self, (hash, key): (u64, K), mut visit: Visit<A>) {
+    fn insert(&mut self, (hash, key): (u64, K), visit: Visit<A>) {
         let end = visit.window.end;
         let saver = (&mut self.saver, ());
-        let Some(visits) = self.open.get_mut(saver, (hash, &key)) else {
+        let Some((visits, added)) = self.open.grow(saver, (hash, &key), Visits::weight) else {
             self.timers.arm(end, key.clone());
             if let Some(touched) = &mut self.touched {
                 touched.now.insert((key.clone(), visit.window));
@@ -91,21 +125,10 @@ impl<K: Key, A: Aggregate> Sessions<K, A> {
             visits.armed = end;
             self.timers.arm(end, key.clone());
         }
-        let mut merged = Vec::new();
-        // Both intervals are closed for this question: a distance of one gap still merges.
-        visits.list.retain_mut(|other| {
-            let apart =
-                other.window.end < visit.window.start || visit.window.end < other.window.start;
-            if !apart {
-                merged.push(other.window);
-                visit.window.start = visit.window.start.min(other.window.start);
-                visit.window.end = visit.window.end.max(other.window.end);
-                visit.value.absorb(take(&mut other.value));
-            }
-            apart
-        });
-        let window = visit.window;
-        visits.list.push(visit);
+        if let Some(added) = added {
+            added.add(visit.clone());
+        }
+        let (window, merged) = visits.add(visit);
         if let Some(touched) = &mut self.touched {
             for old in merged.into_iter().filter(|old| *old != window) {
                 touched.now.remove(&(key.clone(), old));
@@ -193,6 +216,7 @@ impl<K: Key, A: Aggregate> State<K, A> for Sessions<K, A> {
 }
 
 /// A session that closes is in no later save: what was saved before is dropped where it is over.
+/// What is added later lies behind it, so a save by what was added need not say that it has closed.
 impl<K: Key, A: Aggregate> Saves for Sessions<K, A> {
     fn begin_save(&mut self, whole: bool) {
         self.open.begin_save(&self.saver, whole);
@@ -208,27 +232,32 @@ impl<K: Key, A: Aggregate> Saves for Sessions<K, A> {
     }
 
     fn restore(&mut self, bytes: &[u8]) {
-        for ((), key, mut visits) in entries::<((), K, Visits<A>)>(bytes) {
-            let hash = hash::of(&key);
-            let passed = self.heads.get(&hash::group(hash)).copied().unwrap_or(Millis::MIN);
-            visits.list.retain(|visit| !Session::is_closed(visit.window.end, passed));
-            let ends = visits.list.iter().map(|visit| visit.window.end);
-            let saver = (&mut self.saver, ());
-            match ends.min() {
-                Some(end) => {
-                    visits.armed = end;
-                    self.open.insert(saver, (hash, key), visits);
-                }
-                None => {
-                    self.open.remove(saver, (hash, &key));
-                }
-            }
+        for ((), key, visits) in entries::<((), K, Visits<A>)>(bytes) {
+            self.open.insert((&mut self.saver, ()), (hash::of(&key), key), visits);
+        }
+    }
+
+    fn restore_added(&mut self, bytes: &[u8]) {
+        for ((), key, visits) in entries::<((), K, Visits<A>)>(bytes) {
+            let (saver, key) = ((&mut self.saver, ()), (hash::of(&key), key));
+            let of = self.open.get_mut(saver, (key.0, &key.1));
+            let of = of.expect("what is added to was saved before");
+            visits.list.into_iter().for_each(|visit| drop(of.add(visit)));
         }
     }
 
     fn restored(&mut self) {
+        let heads = take(&mut self.heads);
+        // Not before now: what was saved of a session may seem over without what was added to it.
+        self.open.retain(|slot| {
+            let passed = heads.get(&slot.group()).copied().unwrap_or(Millis::MIN);
+            slot.value.list.retain(|visit| !Session::is_closed(visit.window.end, passed));
+            let first = slot.value.list.iter().map(|visit| visit.window.end).min();
+            slot.value.armed = first.unwrap_or_default();
+            first.is_some()
+        });
         // What follows is behind the watermark of its group, so the least of them will do.
-        self.passed = take(&mut self.heads).into_values().min().unwrap_or(Millis::MIN);
+        self.passed = heads.into_values().min().unwrap_or(Millis::MIN);
         for slot in self.open.iter() {
             self.timers.arm(slot.value.armed, slot.key.clone());
             if let Some(touched) = &mut self.touched {
@@ -237,6 +266,10 @@ impl<K: Key, A: Aggregate> Saves for Sessions<K, A> {
                 touched.now.extend(windows.map(|window| (slot.key.clone(), window)));
             }
         }
+    }
+
+    fn resume(&mut self) {
+        self.saver.resume();
     }
 }
 

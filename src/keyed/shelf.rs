@@ -89,6 +89,11 @@ impl<P: Clone + Ord + Serialize + DeserializeOwned> Shelf<P> {
         self.scan = Some(None);
     }
 
+    /// See [`super::Saves::resume`].
+    pub(crate) fn resume(&mut self) {
+        self.saver.resume();
+    }
+
     /// See [`super::Saves::save`].
     pub(crate) fn save(&mut self, budget: &mut usize) -> Option<Saved> {
         if let Some(last) = self.scan.take() {

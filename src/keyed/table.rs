@@ -16,6 +16,9 @@ use crate::key::Key;
 #[derive(Debug)]
 pub(crate) struct Table<K, V> {
     slots: HashTable<Slot<K, V>>,
+    /// What was added to large values in the interval of their last change, until a save has got
+    /// it.
+    added: HashTable<Slot<K, V>>,
     /// The stamp of the interval in which an entry last changed.
     changed: u8,
     /// The bucket with which a save goes on, if it needs this table.
@@ -32,6 +35,9 @@ pub(crate) struct Slot<K, V> {
 }
 
 const STAMP_SHIFT: u32 = 56;
+
+/// From this weight on a value is large: a save gets what was added to it, not all of it.
+const LARGE: usize = 16;
 
 impl<K, V> Slot<K, V> {
     #[inline]
@@ -66,7 +72,7 @@ const HASH: u64 = (1 << STAMP_SHIFT) - 1;
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Table<K, V> {
-        Table { slots: HashTable::new(), changed: 0, next: None }
+        Table { slots: HashTable::new(), added: HashTable::new(), changed: 0, next: None }
     }
 }
 
@@ -85,7 +91,11 @@ impl<K: Key, A: Aggregate> Table<K, A> {
             Entry::Occupied(slot) => {
                 let slot = slot.into_mut();
                 if slot.stamp() != saver.now() {
-                    self.changed = touch(slot, saver, place);
+                    self.changed = touch(slot, &mut self.added, saver, place);
+                    add_apart(slot, &mut self.added, A::weight);
+                }
+                if let Some(added) = apart(slot, &mut self.added) {
+                    added.absorb(measure.clone());
                 }
                 slot.value.absorb(measure);
             }
@@ -135,9 +145,33 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
     ) -> Option<&mut V> {
         let slot = self.slots.find_mut(spread(hash), |slot| slot.key == *key)?;
         if slot.stamp() != saver.now() {
-            self.changed = touch(slot, saver, place);
+            self.changed = touch(slot, &mut self.added, saver, place);
         }
         Some(&mut slot.value)
+    }
+
+    /// The value of a key, to be added to. If it is large, a save gets what was added to it: then
+    /// this is to be added to another value as well, which begins as the default.
+    ///
+    /// A value that has only been added to in an interval is its last save merged with that. What
+    /// else happens to it must be such that a restore does it by itself, from the head.
+    pub(crate) fn grow(
+        &mut self,
+        (saver, place): (&mut Saver, impl Serialize),
+        (hash, key): (u64, &K),
+        weight: impl FnOnce(&V) -> usize,
+    ) -> Option<(&mut V, Option<&mut V>)>
+    where
+        K: Clone,
+        V: Default,
+    {
+        let slot = self.slots.find_mut(spread(hash), |slot| slot.key == *key)?;
+        if slot.stamp() != saver.now() {
+            self.changed = touch(slot, &mut self.added, saver, place);
+            add_apart(slot, &mut self.added, weight);
+        }
+        let added = apart(slot, &mut self.added);
+        Some((&mut slot.value, added))
     }
 
     /// Gives a key a value; returns the one before.
@@ -171,8 +205,9 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
         let found = self.slots.find_entry(spread(hash), |slot| slot.key == *key);
         let mut found = found.ok()?;
         if found.get().stamp() != saver.now() {
-            touch(found.get_mut(), saver, place);
+            touch(found.get_mut(), &mut self.added, saver, place);
         }
+        take_apart(found.get(), &mut self.added);
         Some(found.remove().0.value)
     }
 
@@ -201,7 +236,7 @@ impl<K: Eq + Serialize, V: Serialize> Table<K, V> {
             if let Some(slot) = self.slots.get_bucket_mut(next)
                 && saver.needs(slot.stamp())
             {
-                write(slot, saver, place);
+                write(slot, &mut self.added, saver, place);
                 slot.set_stamp(saver.got());
                 saver.pay(budget);
             }
@@ -241,6 +276,11 @@ impl<K, V> Table<K, V> {
         self.slots.reserve(more, |slot| spread(slot.tag));
     }
 
+    /// Drops entries; for a state that is restored.
+    pub(crate) fn retain(&mut self, stays: impl FnMut(&mut Slot<K, V>) -> bool) {
+        self.slots.retain(stays);
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot<K, V>> {
         self.slots.iter()
     }
@@ -249,20 +289,67 @@ impl<K, V> Table<K, V> {
 /// An entry is about to change for the first time in this interval: what a save under way needs of
 /// it is saved. Returns the stamp of now.
 #[cold]
-fn touch<K: Serialize, V: Serialize>(
+fn touch<K: Eq + Serialize, V: Serialize>(
     slot: &mut Slot<K, V>,
+    added: &mut HashTable<Slot<K, V>>,
     saver: &mut Saver,
     place: impl Serialize,
 ) -> u8 {
     if saver.needs(slot.stamp()) {
-        write(slot, saver, place);
+        write(slot, added, saver, place);
     }
     slot.set_stamp(saver.now());
     saver.now()
 }
 
-fn write<K: Serialize, V: Serialize>(slot: &Slot<K, V>, saver: &mut Saver, place: impl Serialize) {
-    saver.write(slot.group().into(), &(place, &slot.key, &slot.value));
+/// Saves an entry, or what was added to it since it was saved last.
+fn write<K: Eq + Serialize, V: Serialize>(
+    slot: &Slot<K, V>,
+    added: &mut HashTable<Slot<K, V>>,
+    saver: &mut Saver,
+    place: impl Serialize,
+) {
+    let group = slot.group().into();
+    match take_apart(slot, added) {
+        Some(added) if !saver.is_whole() => {
+            saver.write_added(group, &(place, &slot.key, &added));
+        }
+        _ => saver.write(group, &(place, &slot.key, &slot.value)),
+    }
+}
+
+/// From here on what is added to an entry is kept apart as well, if its value is large. Only an
+/// entry that was saved, and has not changed since, may come here.
+fn add_apart<K: Clone, V: Default>(
+    slot: &Slot<K, V>,
+    added: &mut HashTable<Slot<K, V>>,
+    weight: impl FnOnce(&V) -> usize,
+) {
+    if LARGE <= weight(&slot.value) {
+        let apart = Slot { tag: slot.tag, key: slot.key.clone(), value: V::default() };
+        added.insert_unique(spread(slot.tag), apart, |slot| spread(slot.tag));
+    }
+}
+
+/// What was added to an entry, if that is kept apart.
+#[inline]
+fn apart<'a, K: Eq, V>(
+    slot: &Slot<K, V>,
+    added: &'a mut HashTable<Slot<K, V>>,
+) -> Option<&'a mut V> {
+    if added.is_empty() {
+        return None;
+    }
+    let found = added.find_mut(spread(slot.tag), |other| other.key == slot.key);
+    found.map(|found| &mut found.value)
+}
+
+fn take_apart<K: Eq, V>(slot: &Slot<K, V>, added: &mut HashTable<Slot<K, V>>) -> Option<V> {
+    if added.is_empty() {
+        return None;
+    }
+    let found = added.find_entry(spread(slot.tag), |other| other.key == slot.key);
+    found.ok().map(|found| found.remove().0.value)
 }
 
 impl<K, V> IntoIterator for Table<K, V> {

@@ -1,12 +1,41 @@
 //! What the tests of all states share: parts, panes as texts, the way through a snapshot.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 
 use super::*;
-use crate::aggregate::Sum;
+use crate::aggregate::{Collect, Stamp, Sum};
 use crate::hash;
 use crate::testing::Dice;
 use crate::text::Text;
+
+/// What tests add up.
+pub(super) trait Shown: Aggregate + Debug {
+    fn of_one(value: i64) -> Self;
+
+    fn show(&self) -> String;
+}
+
+impl Shown for Sum<i64> {
+    fn of_one(value: i64) -> Sum<i64> {
+        Sum::<i64>::of(value)
+    }
+
+    fn show(&self) -> String {
+        self.get().expect("every part has a value").to_string()
+    }
+}
+
+/// It is large before long: saved by what was added to it.
+impl Shown for Collect<i64> {
+    fn of_one(value: i64) -> Collect<i64> {
+        Collect::of(value, Stamp::default())
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.get())
+    }
+}
 
 /// A part that adds a value to a key at a second.
 pub(super) fn part(key: &str, second: i64, value: i64) -> Part<Text, Sum<i64>> {
@@ -14,15 +43,14 @@ pub(super) fn part(key: &str, second: i64, value: i64) -> Part<Text, Sum<i64>> {
 }
 
 /// A part that adds a value to a key in a place.
-pub(super) fn at(key: &str, place: Place, value: i64) -> Part<Text, Sum<i64>> {
+pub(super) fn at<A: Shown>(key: &str, place: Place, value: i64) -> Part<Text, A> {
     let key = Text::from(key);
-    Part { hash: hash::of(&key), place, key, measure: Sum::<i64>::of(value) }
+    Part { hash: hash::of(&key), place, key, measure: A::of_one(value) }
 }
 
 /// A pane as `key start..end value`, in seconds.
-pub(super) fn text(pane: &Pane<Text, Sum<i64>>) -> String {
-    let value = pane.value.get().expect("every part has a value");
-    format!("{} {value}", place(&pane.key, pane.window))
+pub(super) fn text<A: Shown>(pane: &Pane<Text, A>) -> String {
+    format!("{} {}", place(&pane.key, pane.window), pane.value.show())
 }
 
 fn place(key: &str, window: Window) -> String {
@@ -30,7 +58,7 @@ fn place(key: &str, window: Window) -> String {
 }
 
 /// What closes at a watermark, in the order of windows and then keys.
-pub(super) fn close(state: &mut impl State<Text, Sum<i64>>, watermark: Millis) -> Vec<String> {
+pub(super) fn close<A: Shown>(state: &mut impl State<Text, A>, watermark: Millis) -> Vec<String> {
     let mut finals = Vec::new();
     state.advance(watermark, &mut finals);
     assert!(finals.is_sorted_by_key(|pane| pane.window), "{finals:?}");
@@ -75,10 +103,10 @@ pub(super) fn restore_parts(
     }
     for (worker, saves) in parts.iter().enumerate() {
         let base = saves.iter().rposition(|saved| saved.whole).expect("a whole one");
-        for (group, bytes) in saves[base..].iter().flat_map(|saved| &saved.groups) {
-            if wanted(worker, *group as u16) {
-                state.restore(bytes);
-            }
+        for saved in &saves[base..] {
+            let wanted = |(group, _): &&(u32, Vec<u8>)| wanted(worker, *group as u16);
+            saved.groups.iter().filter(wanted).for_each(|(_, bytes)| state.restore(bytes));
+            saved.added.iter().filter(wanted).for_each(|(_, bytes)| state.restore_added(bytes));
         }
     }
     state.restored();
@@ -96,7 +124,8 @@ pub(crate) struct Ways<S, O> {
 }
 
 /// Random steps with saves in slices between them: what is restored of each chain of saves holds
-/// what a twin holds that has taken the same steps and was never saved.
+/// what a twin holds that has taken the same steps and was never saved. Now and then the state is
+/// lost, and what was restored goes on: its saves add to the same chain.
 pub(crate) fn is_saved_as_it_was<S: Saves, O>(ways: &Ways<S, O>, intervals: usize) {
     let mut dice = Dice::new();
     let (mut state, mut steps, mut chain) = ((ways.make)(), Vec::new(), Vec::new());
@@ -126,6 +155,12 @@ pub(crate) fn is_saved_as_it_was<S: Saves, O>(ways: &Ways<S, O>, intervals: usiz
             before.iter().for_each(|step| (ways.take)(&mut twin, step));
             let expected = (ways.show)(&mut twin, before);
             assert_eq!((ways.show)(&mut restored, before), expected, "interval {interval}");
+            if dice.below(4) == 0 {
+                state = (ways.make)();
+                restore(&mut state, &chain, |_| true);
+                state.resume();
+                steps[begun..].iter().for_each(|step| (ways.take)(&mut state, step));
+            }
         }
         state.begin_save(chain.is_empty() || chain.len() == 7);
         under_way = Some((steps.len(), None));

@@ -137,15 +137,20 @@ fn restore(
     forget: impl FnOnce(&Operator),
 ) -> Result<()> {
     let restored = from.state(&operator.place, (context.worker, context.peers))?;
-    for State { part, group, bytes } in &restored.heads {
+    for State { part, group, bytes, .. } in &restored.heads {
         operator.restore_head((*part).into(), *group as u16, bytes);
     }
     failpoint!("restore.half_read");
-    for State { part, bytes, .. } in &restored.entries {
-        operator.restore((*part).into(), bytes);
+    for State { part, added, bytes, .. } in &restored.entries {
+        operator.restore((*part).into(), *added, bytes);
     }
     forget(operator);
     operator.restored();
+    let files = from.files(&operator.place, (context.worker, context.peers));
+    if let Some(agent) = context.agent.as_ref().filter(|_| !files.is_empty()) {
+        operator.resume();
+        agent.resume(&operator.place, files);
+    }
     Ok(())
 }
 

@@ -174,7 +174,7 @@ where
             let keys = keys.into_iter().flat_map(|(_, keys)| keys);
             groups.push((*partition, head.into_iter().chain(keys).collect()));
         }
-        Some(Saved { whole: self.whole, head: Vec::new(), groups })
+        Some(Saved { whole: self.whole, groups, ..Saved::default() })
     }
 
     fn restore(&mut self, partition: u32, bytes: &[u8]) {

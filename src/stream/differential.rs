@@ -222,7 +222,7 @@ impl<K, A> Saves for MergedWindows<K, A> {
             }
         }
         let groups = groups.into_iter().collect();
-        self.saved = Some(Saved { whole, head: encode(&self.closed), groups });
+        self.saved = Some(Saved { whole, head: encode(&self.closed), groups, added: Vec::new() });
     }
 
     fn save(&mut self, _budget: &mut usize) -> Option<Saved> {

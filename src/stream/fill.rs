@@ -132,6 +132,10 @@ impl Saves for Gaps {
             self.ends.note(last.end.plus(self.forget_after), (hash, slot.key.clone()));
         }
     }
+
+    fn resume(&mut self) {
+        self.saver.resume();
+    }
 }
 
 /// A root whose closed panes wait until all roots of the operator have closed theirs.
@@ -222,8 +226,16 @@ impl<K: Key, A: Aggregate> Saves for Filled<K, A> {
         self.root.restore(bytes);
     }
 
+    fn restore_added(&mut self, bytes: &[u8]) {
+        self.root.restore_added(bytes);
+    }
+
     fn restored(&mut self) {
         self.root.restored();
+    }
+
+    fn resume(&mut self) {
+        self.root.resume();
     }
 }
 

@@ -292,15 +292,22 @@ impl Operator {
         self.part(part, |part| part.restore_head(group, head));
     }
 
-    /// Takes in what one of its parts kept for a key group that this worker owns.
-    pub fn restore(&mut self, part: usize, bytes: &[u8]) {
-        self.part(part, |part| part.restore(bytes));
+    /// Takes in what one of its parts kept for a key group that this worker owns, or what was added
+    /// to that.
+    pub fn restore(&mut self, part: usize, added: bool, bytes: &[u8]) {
+        self.part(part, |part| if added { part.restore_added(bytes) } else { part.restore(bytes) });
     }
 
     /// Everything was taken in.
     pub fn restored(&mut self) {
         self.roots.iter_mut().for_each(|root| root.restored());
         self.durables.iter().for_each(|durable| durable.borrow_mut().restored());
+    }
+
+    /// Its next save will follow those that were taken in; see [`Saves::resume`].
+    pub fn resume(&mut self) {
+        self.roots.iter_mut().for_each(|root| root.resume());
+        self.durables.iter().for_each(|durable| durable.borrow_mut().resume());
     }
 
     /// Takes what was restored of windows that a collection keeps; it is to be told of them anew.
@@ -326,9 +333,10 @@ impl Operator {
     /// Takes in a snapshot, or the groups of it that this worker owns.
     #[cfg(test)]
     pub(super) fn restore_all(&mut self, snapshot: &Snapshot) {
-        for (part, Saved { head, groups, .. }) in snapshot.iter().enumerate() {
+        for (part, Saved { head, groups, added, .. }) in snapshot.iter().enumerate() {
             (0..256).for_each(|group| self.restore_head(part, group, head));
-            groups.iter().for_each(|(_, bytes)| self.restore(part, bytes));
+            groups.iter().for_each(|(_, bytes)| self.restore(part, false, bytes));
+            added.iter().for_each(|(_, bytes)| self.restore(part, true, bytes));
         }
         self.restored();
     }
@@ -424,8 +432,16 @@ impl<K: Key, A: Aggregate, S: State<K, A>> Saves for TypedRoot<K, A, S> {
         self.state.restore(bytes);
     }
 
+    fn restore_added(&mut self, bytes: &[u8]) {
+        self.state.restore_added(bytes);
+    }
+
     fn restored(&mut self) {
         self.state.restored();
+    }
+
+    fn resume(&mut self) {
+        self.state.resume();
     }
 }
 

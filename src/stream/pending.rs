@@ -415,6 +415,10 @@ impl<K: Key, Q: Stored + Clone, A: Stored + Clone> Saves for Waiting<K, Q, A> {
         }
         self.passed = heads.into_values().min().unwrap_or(Millis::MIN);
     }
+
+    fn resume(&mut self) {
+        self.saver.resume();
+    }
 }
 
 /// The side of the questions; it moves the state on, as both sides have one watermark.

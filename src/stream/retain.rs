@@ -165,6 +165,10 @@ impl<K: Key> Saves for Held<K> {
             self.change(Change::Upsert, Window::new(*start, *end), row.to_vec());
         }
     }
+
+    fn resume(&mut self) {
+        self.rows.resume();
+    }
 }
 
 #[cfg(test)]

@@ -166,6 +166,10 @@ impl<K: Key, R: Serialize + DeserializeOwned + Clone> Saves for History<K, R> {
             self.ends.note(end, slot.key.clone());
         }
     }
+
+    fn resume(&mut self) {
+        self.saver.resume();
+    }
 }
 
 #[cfg(test)]

@@ -26,4 +26,8 @@ impl Aggregate for Means {
             self.0.entry(name.clone()).or_default().merge(mean);
         }
     }
+
+    fn weight(&self) -> usize {
+        self.0.len()
+    }
 }

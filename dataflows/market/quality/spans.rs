@@ -48,6 +48,10 @@ impl Aggregate for Spans {
             *span = (span.0.min(*first), span.1.max(*last));
         }
     }
+
+    fn weight(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl Ends {

@@ -21,7 +21,7 @@ fn agent(dir: &Scratch) -> Agent {
 }
 
 fn saved(whole: bool, bytes: usize) -> Saved {
-    Saved { whole, head: vec![], groups: vec![(0, vec![7; bytes])] }
+    Saved { whole, groups: vec![(0, vec![7; bytes])], ..Saved::default() }
 }
 
 /// Saves a state and returns the epochs of the files that it then consists of.
@@ -79,4 +79,21 @@ fn an_operator_with_a_part_that_is_saved_whole_still_adds_to_its_files() {
     save(&agent, 1, saved(true, 900));
     agent.state(At::Epoch(2), (0, &NAME.into()), vec![saved(true, 1), saved(false, 1)]);
     assert!(!agent.wants_whole(NAME));
+}
+
+#[test]
+fn what_is_restored_goes_on_with_its_files() {
+    let dir = Scratch::new("agent");
+    let agent = agent(&dir);
+    let file = |epoch: u64, bytes, whole| {
+        let name = format!("state-{epoch:020}-1-0-0");
+        StateFile { name, bytes, worker: 0, whole }
+    };
+    agent.resume(&NAME.into(), vec![file(1, 1_000, true), file(2, 300, false)]);
+    assert!(!agent.wants_whole(NAME));
+    assert_eq!(save(&agent, 3, saved(false, 500)), [1, 2, 3]);
+    assert!(!agent.wants_whole(NAME));
+    assert_eq!(save(&agent, 4, saved(false, 200)), [1, 2, 3, 4]);
+    assert!(agent.wants_whole(NAME));
+    assert_eq!(save(&agent, 5, saved(true, 900)), [5]);
 }

@@ -81,7 +81,7 @@ fn answer(keeper: &Keeper) -> Option<Kept> {
 }
 
 fn saved(whole: bool) -> Snapshot {
-    vec![Saved { whole, head: vec![], groups: vec![(0, vec![1, 2, 3])] }]
+    vec![Saved { whole, groups: vec![(0, vec![1, 2, 3])], ..Saved::default() }]
 }
 
 /// Saves a state and publishes the manifest of its epoch.

@@ -1,43 +1,41 @@
 //! States that are saved in slices while they change, against twins that were never saved: what is
 //! restored of one is what the other was. Random, from a seed that is printed and can be given.
 
-use super::super::tests::{at, close, restore_parts, saved, text};
+use super::super::tests::{Shown, at, close, restore_parts, saved, text};
 use super::super::{FixedWindows, Part, Place, Sessions, State};
 use super::*;
-use crate::aggregate::Sum;
+use crate::aggregate::{Collect, Sum};
 use crate::hash;
 use crate::testing::Dice;
 use crate::text::Text;
 use crate::time::{Millis, Time, seconds};
 use crate::window::{Session, Sliding, Tumbling};
 
-type Added = Part<Text, Sum<i64>>;
-
 /// What can happen to a state.
 #[derive(Clone, Debug)]
-enum Step {
-    Apply(Vec<Added>),
+enum Step<A> {
+    Apply(Vec<Part<Text, A>>),
     Advance(Millis),
 }
 
-type MakePart = Box<dyn Fn(&mut Dice, Millis) -> Added>;
+type MakePart<A> = Box<dyn Fn(&mut Dice, Millis) -> Part<Text, A>>;
 
 /// A kind of state, and what can be added to it at a watermark.
-struct Case<S> {
+struct Case<S, A> {
     make: Box<dyn Fn() -> S>,
-    part: MakePart,
+    part: MakePart<A>,
 }
 
 /// Seconds behind a watermark in which parts lie.
 const AHEAD: u64 = 60;
 
-fn windows(size: u64, slide: u64) -> Case<FixedWindows<Text, Sum<i64>>> {
+fn windows<A: Shown>(size: u64, slide: u64, keys: u64) -> Case<FixedWindows<Text, A>, A> {
     assert_eq!((size % 10, slide % 10), (0, 0), "slices are ten seconds long");
     let fixed = Sliding::new(seconds(size), seconds(slide)).fixed();
     Case {
         make: Box::new(move || FixedWindows::new(fixed, false)),
         part: Box::new(move |dice, watermark| {
-            let key = format!("key_{}", dice.below(60));
+            let key = format!("key_{}", dice.below(keys));
             let second = watermark.0.div_euclid(1_000) + 1 + dice.below(AHEAD) as i64;
             let start = |step: i64| Time::from_seconds(second.div_euclid(step) * step);
             let late = dice.below(8) == 0;
@@ -47,35 +45,37 @@ fn windows(size: u64, slide: u64) -> Case<FixedWindows<Text, Sum<i64>>> {
     }
 }
 
-fn sessions() -> Case<Sessions<Text, Sum<i64>>> {
+fn sessions<A: Shown>(gap: u64, keys: u64) -> Case<Sessions<Text, A>, A> {
     Case {
-        make: Box::new(|| Sessions::new(Session::new(seconds(10)), false)),
-        part: Box::new(|dice, watermark| {
+        make: Box::new(move || Sessions::new(Session::new(seconds(gap)), false)),
+        part: Box::new(move |dice, watermark| {
             let second = watermark.0.div_euclid(1_000) + 1 + dice.below(AHEAD) as i64;
             let place = Place::At(Time::from_seconds(second));
-            at(&format!("key_{}", dice.below(60)), place, dice.below(1_000) as i64)
+            at(&format!("key_{}", dice.below(keys)), place, dice.below(1_000) as i64)
         }),
     }
 }
 
 /// A worker: a state that is saved, and everything that has happened to it.
-struct Worker<S> {
+struct Worker<S, A> {
     state: S,
     watermark: Millis,
-    steps: Vec<Step>,
+    steps: Vec<Step<A>>,
     /// What was saved since the last whole save, and how far the steps were at each end.
     chain: Vec<(Saved, usize)>,
     under_way: Option<usize>,
+    /// How many entries of a save were what had been added.
+    added: usize,
 }
 
-impl<S: State<Text, Sum<i64>>> Worker<S> {
-    fn new(case: &Case<S>) -> Worker<S> {
+impl<S: State<Text, A>, A: Shown> Worker<S, A> {
+    fn new(case: &Case<S, A>) -> Worker<S, A> {
         let (steps, chain) = (Vec::new(), Vec::new());
         let state = (case.make)();
-        Worker { state, watermark: Millis(0), steps, chain, under_way: None }
+        Worker { state, watermark: Millis(0), steps, chain, under_way: None, added: 0 }
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: Step<A>) {
         if let Step::Advance(watermark) = &step {
             self.watermark = *watermark;
         }
@@ -90,12 +90,27 @@ impl<S: State<Text, Sum<i64>>> Worker<S> {
         self.under_way = Some(self.steps.len());
     }
 
+    /// Is killed: what its last save holds goes on with the saves after it.
+    fn restart(&mut self, case: &Case<S, A>, index: usize) {
+        self.under_way = None;
+        self.state = (case.make)();
+        let saves: Vec<Saved> = self.chain.iter().map(|(saved, _)| saved.clone()).collect();
+        let steps = self.chain.last().expect("a save").1;
+        let own = |group: u16| hash::owner(group.into(), 2) == index;
+        restore_parts(&mut self.state, &[&saves], |_, group| own(group));
+        self.state.resume();
+        for step in &self.steps[steps..] {
+            take(&mut self.state, step);
+        }
+    }
+
     fn save(&mut self, mut budget: usize) {
         let Some(steps) = self.under_way else { return };
         if let Some(saved) = self.state.save(&mut budget) {
             if saved.whole {
                 self.chain.clear();
             }
+            self.added += saved.added.len();
             self.chain.push((saved, steps));
             self.under_way = None;
         }
@@ -103,7 +118,7 @@ impl<S: State<Text, Sum<i64>>> Worker<S> {
 }
 
 /// What comes out of a state by a step.
-fn take(state: &mut impl State<Text, Sum<i64>>, step: &Step) -> Vec<String> {
+fn take<A: Shown>(state: &mut impl State<Text, A>, step: &Step<A>) -> Vec<String> {
     match step {
         Step::Apply(parts) => {
             state.apply_all(parts.clone());
@@ -114,14 +129,22 @@ fn take(state: &mut impl State<Text, Sum<i64>>, step: &Step) -> Vec<String> {
 }
 
 /// Parts of the keys of a worker, of two.
-fn parts(dice: &mut Dice, make: impl Fn(&mut Dice) -> Added, worker: usize) -> Vec<Added> {
+fn parts<A>(
+    dice: &mut Dice,
+    make: impl Fn(&mut Dice) -> Part<Text, A>,
+    worker: usize,
+) -> Vec<Part<Text, A>> {
     let parts = (0..dice.below(20)).map(|_| make(dice)).collect::<Vec<_>>();
     parts.into_iter().filter(|part| hash::owner(part.hash, 2) == worker).collect()
 }
 
 /// Two workers, each at a watermark of its own, are saved and restored into one, two or three, and
 /// go on as twins do that have taken the same steps without a save.
-fn goes_on<S: State<Text, Sum<i64>>>(case: &Case<S>, dice: &mut Dice, rounds: usize) {
+fn goes_on<S: State<Text, A>, A: Shown>(
+    case: &Case<S, A>,
+    dice: &mut Dice,
+    rounds: usize,
+) -> usize {
     let mut workers = [Worker::new(case), Worker::new(case)];
     let mut compared = 0;
     for round in 0..rounds {
@@ -137,6 +160,9 @@ fn goes_on<S: State<Text, Sum<i64>>>(case: &Case<S>, dice: &mut Dice, rounds: us
                 }
             }
             worker.begin_save();
+            if !worker.chain.is_empty() && dice.below(8) == 0 {
+                worker.restart(case, index);
+            }
         }
         // A worker that lags lets its watermark be that of the other now and then.
         let both = workers.iter().map(|worker| worker.watermark).max().expect("two workers");
@@ -151,12 +177,13 @@ fn goes_on<S: State<Text, Sum<i64>>>(case: &Case<S>, dice: &mut Dice, rounds: us
         }
     }
     assert!(1 < compared);
+    workers.iter().map(|worker| worker.added).sum()
 }
 
-fn compare<S: State<Text, Sum<i64>>>(
-    case: &Case<S>,
+fn compare<S: State<Text, A>, A: Shown>(
+    case: &Case<S, A>,
     dice: &mut Dice,
-    workers: &mut [Worker<S>; 2],
+    workers: &mut [Worker<S, A>; 2],
 ) {
     for (index, worker) in workers.iter_mut().enumerate() {
         // What is under way ends as it began.
@@ -221,25 +248,42 @@ fn compare<S: State<Text, Sum<i64>>>(
     assert_eq!(found, expected, "restored on {peers}");
 }
 
-fn check<S: State<Text, Sum<i64>>>(case: &Case<S>, rounds: usize) {
+/// Returns how many groups of entries were saved by what was added to them.
+fn check<S: State<Text, A>, A: Shown>(case: &Case<S, A>, rounds: usize) -> usize {
     let mut dice = Dice::new();
-    goes_on(case, &mut dice, rounds);
+    goes_on(case, &mut dice, rounds)
 }
 
 #[test]
 fn tumbling_windows_are_restored_as_they_were_over_350_intervals() {
-    check(&windows(10, 10), 350);
+    assert_eq!(check(&windows::<Sum<i64>>(10, 10, 60), 350), 0, "sums are small");
 }
 
 #[test]
 fn sliding_windows_are_restored_as_they_were_on_any_number_of_workers() {
-    (0..4).for_each(|_| check(&windows(60, 10), 60));
-    check(&windows(50, 20), 60);
+    for _ in 0..4 {
+        check(&windows::<Sum<i64>>(60, 10, 60), 60);
+    }
+    check(&windows::<Sum<i64>>(50, 20, 60), 60);
 }
 
 #[test]
 fn sessions_are_restored_as_they_were_over_350_intervals() {
-    check(&sessions(), 350);
+    assert_eq!(check(&sessions::<Sum<i64>>(10, 60), 350), 0, "sums are small");
+}
+
+#[test]
+fn windows_with_lists_are_restored_by_what_was_added_to_them() {
+    let added = check(&windows::<Collect<i64>>(10, 10, 3), 350);
+    assert!(100 < added, "{added}");
+    let added = check(&windows::<Collect<i64>>(50, 20, 3), 100);
+    assert!(10 < added, "{added}");
+}
+
+#[test]
+fn sessions_with_lists_are_restored_by_what_was_added_to_them() {
+    let added = check(&sessions::<Collect<i64>>(8, 5), 350);
+    assert!(100 < added, "{added}");
 }
 
 /// A state of tumbling windows of a minute with so many keys.
@@ -249,7 +293,7 @@ fn minute(keys: i64) -> FixedWindows<Text, Sum<i64>> {
     state
 }
 
-fn minute_part(key: i64, value: i64) -> Added {
+fn minute_part(key: i64, value: i64) -> Part<Text, Sum<i64>> {
     at(&format!("key_{key}"), Place::At(Time::from_seconds(0)), value)
 }
 
