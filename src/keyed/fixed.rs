@@ -153,8 +153,8 @@ impl<K: Key, A: Aggregate> FixedWindows<K, A> {
         }
     }
 
-    /// Whether an entry that was saved is still part of an open window. One that has closed since is
-    /// in no later save.
+    /// Whether an entry that was saved is still part of an open window. One that has closed since
+    /// is in no later save.
     fn restores(&self, place: Place, hash: u64) -> bool {
         let last = match place {
             Place::At(slice) => self.tables.windows.containing(slice).last(),

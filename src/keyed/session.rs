@@ -62,8 +62,8 @@ impl<A> Default for Visits<A> {
 }
 
 impl<A: Aggregate> Visits<A> {
-    /// Adds a visit, or a part of one: it is merged with all that it touches. Returns what it became
-    /// and what that was before.
+    /// Adds a visit, or a part of one: it is merged with all that it touches. Returns what it
+    /// became and what that was before.
     fn add(&mut self, mut visit: Visit<A>) -> (Window, Vec<Window>) {
         let mut merged = Vec::new();
         // Both intervals are closed for this question: a distance of one gap still merges.
