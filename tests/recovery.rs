@@ -301,11 +301,12 @@ fn files_go_on_after_a_restart_if_the_number_of_workers_is_the_same() {
         let before = files(dir.path(), from);
         let after = files(dir.path(), next.expect("a checkpoint"));
         for (place, files) in before {
-            // All is saved anew where a restart would read too much.
+            // All is saved anew where a restart would read too much; if the first epochs were
+            // passed over, that may have happened in one of them.
             let more: u64 = files[1..].iter().map(|file| file.bytes).sum();
-            let goes_on = workers == 2 && files.len() < 32 && more <= files[0].bytes;
-            let is_there = after.get(&place).is_some_and(|after| after.starts_with(&files));
-            assert_eq!(is_there, goes_on, "{place:?}: {files:?} {after:?}");
+            let may_go_on = workers == 2 && files.len() < 32 && more <= files[0].bytes;
+            let goes_on = after.get(&place).is_some_and(|after| after.starts_with(&files));
+            assert!(may_go_on || !goes_on, "{place:?}: {files:?} {after:?}");
             kept += usize::from(goes_on);
         }
     }
