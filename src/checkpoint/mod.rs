@@ -264,13 +264,16 @@ impl Checkpoints {
     /// The files of which the state of an operator consisted on a worker, if the same key groups
     /// are that worker's now: what it saves adds to them.
     pub fn files(&self, operator: &str, (worker, peers): (usize, usize)) -> Vec<StateFile> {
-        let manifest = self.restored.as_ref().filter(|manifest| manifest.peers == peers);
-        let found = manifest.and_then(|manifest| {
-            let name = self.names.get(operator)?;
-            manifest.states.get(name)
-        });
-        let files = found.into_iter().flatten().filter(|file| file.worker == worker);
-        files.cloned().collect()
+        let same = self.restored.as_ref().is_some_and(|manifest| manifest.peers == peers);
+        let files = self.all_files(operator).iter();
+        files.filter(|file| same && file.worker == worker).cloned().collect()
+    }
+
+    /// The files of an operator, of all workers.
+    fn all_files(&self, operator: &str) -> &[StateFile] {
+        let files = self.restored.as_ref().zip(self.names.get(operator));
+        let files = files.and_then(|(manifest, name)| manifest.states.get(name));
+        files.map_or(&[], Vec::as_slice)
     }
 
     /// What a source remembers of one of its partitions.
@@ -285,9 +288,7 @@ impl Checkpoints {
     fn states(&self, name: &str, owns: impl Fn(u32) -> bool) -> Result<Restored> {
         let mut restored = Restored::default();
         let Some(manifest) = &self.restored else { return Ok(restored) };
-        let files = self.names.get(name).and_then(|name| manifest.states.get(name));
-        let files = files.map_or(&[][..], Vec::as_slice);
-        for files in files.chunk_by(|one, other| one.worker == other.worker) {
+        for files in self.all_files(name).chunk_by(|one, other| one.worker == other.worker) {
             let mut chain = Chain::default();
             for file in files {
                 let bytes = find::state_file(&*self.store, file)?;
